@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What every public header starts from: C and C++ linkage, and the hints that the fast path uses. */
+#ifndef SHUNT_BASE_H
+#define SHUNT_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#define SHUNT_BEGIN_DECLS extern "C" {
+#define SHUNT_END_DECLS   }
+#else
+#define SHUNT_BEGIN_DECLS
+#define SHUNT_END_DECLS
+#endif
+
+#define SHUNT_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define SHUNT_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* printf-like functions: the compiler checks their arguments. */
+#define SHUNT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+
+/* Length of a cache line on every CPU that these NICs are found beside. */
+#define SHUNT_CACHE_LINE_BYTES 64
+
+#endif
