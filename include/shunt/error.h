@@ -36,8 +36,9 @@ void shunt_error_why(struct shunt_error *error, const char *why, ...) SHUNT_PRIN
 void shunt_error_remedy(struct shunt_error *error, const char *remedy, ...) SHUNT_PRINTF(2, 3);
 
 /* Put the error of a step under the name of the whole: what becomes "<what>: <the step's what>".
- * error may be NULL. Returns the error's code, or -EINVAL where error is NULL. */
-int shunt_error_within(struct shunt_error *error, const char *what, ...) SHUNT_PRINTF(2, 3);
+ * error may be NULL. Returns code, which is also stored. */
+int shunt_error_within(struct shunt_error *error, int code, const char *what, ...)
+    SHUNT_PRINTF(3, 4);
 
 /* Write the error as up to three lines ("what", "  why: ...", "  try: ...") into text.
  *
