@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What every public header starts from: C and C++ linkage, and the hints that the fast path uses. */
+/* What every public header starts from: C and C++ linkage, and hints for the fast path. */
 #ifndef SHUNT_BASE_H
 #define SHUNT_BASE_H
 
@@ -18,7 +18,7 @@
 #define SHUNT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* printf-like functions: the compiler checks their arguments. */
-#define SHUNT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define SHUNT_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 
 /* Length of a cache line on every CPU that these NICs are found beside. */
 #define SHUNT_CACHE_LINE_BYTES 64
