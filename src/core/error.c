@@ -30,17 +30,26 @@ static size_t error_append(char *text, size_t bytes, size_t used, const char *se
   return error_put(text, bytes, used, line);
 }
 
+/* Formatted apart and then copied: the arguments may point into the error that is being filled. */
+__attribute__((format(printf, 2, 0))) static void error_write(char *text, const char *form,
+                                                              va_list arguments)
+{
+  char whole[SHUNT_ERROR_TEXT_BYTES];
+  vsnprintf(whole, sizeof whole, form, arguments);
+  memcpy(text, whole, strlen(whole) + 1);
+}
+
 int shunt_error_set(struct shunt_error *error, int code, const char *what, ...)
 {
   if (error == NULL)
     return code;
+  va_list arguments;
+  va_start(arguments, what);
+  error_write(error->what, what, arguments);
+  va_end(arguments);
   error->code = code;
   error->why[0] = '\0';
   error->remedy[0] = '\0';
-  va_list arguments;
-  va_start(arguments, what);
-  vsnprintf(error->what, sizeof error->what, what, arguments);
-  va_end(arguments);
   return code;
 }
 
@@ -50,7 +59,7 @@ void shunt_error_why(struct shunt_error *error, const char *why, ...)
     return;
   va_list arguments;
   va_start(arguments, why);
-  vsnprintf(error->why, sizeof error->why, why, arguments);
+  error_write(error->why, why, arguments);
   va_end(arguments);
 }
 
@@ -60,7 +69,7 @@ void shunt_error_remedy(struct shunt_error *error, const char *remedy, ...)
     return;
   va_list arguments;
   va_start(arguments, remedy);
-  vsnprintf(error->remedy, sizeof error->remedy, remedy, arguments);
+  error_write(error->remedy, remedy, arguments);
   va_end(arguments);
 }
 
@@ -68,20 +77,16 @@ int shunt_error_within(struct shunt_error *error, int code, const char *what, ..
 {
   if (error == NULL)
     return code;
-  error->code = code;
-  /* Formatted apart first: the caller's arguments may point into the error itself. */
-  char whole[SHUNT_ERROR_TEXT_BYTES];
-  va_list arguments;
-  va_start(arguments, what);
-  vsnprintf(whole, sizeof whole, what, arguments);
-  va_end(arguments);
-
   char step[SHUNT_ERROR_TEXT_BYTES];
   memcpy(step, error->what, sizeof step);
   step[sizeof step - 1] = '\0';
-  size_t used = strlen(whole);
-  memcpy(error->what, whole, used + 1);
+  va_list arguments;
+  va_start(arguments, what);
+  error_write(error->what, what, arguments);
+  va_end(arguments);
+  size_t used = strlen(error->what);
   error_append(error->what, sizeof error->what, used, used > 0 ? ": " : "", step);
+  error->code = code;
   return code;
 }
 
@@ -91,10 +96,10 @@ int error_set_errno(struct shunt_error *error, int code, const char *what, ...)
     return code;
   va_list arguments;
   va_start(arguments, what);
-  char text[SHUNT_ERROR_TEXT_BYTES];
-  vsnprintf(text, sizeof text, what, arguments);
+  error_write(error->what, what, arguments);
   va_end(arguments);
-  shunt_error_set(error, code, "%s", text);
+  error->code = code;
+  error->remedy[0] = '\0';
   error_why_errno(error, code);
   return code;
 }

@@ -81,6 +81,9 @@ static void arguments_may_come_from_the_error_itself(void **state)
   shunt_error_set(&error, -EIO, "step");
   shunt_error_within(&error, -EIO, "<%s>", error.what);
   assert_string_equal(error.what, "<step>: step");
+  shunt_error_why(&error, "EIO");
+  shunt_error_set(&error, -EIO, "%s because of %s", error.what, error.why);
+  assert_string_equal(error.what, "<step>: step because of EIO");
 }
 
 static void an_errno_is_described_and_named(void **state)
