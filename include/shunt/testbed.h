@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A testbed: the twins and wires of this process, by name, polled together.
+ *
+ * Device names that say "twin" live on a testbed. Two ports opened with the same testbed and the
+ * same wire are joined:
+ *
+ *   shunt_testbed_create(NULL, &testbed, &error);
+ *   options.testbed = testbed;
+ *   shunt_port_open("ixgbe:twin?wire=a", &options, &left, &error);
+ *   shunt_port_open("ixgbe:twin?wire=a", &options, &right, &error);
+ *   while (running) { shunt_testbed_poll(testbed); ... }
+ *
+ * Keys of a twin's name (all optional):
+ *   wire=NAME        the wire that it hangs on; twins of one name are joined. Without it the twin
+ * has a wire of its own id=10fb|10f9|10fc  device id; 10fb (SFP+) mac=02:...       its MAC address;
+ * else made from the order of creation mode=shared|trap registers of the queues as shared memory,
+ * or every access trapped; shared module=cu1m|sr|none  what is in the SFP+ cage (10fb only); cu1m,
+ * a direct attach cable cable=in|out     out: the link stays down; in and of its wire (the first
+ * twin on a wire sets them): tap=IFACE        join a TAP interface udp=LOCAL,REMOTE join a UDP
+ * tunnel, e.g. udp=127.0.0.1:4000,127.0.0.1:4001 record=FILE      record to pcapng       play=FILE
+ * play a pcapng file seed=N  loss=P  duplicate=P  reorder=P  corrupt=P  delay_us=N  jitter_us=N
+ * rate_mbps=N impairments, in every direction
+ *
+ * Thread: any. Polling, opening, closing and the slow calls of ports (link, statistics, filters)
+ * exclude each other by one lock, so a thread that only polls can be the devices' core while others
+ * own the ports' queues: in shared mode the fast path meets the twin in memory alone, as it would
+ * meet silicon, and takes no lock. Calls on a wire that the testbed made go between
+ * shunt_testbed_lock and _unlock when another thread polls.
+ */
+#ifndef SHUNT_TESTBED_H
+#define SHUNT_TESTBED_H
+
+#include "shunt/base.h"
+#include "shunt/clock.h"
+#include "shunt/error.h"
+#include "shunt/model.h"
+#include "shunt/wire.h"
+
+SHUNT_BEGIN_DECLS
+
+struct shunt_testbed;
+
+struct shunt_testbed_options {
+  size_t size;                     /* sizeof(struct shunt_testbed_options) */
+  const struct shunt_clock *clock; /* NULL: the real one */
+  uint64_t seed;                   /* of wires that name none */
+};
+
+int shunt_testbed_create(const struct shunt_testbed_options *options,
+                         struct shunt_testbed **testbed, struct shunt_error *error);
+/* No port may be open on it any more. NULL is fine. */
+void shunt_testbed_destroy(struct shunt_testbed *testbed);
+
+/* Give every wire, and so every twin, its turn at the clock's time. Returns how much was done. */
+unsigned shunt_testbed_poll(struct shunt_testbed *testbed);
+
+/* Keep the devices still: between these no poll runs. Not recursive. A poller lets waiters in. */
+void shunt_testbed_lock(struct shunt_testbed *testbed);
+void shunt_testbed_unlock(struct shunt_testbed *testbed);
+
+/* The wire of that name, made where there is none. NULL only with error filled. */
+struct shunt_wire *shunt_testbed_wire(struct shunt_testbed *testbed, const char *name,
+                                      struct shunt_error *error);
+
+/* A new twin.
+ *
+ * kind    "ixgbe"
+ * keys    "key=value&key=value", the keys above; NULL or "" for none. Unknown keys are refused
+ * Owner   the testbed; shunt_testbed_remove or shunt_testbed_destroy ends it
+ * Returns 0, -EINVAL (which key, and which there are), -ENOMEM, and what the wire's ends return */
+int shunt_testbed_twin(struct shunt_testbed *testbed, const char *kind, const char *keys,
+                       struct shunt_model **model, struct shunt_error *error);
+void shunt_testbed_remove(struct shunt_testbed *testbed, struct shunt_model *model);
+
+/* The end of its wire that a twin hangs on. */
+struct shunt_wire_end *shunt_testbed_end(const struct shunt_testbed *testbed,
+                                         const struct shunt_model *model);
+
+SHUNT_END_DECLS
+
+#endif
