@@ -84,7 +84,7 @@ enum shunt_parse_cause {
 #define SHUNT_PARSED_BROADCAST       0x0001u /* to the Ethernet broadcast address */
 #define SHUNT_PARSED_MULTICAST       0x0002u /* to another Ethernet group address */
 #define SHUNT_PARSED_VLAN            0x0004u /* at least one tag */
-#define SHUNT_PARSED_8023            0x0008u /* the type field is a length: 802.3, e.g. spanning tree */
+#define SHUNT_PARSED_8023            0x0008u /* the type field is a length, as in spanning tree */
 #define SHUNT_PARSED_ARP             0x0010u
 #define SHUNT_PARSED_IPV4            0x0020u
 #define SHUNT_PARSED_IPV4_OPTIONS    0x0040u
@@ -98,27 +98,29 @@ enum shunt_parse_cause {
 
 #define SHUNT_PARSE_VLAN_TAGS 2
 
-/* A frame taken apart. Offsets count from the frame's first byte. What lies behind the point where
- * a cause was found is 0; a cause found at a checksum leaves everything filled. */
+/* A frame taken apart. Offsets count from the frame's first byte. A field that the frame doesn't
+ * have, or that lies behind the point where a cause was found, is 0. */
 struct shunt_parsed {
   enum shunt_parse_cause cause;
   uint32_t flags;       /* SHUNT_PARSED_* */
   uint32_t frame_bytes; /* as given */
-  uint32_t l3_bytes; /* 802.3: by its length; IPv4: the total length; ARP: 28; else all there is */
-  uint32_t l4_bytes; /* IPv4: its payload, padding left out; UDP: by its own length */
+  uint32_t l3_bytes; /* IPv4: the total length; ARP: 28; 802.3: by its length; else all there is */
+  uint32_t l4_bytes; /* IPv4: its payload, without Ethernet padding; UDP: by its own length */
   uint32_t payload_bytes;
-  uint16_t l3_offset;
-  uint16_t l4_offset;      /* 0 where there is no IPv4 */
-  uint16_t payload_offset; /* behind the last header that was understood */
-  uint16_t ethertype;      /* behind the tags; below SHUNT_ETHERNET_TYPE_MIN it is a length */
+  uint32_t source;      /* IPv4 address, or an ARP packet's sender */
+  uint32_t destination; /* IPv4 address, or an ARP packet's target */
+  uint16_t ethertype;   /* behind the tags; below SHUNT_ETHERNET_TYPE_MIN it is a length */
   uint16_t vlan_control[SHUNT_PARSE_VLAN_TAGS]; /* outermost first */
-  uint16_t source_port;                         /* UDP; ICMP: type and code in the high, low byte */
-  uint16_t destination_port;                    /* UDP */
-  uint16_t fragment_offset;                     /* bytes; 0..65,528 */
-  uint8_t vlan_tags;                            /* 0..SHUNT_PARSE_VLAN_TAGS */
-  uint8_t protocol;                             /* IPv4 */
-  uint32_t source;                              /* IPv4, or an ARP packet's sender */
-  uint32_t destination;                         /* IPv4, or an ARP packet's target */
+  uint16_t l3_offset;
+  uint16_t l4_offset;
+  uint16_t payload_offset;   /* behind the last header that was understood */
+  uint16_t fragment_offset;  /* in bytes, 0..65,528 */
+  uint16_t source_port;      /* UDP */
+  uint16_t destination_port; /* UDP */
+  uint8_t vlan_tags;         /* 0..SHUNT_PARSE_VLAN_TAGS */
+  uint8_t protocol;          /* IPv4 */
+  uint8_t l4_type;           /* ICMP, IGMP */
+  uint8_t l4_code;           /* ICMP */
 };
 
 /* Take a frame apart.
