@@ -25,7 +25,7 @@ typedef uint64_t shunt_buf;
 #define SHUNT_REGION_ALIGN_SHIFT 21
 
 enum shunt_pages {
-  SHUNT_PAGES_ANY = 0, /* the largest that the machine has free: 1G, 2M, then ordinary */
+  SHUNT_PAGES_ANY = 0, /* the largest that are free: 1G (for 1 GiB and more), 2M, then 4K */
   SHUNT_PAGES_4K,      /* ordinary pages, locked */
   SHUNT_PAGES_2M,      /* hugetlbfs, 2 MiB */
   SHUNT_PAGES_1G,      /* hugetlbfs, 1 GiB */

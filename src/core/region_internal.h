@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Regions from the inside: what the kernel is asked, so that a test can answer instead, and what
+ * pools and PCI back ends need to know. */
+#ifndef SRC_CORE_REGION_INTERNAL_H
+#define SRC_CORE_REGION_INTERNAL_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "shunt/region.h"
+
+/* System calls answer as libc's do: -1 and errno. */
+struct region_system {
+  const char *huge_pages;                          /* "/sys/kernel/mm/hugepages" */
+  const char *nodes;                               /* "/sys/devices/system/node" */
+  int (*create)(const char *name, unsigned flags); /* memfd_create */
+  int (*truncate)(int fd, off_t bytes);
+  void *(*map)(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
+  int (*populate)(void *address, size_t bytes); /* fault every page in, or fail; never SIGBUS */
+  int (*lock)(const void *address, size_t bytes);
+  int (*bind)(void *address, size_t bytes, int node, bool strictly);
+  int (*node_of)(void *address, int *node);
+};
+
+extern const struct region_system region_real_system;
+
+/* shunt_region_create on a system of the caller's, which is used during the call only. */
+int region_create(const struct region_system *system, const struct shunt_region_options *options,
+                  struct shunt_region **region, struct shunt_error *error);
+
+/* Whether the pages stay where they are: huge, or locked. */
+bool region_is_locked(const struct shunt_region *region);
+
+/* Carve count buffers, lowest offsets first. Returns 0, or -ENOSPC with nothing carved and *left
+ * telling how many there are. */
+int region_carve(struct shunt_region *region, uint32_t count, shunt_buf bufs[], uint64_t *left);
+void region_uncarve(struct shunt_region *region, const shunt_buf bufs[], uint32_t count);
+
+#endif
