@@ -90,6 +90,7 @@ struct shunt_model {
   struct shunt_model_range ranges[SHUNT_MODEL_DMA_RANGES]; /* sorted by iova, not overlapping */
   uint64_t dma_faults;                                     /* accesses outside registered memory */
   uint64_t dma_fault_iova;                                 /* the last one */
+  uint64_t bad_accesses;                                   /* refused by shunt_model_bar_* */
 };
 
 /* Who is told of interrupts; replaces the earlier host. Zeroed: nobody. */

@@ -2,7 +2,8 @@
 /* The software 82599, inside: one object, and what its parts offer each other.
  *
  *   ixgbe.c      construction, the model's operations, counters
- *   registers.c  which access does what; reset values
+ *   registers.c  which access does what          register_map.c  which there are; reset values
+ *   config.c     PCI configuration space         rings.c   ENABLE bits, in shared pages too
  *   eeprom.c sfp.c mdio.c   what stands behind EERD/EEC, I2CCTL and MSCA
  *   interrupt.c  causes, masks, moderation, MSI-X
  *   statistics.c clear-on-read counters      ptp.c  SYSTIM and time stamps      link.c  link state
@@ -54,6 +55,28 @@ struct twin_ixgbe_tx;    /* tx.c: cached contexts and progress of the Tx queues 
 struct twin_ixgbe_rx;    /* rx.c: packet buffer and progress of the Rx queues */
 struct twin_ixgbe_steer; /* flow_director.c: the filters in the hash table */
 
+/* What a statistics set counts (RQSMR and TQSM map queues to sets). Here and not in the registers'
+ * plain storage: half of them lie in pages that may be shared, where a driver's read is not seen
+ * and so could not clear them. Such a driver reads 0 there; a trapped read gets the count. */
+struct twin_ixgbe_queue_statistics {
+  uint64_t rx_frames, rx_bytes, rx_drops, tx_frames, tx_bytes;
+};
+
+/* Where a ring lay when the queue was enabled: how a change in shared pages is noticed. */
+struct twin_ixgbe_ring {
+  uint32_t base_low, base_high, bytes;
+};
+
+/* The EEPROM's SPI port, bit by bit (eeprom.c). */
+struct twin_ixgbe_spi {
+  uint8_t opcode;
+  uint8_t in;       /* bits of the byte that is being shifted in */
+  uint8_t out;      /* byte that is being shifted out */
+  unsigned bits;    /* clocks since chip select */
+  uint32_t address; /* in bytes */
+  bool data_out;
+};
+
 struct twin_ixgbe {
   struct shunt_model model; /* first: the two are converted by a cast */
   uint8_t *registers;       /* BAR 0: every register's plain value */
@@ -67,12 +90,25 @@ struct twin_ixgbe {
 
   uint16_t eeprom[16384]; /* 256 Kbit */
   uint8_t sfp_a0[256], sfp_a2[256];
+  struct twin_ixgbe_spi spi;
   struct twin_ixgbe_i2c *i2c;
   struct twin_ixgbe_interrupts *interrupts;
   struct twin_ixgbe_ptp *ptp;
 
+  uint16_t *register_rows; /* by dword of BAR 0: 1 + its row of register_map.c, or 0 */
+  uint8_t *msix;           /* BAR 4: plain storage; the host keeps the vectors */
+  int memory_fd;
+  struct twin_ixgbe_queue_statistics queue_statistics[IXGBE_STATISTICS_QUEUES];
+
   /* Rx and Tx queues in use: those whose ENABLE reads 1. A poll looks at no others. */
   uint64_t rx_enabled[2], tx_enabled[2];
+  struct twin_ixgbe_ring rx_rings[TWIN_IXGBE_QUEUES], tx_rings[TWIN_IXGBE_QUEUES];
+  uint64_t scan_due_ns;    /* rings.c: when to look for ENABLE bits of queues not in use, */
+  unsigned scan_due_polls; /* or after how many polls, or before the next one: 0 */
+
+  bool link_up;
+  bool link_was_lost; /* since LINKS was read */
+  bool is_d3;
 
 #define TWIN_IXGBE_COUNTER(name) uint64_t name;
   struct {
@@ -105,7 +141,53 @@ static inline void twin_ixgbe_set(struct twin_ixgbe *twin, uint32_t offset, uint
 /* registers.c: an access with the chip's side effects; 32 bits, in range, aligned. */
 uint32_t twin_ixgbe_read(struct twin_ixgbe *twin, uint32_t offset);
 void twin_ixgbe_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value);
-void twin_ixgbe_reset_registers(struct twin_ixgbe *twin);
+void twin_ixgbe_reset(struct twin_ixgbe *twin, bool with_link); /* CTRL.RST, CTRL.LNK_RST */
+
+/* register_map.c: what an offset is. */
+enum twin_ixgbe_effect {
+  TWIN_IXGBE_PLAIN,         /* keeps what is written, under its mask */
+  TWIN_IXGBE_ALIAS,         /* another name of a register elsewhere */
+  TWIN_IXGBE_CLEAR_ON_READ, /* RC */
+  TWIN_IXGBE_WRITE_1_CLEAR, /* W1C */
+  TWIN_IXGBE_STATISTIC,
+  TWIN_IXGBE_QUEUE_STATISTIC,
+  TWIN_IXGBE_RX_ENABLE, /* RXDCTL */
+  TWIN_IXGBE_TX_ENABLE, /* TXDCTL */
+  TWIN_IXGBE_INTERRUPT,
+  TWIN_IXGBE_PTP,
+  TWIN_IXGBE_FLOW_DIRECTOR,
+  TWIN_IXGBE_SPECIAL, /* a case of its own in registers.c */
+};
+struct twin_ixgbe_register {
+  uint32_t first; /* offset of element 0 */
+  uint16_t count; /* elements, stride bytes apart */
+  uint16_t stride;
+  uint32_t reset;    /* value after reset */
+  uint32_t writable; /* bits that keep what is written */
+  uint8_t effect;    /* enum twin_ixgbe_effect */
+  uint8_t width;     /* of a statistic, in bits */
+};
+int twin_ixgbe_registers_create(struct twin_ixgbe *twin);
+/* Every register to its reset value; with_link: those of the MAC's link too. */
+void twin_ixgbe_registers_reset(struct twin_ixgbe *twin, bool with_link);
+/* The register at that offset of BAR 0, or NULL. */
+const struct twin_ixgbe_register *twin_ixgbe_register_at(const struct twin_ixgbe *twin,
+                                                         uint32_t offset);
+/* Where the register of an alias really is; other offsets as they are. */
+uint32_t twin_ixgbe_register_resolve(uint32_t offset);
+
+/* config.c: configuration space as built, and what a write to it does. */
+void twin_ixgbe_config_build(struct twin_ixgbe *twin);
+void twin_ixgbe_config_written(struct shunt_model *model, unsigned offset, unsigned bytes);
+
+/* rings.c: take or drop the rings whose ENABLE has changed. Cheap: called by every poll. A frame
+ * for a queue that is not in use is worth a twin_ixgbe_rings_scan before it is dropped: in shared
+ * mode ENABLE may have been written a moment ago. */
+void twin_ixgbe_rings_look(struct twin_ixgbe *twin);
+void twin_ixgbe_rings_scan(struct twin_ixgbe *twin);
+void twin_ixgbe_rx_control_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value);
+void twin_ixgbe_tx_control_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value);
+void twin_ixgbe_rings_reset(struct twin_ixgbe *twin);
 
 /* eeprom.c, sfp.c, mdio.c: build the contents; react to the register behind which they stand. */
 void twin_ixgbe_eeprom_build(struct twin_ixgbe *twin);
@@ -133,8 +215,16 @@ unsigned twin_ixgbe_interrupts_poll(struct twin_ixgbe *twin, uint64_t now_ns); /
 /* statistics.c: add to the counter at that register offset (32-, 36- and 64-bit pairs carry). */
 void twin_ixgbe_count(struct twin_ixgbe *twin, uint32_t low_offset, uint64_t n);
 bool twin_ixgbe_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
+bool twin_ixgbe_queue_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
+/* bytes is without FCS; the registers count it. _rx_all: came from the wire; _rx: and passed the
+ * L2 filters; _tx: was sent; _rx_queue: reached a queue; _rx_queue_drop: found no descriptor there
+ * with DROP_EN set. All but _rx_all are the datapath's to call. */
+void twin_ixgbe_count_rx_all(struct twin_ixgbe *twin, uint32_t bytes);
 void twin_ixgbe_count_rx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);
 void twin_ixgbe_count_tx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);
+void twin_ixgbe_count_rx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t bytes);
+void twin_ixgbe_count_rx_queue_drop(struct twin_ixgbe *twin, unsigned queue);
+void twin_ixgbe_count_tx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t bytes);
 
 /* ptp.c */
 int twin_ixgbe_ptp_create(struct twin_ixgbe *twin);
@@ -146,19 +236,23 @@ bool twin_ixgbe_ptp_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t val
 bool twin_ixgbe_ptp_rx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);
 void twin_ixgbe_ptp_tx(struct twin_ixgbe *twin);
 
-/* link.c: LINKS, AUTOC, carrier from the wire; raises LSC when it changes. */
+/* link.c: LINKS, AUTOC, carrier from the wire; raises LSC when it changes. Up in loopback too. */
 void twin_ixgbe_link_update(struct twin_ixgbe *twin);
 bool twin_ixgbe_link_up(const struct twin_ixgbe *twin);
+uint32_t twin_ixgbe_links_read(struct twin_ixgbe *twin);
+void twin_ixgbe_autoc_write(struct twin_ixgbe *twin, uint32_t value);
 
 /* tx.c: fetch and send what the tails say. Returns descriptors done. */
 int twin_ixgbe_tx_create(struct twin_ixgbe *twin);
 void twin_ixgbe_tx_destroy(struct twin_ixgbe *twin);
 void twin_ixgbe_tx_reset(struct twin_ixgbe *twin);
 unsigned twin_ixgbe_tx_poll(struct twin_ixgbe *twin);
-/* A queue's ENABLE was written 1 or 0: check the ring, take or drop its state. */
+/* A queue's ENABLE was written 1 or 0: check the ring, take or drop its state. Sets or clears the
+ * queue's bit in tx_enabled; where it stays clear the ring was refused, and ENABLE will read 0. */
 void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned queue, bool on);
 
-/* rx.c: a frame came from the wire (or from our own Tx, in loopback). */
+/* rx.c: a frame came from the wire (or from our own Tx, in loopback). Link, RXEN and loopback have
+ * been checked for frames from the wire, and twin_ixgbe_count_rx_all called. */
 int twin_ixgbe_rx_create(struct twin_ixgbe *twin);
 void twin_ixgbe_rx_destroy(struct twin_ixgbe *twin);
 void twin_ixgbe_rx_reset(struct twin_ixgbe *twin);
