@@ -117,12 +117,14 @@
 #define IXGBE_GTV                   0x11004u
 #define IXGBE_FUNCTAG               0x11008u
 #define IXGBE_GLT                   0x1100Cu
-#define IXGBE_GSCL(n)               (0x11010u + 4 * ((n)-1)) /* n 1-8: PCIe statistics control */
-#define IXGBE_GSCN(n)               (0x11020u + 4 * (n))     /* n 0-3: PCIe statistics counters */
-#define IXGBE_GCR_EXT               0x11050u
-#define IXGBE_GCR_EXT_VT_MODE       0x00000003u /* 0 none, 1 16 VFs, 2 32 VFs, 3 64 VFs */
-#define IXGBE_GCR_EXT_BUFFERS_CLEAR 0x40000000u /* drops what is stuck after GIO_DIS (4.2.1.6.1)   \
-                                                 */
+/* PCIe statistics: control n 1-8, in two runs, and counters n 0-3 between them */
+#define IXGBE_GSCL(n)         ((n) < 5 ? 0x11010u + 4 * ((n)-1) : 0x11030u + 4 * ((n)-5))
+#define IXGBE_GSCN(n)         (0x11020u + 4 * (n))
+#define IXGBE_GCR_EXT         0x11050u
+#define IXGBE_GCR_EXT_VT_MODE 0x00000003u /* 0 none, 1 16 VFs, 2 32 VFs, 3 64 VFs */
+#define IXGBE_GCR_EXT_BUFFERS_CLEAR                                                                \
+  0x40000000u /* drops what is stuck after GIO_DIS (4.2.1.6.1)                                     \
+               */
 #define IXGBE_GCR_EXT_MSIX_EN 0x80000000u
 #define IXGBE_MREVID          0x11064u /* RO: revision of the silicon */
 #define IXGBE_MREVID_STEP     0x000000FFu
@@ -139,8 +141,8 @@
 /* 8.2.3.4 Semaphores. Two steps before a resource that both ports and firmware share is used
  * (10.5.4): take SMBI and SWESMBI, set the bit in SW_FW_SYNC, give both back. */
 #define IXGBE_SWSM                   0x10140u
-#define IXGBE_SWSM_SMBI              0x00000001u /* RS: 0 read means that it is ours; write 0 to release */
-#define IXGBE_SWSM_SWESMBI           0x00000002u /* reads back 1 only if firmware does not hold it */
+#define IXGBE_SWSM_SMBI              0x00000001u /* RS: 0 read: it is ours; write 0 to release */
+#define IXGBE_SWSM_SWESMBI           0x00000002u /* reads back 1 unless firmware holds it */
 #define IXGBE_SWSM_WMNG              0x00000004u
 #define IXGBE_FWSM                   0x10148u
 #define IXGBE_FWSM_EEP_FW_SEMAPHORE  0x00000001u
@@ -148,13 +150,13 @@
 #define IXGBE_FWSM_MODE_PASS_THROUGH 0x2u
 #define IXGBE_FWSM_FW_VALID          0x00008000u
 #define IXGBE_FWSM_EXT_ERR           0x01F80000u
-#define IXGBE_SW_FW_SYNC             0x10160u /* GSSR in drivers: software bits, firmware's 5 bits higher */
+#define IXGBE_SW_FW_SYNC             0x10160u /* GSSR in drivers */
 #define IXGBE_SYNC_EEPROM            0x00000001u
 #define IXGBE_SYNC_PHY0              0x00000002u
 #define IXGBE_SYNC_PHY1              0x00000004u
 #define IXGBE_SYNC_MAC_CSR           0x00000008u
 #define IXGBE_SYNC_FLASH             0x00000010u
-#define IXGBE_SYNC_FW_SHIFT          5u
+#define IXGBE_SYNC_FW_SHIFT          5u /* firmware's bits lie above software's */
 
 /* 8.2.3.5 Interrupts ------------------------------------------------------------------------ */
 
@@ -174,7 +176,7 @@
 #define IXGBE_EICR_ECC       0x10000000u          /* drivers also PBUR */
 #define IXGBE_EICR_DHER      0x20000000u
 #define IXGBE_EICR_TCP_TIMER 0x40000000u
-#define IXGBE_EICR_OTHER     0x80000000u /* RO: any of bits 16-29, not cleared by itself */
+#define IXGBE_EICR_OTHER     0x80000000u /* in drivers; the datasheet reserves it */
 
 /* 8.2.3.5.2 - 8.2.3.5.6 The same bits: set causes (WO; it reads as EICR does, without clearing,
  * as Linux relies on), set and clear masks (a read of EIMC returns 0 per the datasheet),
@@ -187,7 +189,7 @@
 #define IXGBE_EIMC_ALL 0x7FFFFFFFu /* what 4.6.3.1 writes to mask everything */
 
 /* 8.2.3.5.7 - 8.2.3.5.10 One bit for each of MSI-X vectors 0-63, element 0 being vectors 0-31
- * (EICS1 ... in the datasheet, which counts from 1). Bits 0-15 of element 0 mirror EICS ... */
+ * (the datasheet counts from 1). Bits 0-15 of element 0 are bits 0-15 of the registers above. */
 #define IXGBE_EICS_EX(n) (0x00A90u + 4 * (n))
 #define IXGBE_EIMS_EX(n) (0x00AA0u + 4 * (n))
 #define IXGBE_EIMC_EX(n) (0x00AB0u + 4 * (n))
@@ -228,7 +230,7 @@
 #define IXGBE_GPIE_PBA_SUPPORT   0x80000000u
 
 /* 8.2.3.5.13 - 8.2.3.5.15 Low-latency interrupts */
-#define IXGBE_IMIR(n)            (0x05A80u + 4 * (n)) /* n 0-7; 82598's, which ethtool -d still reads */
+#define IXGBE_IMIR(n)            (0x05A80u + 4 * (n)) /* n 0-7; 82598's, but ethtool -d reads it */
 #define IXGBE_IMIREXT(n)         (0x05AA0u + 4 * (n))
 #define IXGBE_IMIRVP             0x05AC0u
 #define IXGBE_IMIRVP_PRIORITY    0x00000007u

@@ -80,9 +80,9 @@
 #define IXGBE_DMATXCTL                    0x04A80u
 #define IXGBE_DMATXCTL_TE                 0x00000001u
 #define IXGBE_DMATXCTL_GDV                0x00000008u /* global double VLAN */
-#define IXGBE_DMATXCTL_VT                 0xFFFF0000u /* EtherType of inserted tags, 0x8100 after reset */
-#define IXGBE_DTXTCPFLGL                  0x04A88u /* TCP flags of the first and middle segments of a TSO */
-#define IXGBE_DTXTCPFLGL_FIRST            0x00000FFFu /* ANDed with the header's: 0xFF6 after reset */
+#define IXGBE_DMATXCTL_VT                 0xFFFF0000u /* EtherType of tags, 0x8100 after reset */
+#define IXGBE_DTXTCPFLGL                  0x04A88u /* TSO: kept TCP flags, first and middle segments */
+#define IXGBE_DTXTCPFLGL_FIRST            0x00000FFFu /* 0xFF6 after reset */
 #define IXGBE_DTXTCPFLGL_MIDDLE           0x0FFF0000u /* 0xF76 after reset */
 #define IXGBE_DTXTCPFLGH                  0x04A8Cu
 #define IXGBE_DTXTCPFLGH_LAST             0x00000FFFu /* 0xF7F after reset */
@@ -110,13 +110,14 @@
 #define IXGBE_DTXCTL_82598        0x07E00u             /* likewise */
 
 /* 8.2.3.9 Transmit descriptor control */
-#define IXGBE_TXDCTL_PTHRESH    0x0000007Fu /* prefetch when fewer than this are cached ... */
-#define IXGBE_TXDCTL_HTHRESH    0x00007F00u /* ... and at least this many are ready */
-#define IXGBE_TXDCTL_WTHRESH    0x007F0000u /* write back in groups; 0 where RS is used */
-#define IXGBE_TXDCTL_ENABLE     0x02000000u /* reads back the ring's state, not what was written */
-#define IXGBE_TXDCTL_SWFLSH     0x04000000u
-#define IXGBE_TDWBAL_HEAD_WB_EN 0x00000001u /* write the head index to this address instead of DD  \
-                                             */
+#define IXGBE_TXDCTL_PTHRESH 0x0000007Fu /* prefetch when fewer than this are cached ... */
+#define IXGBE_TXDCTL_HTHRESH 0x00007F00u /* ... and at least this many are ready */
+#define IXGBE_TXDCTL_WTHRESH 0x007F0000u /* write back in groups; 0 where RS is used */
+#define IXGBE_TXDCTL_ENABLE  0x02000000u /* reads back the ring's state, not what was written */
+#define IXGBE_TXDCTL_SWFLSH  0x04000000u
+#define IXGBE_TDWBAL_HEAD_WB_EN                                                                    \
+  0x00000001u /* write the head index to this address instead of DD                                \
+               */
 
 /* 8.2.3.9 Packet buffers */
 #define IXGBE_TXPBSIZE(n)    (0x0CC00u + 4 * (n)) /* n 0-7 */

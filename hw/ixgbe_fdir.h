@@ -6,7 +6,7 @@
 
 /* Control. Writing it starts the initialisation of the tables; INIT_DONE follows. */
 #define IXGBE_FDIRCTRL               0x0EE00u
-#define IXGBE_FDIRCTRL_PBALLOC       0x00000003u /* Rx packet buffer given up: none, 64, 128, 256 KiB */
+#define IXGBE_FDIRCTRL_PBALLOC       0x00000003u /* Rx buffer given up: 0, 64, 128, 256 KiB */
 #define IXGBE_FDIRCTRL_INIT_DONE     0x00000008u /* RO */
 #define IXGBE_FDIRCTRL_PERFECT_MATCH 0x00000010u
 #define IXGBE_FDIRCTRL_REPORT_STATUS 0x00000020u
@@ -16,7 +16,8 @@
 #define IXGBE_FDIRCTRL_MAX_LENGTH    0x0F000000u
 #define IXGBE_FDIRCTRL_FULL_THRESH   0xF0000000u
 
-/* One filter's input. The addresses and ports lie in network order, as they are in the frame. */
+/* One filter's input, as numbers: an address's first octet is in bits 31:24, a port is in host
+ * order. Only the flexible word keeps the order of the frame's bytes. */
 #define IXGBE_FDIRSIPV6(n)         (0x0EE0Cu + 4 * (n)) /* n 0-2 */
 #define IXGBE_FDIRIPSA             0x0EE18u
 #define IXGBE_FDIRIPDA             0x0EE1Cu
@@ -71,10 +72,11 @@
 #define IXGBE_FDIRFSTAT_FREMOVE 0x0000FF00u
 /* FDIRMATCH and FDIRMISS are in hw/ixgbe_stats.h. */
 
-/* Masks of all filters; a bit set: not compared. Here IPv4 masks are inverted by software. */
+/* Masks of all filters; a bit set: not compared. In the port masks the bits of each half run the
+ * other way: bit 0 is the port's bit 15 (source in 15:0, destination in 31:16). */
 #define IXGBE_FDIRDIP4M      0x0EE3Cu
 #define IXGBE_FDIRSIP4M      0x0EE40u
-#define IXGBE_FDIRTCPM       0x0EE44u /* ports: source in 15:0, destination in 31:16 */
+#define IXGBE_FDIRTCPM       0x0EE44u
 #define IXGBE_FDIRUDPM       0x0EE48u
 #define IXGBE_FDIRSCTPM      0x0EE78u /* not in the datasheet; drivers write it (X550) */
 #define IXGBE_FDIRHKEY       0x0EE68u

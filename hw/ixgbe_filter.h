@@ -102,9 +102,9 @@
 #define IXGBE_RETA_ENTRIES  128u
 #define IXGBE_RETA_ENTRY(n) (0x0000000Fu << (8 * ((n) % 4)))
 
-/* 8.2.3.7.16 - 8.2.3.7.19 Five-tuple filters n 0-127: source and destination address (big endian
- * in memory order), ports (source in bits 15:0, destination in 31:16, each in network order), and
- * the rest. L34TIMIR holds the queue. */
+/* 8.2.3.7.16 - 8.2.3.7.19 Five-tuple filters n 0-127: source and destination address (first octet
+ * in bits 7:0), ports (source in bits 15:0, destination in 31:16, high byte in the lower bits), and
+ * the rest: as the frame's bytes lie in memory. L34TIMIR holds the queue. */
 #define IXGBE_SAQF(n)                       (0x0E000u + 4 * (n))
 #define IXGBE_DAQF(n)                       (0x0E200u + 4 * (n))
 #define IXGBE_SDPQF(n)                      (0x0E400u + 4 * (n))
@@ -125,8 +125,8 @@
 #define IXGBE_FTQF_MASK_PROTOCOL            0x20000000u
 #define IXGBE_FTQF_POOL_MASK                0x40000000u /* set: pool not compared */
 #define IXGBE_FTQF_QUEUE_ENABLE             0x80000000u
-#define IXGBE_L34TIMIR_SIZE_BP              0x00001000u /* bypass the size check; 1 in all users' code */
-#define IXGBE_L34TIMIR_RESERVED             0x00080000u /* bits 19:13: software shall write 1000000b */
+#define IXGBE_L34TIMIR_SIZE_BP              0x00001000u /* bypass the size check */
+#define IXGBE_L34TIMIR_RESERVED             0x00080000u /* bits 19:13: write 1000000b */
 #define IXGBE_L34TIMIR_LLI                  0x00100000u
 #define IXGBE_L34TIMIR_RX_QUEUE             0x0FE00000u
 

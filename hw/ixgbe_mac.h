@@ -122,7 +122,7 @@
 #define IXGBE_LINKS             0x042A4u
 #define IXGBE_LINKS_SIGNAL      0x00000F00u /* per lane */
 #define IXGBE_LINKS_TL_FAULT    0x00001000u
-#define IXGBE_LINKS_LANE_SYNC   0x0001E000u
+#define IXGBE_LINKS_LANE_SYNC   0x0001E000u /* per lane; ixgbe_type.h: 0x17000 */
 #define IXGBE_LINKS_10G_ALIGN   0x00020000u
 #define IXGBE_LINKS_1G_SYNC     0x00040000u
 #define IXGBE_LINKS_KX_AN_IDLE  0x00080000u
@@ -161,7 +161,7 @@
 #define IXGBE_MACC                      0x04330u
 #define IXGBE_MACC_FLU                  0x00000001u
 #define IXGBE_ATLASCTL_82598            0x04800u
-#define IXGBE_CORECTL                   0x14F00u /* analog block: write command and register number */
+#define IXGBE_CORECTL                   0x14F00u /* analog block: command and register */
 #define IXGBE_CORECTL_WRITE_CMD         0x00010000u
 #define IXGBE_SMADARCTL                 0x14F10u
 
