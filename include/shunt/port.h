@@ -189,6 +189,16 @@ inline void *shunt_frame_data(const struct shunt_queue *q, const struct shunt_fr
   return q->base + frame->addr;
 }
 
+/* Fill q's Rx ring from a pool: posts until the ring is full or the pool is empty.
+ * Thread: the one that owns q and pool. Returns how many buffers were posted. */
+unsigned shunt_rx_fill(struct shunt_queue *q, struct shunt_pool *pool);
+
+/* Checked ports: how often a verb was handed what breaks a rule (a buffer that the NIC still owns,
+ * an address outside the region, a frame too short, too long or without end). Such buffers and
+ * frames are refused and stay the caller's. last, unless NULL, is filled with the latest: the rule,
+ * the verb and the buffer. Returns 0 on a port that is not checked. */
+uint64_t shunt_port_violations(const struct shunt_port *port, struct shunt_error *last);
+
 /* --- Sleeping ----------------------------------------------------------------------------------
  */
 

@@ -47,6 +47,8 @@ struct shunt_region {
   bool locked;
   uint64_t uncarved; /* buffers that belong to no pool */
   uint64_t *carved;  /* one bit per buffer */
+  uint32_t *owners;  /* one per buffer; NULL until a checked port asks */
+  uint32_t ports;    /* numbers given to checked ports */
   char describe[REGION_TEXT_BYTES];
 };
 
@@ -340,6 +342,7 @@ static void region_empty(struct shunt_region *region)
     munmap(region->base, region->bytes);
   if (region->fd >= 0)
     close(region->fd);
+  free(region->owners);
   free(region->carved);
 }
 
@@ -494,6 +497,18 @@ int shunt_region_fd(const struct shunt_region *region)
 const char *shunt_region_describe(const struct shunt_region *region)
 {
   return region->describe;
+}
+
+uint32_t *region_owners(struct shunt_region *region)
+{
+  if (region->owners == NULL)
+    region->owners = calloc(region->bytes / region->buf_bytes, sizeof region->owners[0]);
+  return region->owners;
+}
+
+uint32_t region_port_number(struct shunt_region *region)
+{
+  return ++region->ports;
 }
 
 bool region_is_locked(const struct shunt_region *region)

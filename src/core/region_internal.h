@@ -36,4 +36,10 @@ bool region_is_locked(const struct shunt_region *region);
 int region_carve(struct shunt_region *region, uint32_t count, shunt_buf bufs[], uint64_t *left);
 void region_uncarve(struct shunt_region *region, const shunt_buf bufs[], uint32_t count);
 
+/* Who owns each buffer, for checked ports: a word a buffer, written with relaxed atomics; made at
+ * the first call, the region's own, shared by all ports on it. NULL: no memory. */
+uint32_t *region_owners(struct shunt_region *region);
+/* A number that no other port on the region was given, from 1 on. */
+uint32_t region_port_number(struct shunt_region *region);
+
 #endif

@@ -35,10 +35,10 @@ struct port_ops {
 struct shunt_port {
   const struct port_ops *ops;
   struct shunt_region *region;
-  struct shunt_port_options options;  /* with every default filled in */
+  struct shunt_port_options options; /* with every default filled in */
   char name[192];
   bool owns_region;
-  struct port_check *check;           /* checked ports: who owns which buffer; else NULL */
+  struct port_guard *guard; /* checks and steps around the verbs; NULL: none needed */
 };
 
 /* What open gets: the location ("0000:03:00.0", "twin", "vfio-user:/run/x.sock"), complete options
@@ -47,8 +47,8 @@ struct shunt_port {
  * took is an error that port.c reports. */
 struct port_driver {
   const char *name;
-  int (*open)(const char *location, const struct shunt_port_options *options,
-              struct params *params, struct shunt_port **port, struct shunt_error *error);
+  int (*open)(const char *location, const struct shunt_port_options *options, struct params *params,
+              struct shunt_port **port, struct shunt_error *error);
 };
 
 extern const struct port_driver ixgbe_driver;
