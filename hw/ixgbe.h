@@ -4,9 +4,9 @@
  * Numbers such as 8.2.3.8 are sections of the "Intel 82599 10 GbE Controller Datasheet"; names are
  * the datasheet's, with the name that drivers use behind them where the two differ. Offsets are in
  * bytes from BAR 0; every register is one little-endian dword unless its line says otherwise.
- * Arrays take the index that the datasheet counts by. Every offset and bit has been compared with
- * the definitions that Intel publishes under the BSD licence (ixgbe_type.h of FreeBSD and DPDK);
- * where the two sides disagree, the line says which was taken.
+ * Arrays take the index that the datasheet counts by. What Intel also publishes under the BSD
+ * licence (ixgbe_type.h of FreeBSD and DPDK) has been compared with it; where the two disagree, the
+ * line says which was taken.
  *
  * How a register answers, where it is not plain read/write:
  *   RO       writes are ignored
@@ -62,5 +62,22 @@
 #define IXGBE_BAR_MSIX_BYTES      0x4000u
 #define IXGBE_MSIX_TABLE          0x0000u
 #define IXGBE_MSIX_PBA            0x2000u
+
+/* Registers that answer at a second address. A device model maps the alias to the register and then
+ * knows only one.
+ * X(name, alias, stride of the alias, register, stride of the register, how many) */
+#define IXGBE_ALIASES(X)                                                                           \
+  X(CTRL, IXGBE_CTRL_ALIAS, 4u, IXGBE_CTRL, 4u, 1u)                                                \
+  X(SRRCTL, IXGBE_SRRCTL_ALIAS(0), 4u, IXGBE_SRRCTL(0), IXGBE_RX_QUEUE_STRIDE, 16u)                \
+  X(DCA_RXCTRL, IXGBE_DCA_RXCTRL_ALIAS(0), 4u, IXGBE_DCA_RXCTRL(0), IXGBE_RX_QUEUE_STRIDE, 16u)    \
+  X(RAL_RAH, IXGBE_RAL_ALIAS(0), 4u, IXGBE_RAL(0), 4u, 32u)                                        \
+  X(PSRTYPE, IXGBE_PSRTYPE_ALIAS(0), 4u, IXGBE_PSRTYPE(0), 4u, 16u)                                \
+  X(MRQC, IXGBE_MRQC_ALIAS, 4u, IXGBE_MRQC, 4u, 1u)                                                \
+  X(RSSRK, IXGBE_RSSRK_ALIAS(0), 4u, IXGBE_RSSRK(0), 4u, 10u)                                      \
+  X(RETA, IXGBE_RETA_ALIAS(0), 4u, IXGBE_RETA(0), 4u, 32u)                                         \
+  X(IMIRVP, IXGBE_IMIRVP_ALIAS, 4u, IXGBE_IMIRVP, 4u, 1u)                                          \
+  X(PBACL, IXGBE_PBACL_ALIAS, 4u, IXGBE_PBACL(0), 4u, 1u)                                          \
+  X(TQSM, IXGBE_TQSM_ALIAS(0), 4u, IXGBE_TQSM(0), 4u, 8u)                                          \
+  X(QPTC, IXGBE_QPTC_ALIAS(0), 4u, IXGBE_QPTC(0), IXGBE_TX_QUEUE_STRIDE, 16u)
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 82599: general control, EEPROM and flash, PCIe, semaphores, interrupts, timers
- * (datasheet 8.2.3.1, .2, .4, .5, .6, .14). Include hw/ixgbe.h, which says how to read this. */
+ * (datasheet 8.2.3.1, .2, .4, .5, .6, .19). Include hw/ixgbe.h, which says how to read this. */
 #ifndef HW_IXGBE_CORE_H
 #define HW_IXGBE_CORE_H
 
@@ -11,7 +11,7 @@
 #define IXGBE_CTRL_GIO_DIS 0x00000004u /* stop starting PCIe requests; STATUS.GIO falls after */
 #define IXGBE_CTRL_LNK_RST 0x00000008u /* SC: MAC and link too */
 #define IXGBE_CTRL_RST     0x04000000u /* SC: wait 10 ms more after it clears (4.2.1.6) */
-#define IXGBE_CTRL_ALIAS   0x00004u
+#define IXGBE_CTRL_ALIAS   0x00004u    /* the same register again */
 
 /* 8.2.3.1.2 Device status, RO. Never reads all ones: that means the device is gone. */
 #define IXGBE_STATUS            0x00008u
@@ -110,8 +110,10 @@
 
 /* 8.2.3.4 PCIe ------------------------------------------------------------------------------ */
 
+/* 8.2.3.4.1 PCIe control. Drivers know the resend bit as bit 16, the 82598's; the datasheet's is
+ * taken. CMPL_TMOUT counts only without CAP_VER2. */
 #define IXGBE_GCR                   0x11000u
-#define IXGBE_GCR_CMPL_TMOUT_RESEND 0x00010000u
+#define IXGBE_GCR_CMPL_TMOUT_RESEND 0x00000200u
 #define IXGBE_GCR_CMPL_TMOUT        0x0000F000u
 #define IXGBE_GCR_CAP_VER2          0x00040000u /* RO: PCIe capability version 2 */
 #define IXGBE_GTV                   0x11004u
@@ -122,6 +124,7 @@
 #define IXGBE_GSCN(n)         (0x11020u + 4 * (n))
 #define IXGBE_GCR_EXT         0x11050u
 #define IXGBE_GCR_EXT_VT_MODE 0x00000003u /* 0 none, 1 16 VFs, 2 32 VFs, 3 64 VFs */
+#define IXGBE_GCR_EXT_APBACD  0x00000010u /* no auto-clear of MSI-X pending bits */
 #define IXGBE_GCR_EXT_BUFFERS_CLEAR                                                                \
   0x40000000u /* drops what is stuck after GIO_DIS (4.2.1.6.1)                                     \
                */
@@ -133,13 +136,13 @@
 #define IXGBE_PICAUSE         0x110B0u /* W1C: causes of EICR.PCI */
 #define IXGBE_PIENA           0x110B8u
 
-/* 8.2.3.4 Function active and power state; the port's PCI function may be swapped (LFS). */
+/* 8.2.3.4.6 Function active and power state; the port's PCI function may be swapped (LFS). */
 #define IXGBE_FACTPS       0x10150u
 #define IXGBE_FACTPS_MNGCG 0x20000000u
 #define IXGBE_FACTPS_LFS   0x40000000u
 
-/* 8.2.3.4 Semaphores. Two steps before a resource that both ports and firmware share is used
- * (10.5.4): take SMBI and SWESMBI, set the bit in SW_FW_SYNC, give both back. */
+/* 8.2.3.4.9 - 8.2.3.4.11 Semaphores. Two steps before a resource that both ports and firmware share
+ * is used (10.5.4): take SMBI and SWESMBI, set the bit in SW_FW_SYNC, give both back. */
 #define IXGBE_SWSM                   0x10140u
 #define IXGBE_SWSM_SMBI              0x00000001u /* RS: 0 read: it is ours; write 0 to release */
 #define IXGBE_SWSM_SWESMBI           0x00000002u /* reads back 1 unless firmware holds it */
@@ -171,7 +174,7 @@
 #define IXGBE_EICR_LSC       0x00100000u /* link status changed */
 #define IXGBE_EICR_LINKSEC   0x00200000u
 #define IXGBE_EICR_MNG       0x00400000u
-#define IXGBE_EICR_TS        0x00800000u          /* thermal sensor */
+#define IXGBE_EICR_TS        0x00800000u          /* thermal sensor; reserved in the datasheet */
 #define IXGBE_EICR_SDP(n)    (0x01000000u << (n)) /* n 0-3 */
 #define IXGBE_EICR_ECC       0x10000000u          /* drivers also PBUR */
 #define IXGBE_EICR_DHER      0x20000000u
@@ -229,10 +232,11 @@
 #define IXGBE_GPIE_EIAME         0x40000000u
 #define IXGBE_GPIE_PBA_SUPPORT   0x80000000u
 
-/* 8.2.3.5.13 - 8.2.3.5.15 Low-latency interrupts */
+/* 8.2.3.5.14, 8.2.3.5.15 Low-latency interrupts (8.2.3.5.13 is with the five-tuple filters) */
 #define IXGBE_IMIR(n)            (0x05A80u + 4 * (n)) /* n 0-7; 82598's, but ethtool -d reads it */
 #define IXGBE_IMIREXT(n)         (0x05AA0u + 4 * (n))
 #define IXGBE_IMIRVP             0x05AC0u
+#define IXGBE_IMIRVP_ALIAS       0x0EC60u /* as the datasheet lists it */
 #define IXGBE_IMIRVP_PRIORITY    0x00000007u
 #define IXGBE_IMIRVP_PRIORITY_EN 0x00000008u
 #define IXGBE_LLITHRESH          0x0EC90u
@@ -241,7 +245,7 @@
 #define IXGBE_PBACL(n)    (0x110C0u + 4 * (n))
 #define IXGBE_PBACL_ALIAS 0x11068u
 
-/* 8.2.3.14 Timers */
+/* 8.2.3.19 Timers */
 #define IXGBE_FRTIMER               0x00048u /* RO, free running */
 #define IXGBE_TCPTIMER              0x0004Cu
 #define IXGBE_TCPTIMER_DURATION     0x000000FFu /* in ms */

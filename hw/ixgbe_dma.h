@@ -6,7 +6,8 @@
 
 /* 8.2.3.8 Receive DMA ----------------------------------------------------------------------- */
 
-/* Rx queue q, 0-127: a block of 0x40 bytes, 0-63 in page 0x1, 64-127 in page 0xD. */
+/* 8.2.3.8.1 - 8.2.3.8.5 Rx queue q, 0-127: a block of 0x40 bytes, 0-63 in page 0x1, 64-127 in page
+ * 0xD. */
 #define IXGBE_RX_QUEUE(q)           ((q) < 64 ? 0x01000u + 0x40 * (q) : 0x0D000u + 0x40 * ((q)-64))
 #define IXGBE_RX_QUEUE_STRIDE       0x40u
 #define IXGBE_RDBAL(q)              (IXGBE_RX_QUEUE(q) + 0x00) /* 128-byte aligned */
@@ -76,12 +77,12 @@
 
 /* 8.2.3.9 Transmit -------------------------------------------------------------------------- */
 
-/* 8.2.3.9.1, .2 */
+/* 8.2.3.9.1 - 8.2.3.9.4, 8.2.3.9.16 */
 #define IXGBE_DMATXCTL                    0x04A80u
 #define IXGBE_DMATXCTL_TE                 0x00000001u
 #define IXGBE_DMATXCTL_GDV                0x00000008u /* global double VLAN */
 #define IXGBE_DMATXCTL_VT                 0xFFFF0000u /* EtherType of tags, 0x8100 after reset */
-#define IXGBE_DTXTCPFLGL                  0x04A88u /* TSO: kept TCP flags, first and middle segments */
+#define IXGBE_DTXTCPFLGL                  0x04A88u    /* TSO: TCP flags to keep, by segment */
 #define IXGBE_DTXTCPFLGL_FIRST            0x00000FFFu /* 0xFF6 after reset */
 #define IXGBE_DTXTCPFLGL_MIDDLE           0x0FFF0000u /* 0xF76 after reset */
 #define IXGBE_DTXTCPFLGH                  0x04A8Cu
@@ -94,7 +95,7 @@
 #define IXGBE_TXPBTHRESH(n)               (0x04950u + 4 * (n)) /* n 0-7, in KiB */
 #define IXGBE_LBDRPEN                     0x0CA00u
 
-/* Tx queue q, 0-127: blocks of 0x40 bytes in pages 0x6 and 0x7 */
+/* 8.2.3.9.5 - 8.2.3.9.12 Tx queue q, 0-127: blocks of 0x40 bytes in pages 0x6 and 0x7 */
 #define IXGBE_TX_QUEUE(q)         (0x06000u + 0x40 * (q))
 #define IXGBE_TX_QUEUE_STRIDE     0x40u
 #define IXGBE_TDBAL(q)            (IXGBE_TX_QUEUE(q) + 0x00) /* 128-byte aligned */
@@ -109,7 +110,7 @@
 #define IXGBE_DCA_TXCTRL_82598(q) (0x07200u + 4 * (q)) /* q 0-15; ethtool -d still reads it */
 #define IXGBE_DTXCTL_82598        0x07E00u             /* likewise */
 
-/* 8.2.3.9 Transmit descriptor control */
+/* 8.2.3.9.10, 8.2.3.9.11 Transmit descriptor control, head write-back */
 #define IXGBE_TXDCTL_PTHRESH 0x0000007Fu /* prefetch when fewer than this are cached ... */
 #define IXGBE_TXDCTL_HTHRESH 0x00007F00u /* ... and at least this many are ready */
 #define IXGBE_TXDCTL_WTHRESH 0x007F0000u /* write back in groups; 0 where RS is used */
@@ -119,14 +120,14 @@
   0x00000001u /* write the head index to this address instead of DD                                \
                */
 
-/* 8.2.3.9 Packet buffers */
+/* 8.2.3.9.13, 8.2.3.9.14 Packet buffers */
 #define IXGBE_TXPBSIZE(n)    (0x0CC00u + 4 * (n)) /* n 0-7 */
 #define IXGBE_TXPBSIZE_BYTES 0x000FFC00u
 #define IXGBE_TXPBSIZE_RESET 0x00028000u /* of buffer 0; the others 0 */
 #define IXGBE_MNGTXMAP       0x0CD10u
 #define IXGBE_TIPG_82598     0x0CB00u
 
-/* 8.2.3.9 Multiple transmit queues: to be changed only under RTTDCS.ARBDIS (4.6.8) */
+/* 8.2.3.9.15 Multiple transmit queues: to be changed only under RTTDCS.ARBDIS (4.6.8) */
 #define IXGBE_MTQC             0x08120u
 #define IXGBE_MTQC_RT_ENA      0x00000001u
 #define IXGBE_MTQC_VT_ENA      0x00000002u

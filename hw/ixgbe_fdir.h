@@ -42,6 +42,7 @@
 #define IXGBE_FDIRCMD_QUERY_FILTER  3u
 #define IXGBE_FDIRCMD_FILTER_VALID  0x00000004u /* RO: answer to a query */
 #define IXGBE_FDIRCMD_FILTER_UPDATE 0x00000008u
+#define IXGBE_FDIRCMD_IPV6DMATCH    0x00000010u
 #define IXGBE_FDIRCMD_L4TYPE        0x00000060u
 #define IXGBE_FDIR_L4TYPE_OTHER     0u
 #define IXGBE_FDIR_L4TYPE_UDP       1u
@@ -58,18 +59,19 @@
 #define IXGBE_FDIRCMD_VT_POOL       0x3F000000u
 
 /* State of the table */
-#define IXGBE_FDIRFREE          0x0EE38u
-#define IXGBE_FDIRFREE_FREE     0x0000FFFFu
-#define IXGBE_FDIRFREE_COLL     0x7FFF0000u
-#define IXGBE_FDIRLEN           0x0EE4Cu
-#define IXGBE_FDIRLEN_MAXLEN    0x0000003Fu
-#define IXGBE_FDIRLEN_MAXHASH   0x7FFF0000u
-#define IXGBE_FDIRUSTAT         0x0EE50u /* RC: filters added and removed */
-#define IXGBE_FDIRUSTAT_ADD     0x0000FFFFu
-#define IXGBE_FDIRUSTAT_REMOVE  0xFFFF0000u
-#define IXGBE_FDIRFSTAT         0x0EE54u /* RC: additions and removals that failed */
-#define IXGBE_FDIRFSTAT_FADD    0x000000FFu
-#define IXGBE_FDIRFSTAT_FREMOVE 0x0000FF00u
+#define IXGBE_FDIRFREE           0x0EE38u
+#define IXGBE_FDIRFREE_FREE      0x0000FFFFu
+#define IXGBE_FDIRFREE_COLL      0x7FFF0000u
+#define IXGBE_FDIRLEN            0x0EE4Cu /* RC */
+#define IXGBE_FDIRLEN_MAXLEN     0x0000003Fu
+#define IXGBE_FDIRLEN_BUCKET_LEN 0x00003F00u /* answer to a query */
+#define IXGBE_FDIRLEN_MAXHASH    0x7FFF0000u
+#define IXGBE_FDIRUSTAT          0x0EE50u /* RC: filters added and removed */
+#define IXGBE_FDIRUSTAT_ADD      0x0000FFFFu
+#define IXGBE_FDIRUSTAT_REMOVE   0xFFFF0000u
+#define IXGBE_FDIRFSTAT          0x0EE54u /* RC: additions and removals that failed */
+#define IXGBE_FDIRFSTAT_FADD     0x000000FFu
+#define IXGBE_FDIRFSTAT_FREMOVE  0x0000FF00u
 /* FDIRMATCH and FDIRMISS are in hw/ixgbe_stats.h. */
 
 /* Masks of all filters; a bit set: not compared. In the port masks the bits of each half run the

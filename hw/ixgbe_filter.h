@@ -27,6 +27,7 @@
 /* 8.2.3.7.4 Packet split type of pool n, and how many of its queues RSS uses */
 #define IXGBE_PSRTYPE(n)       (0x0EA00u + 4 * (n)) /* n 0-63 */
 #define IXGBE_PSRTYPE_ALIAS(n) (0x05480u + 4 * (n)) /* n 0-15: the same registers again */
+#define IXGBE_PSRTYPE_NFSHDR   0x00000002u
 #define IXGBE_PSRTYPE_TCPHDR   0x00000010u
 #define IXGBE_PSRTYPE_UDPHDR   0x00000020u
 #define IXGBE_PSRTYPE_IPV4HDR  0x00000100u
@@ -70,8 +71,10 @@
 #define IXGBE_VFTA(n)     (0x0A000u + 4 * (n)) /* n 0-127 */
 #define IXGBE_VFTA_DWORDS 128u
 
-/* 8.2.3.7.12 Multiple receive queues */
+/* 8.2.3.7.12 Multiple receive queues. This and the next two stand where drivers reach them; the
+ * datasheet lists the alias. */
 #define IXGBE_MRQC              0x05818u
+#define IXGBE_MRQC_ALIAS        0x0EC80u
 #define IXGBE_MRQC_MRQE         0x0000000Fu
 #define IXGBE_MRQE_NONE         0x0u
 #define IXGBE_MRQE_RSS          0x1u
@@ -94,17 +97,19 @@
 
 /* 8.2.3.7.13 - 8.2.3.7.15 RSS: queues per traffic class, key (10 dwords, byte 0 in bits 7:0 of the
  * first), table of 128 entries, four to a dword, a queue number in bits 3:0 of each byte */
-#define IXGBE_RQTC          0x0EC70u
-#define IXGBE_RQTC_TC(n)    (0x00000007u << (4 * (n)))
-#define IXGBE_RSSRK(n)      (0x05C80u + 4 * (n)) /* n 0-9 */
-#define IXGBE_RSS_KEY_BYTES 40u
-#define IXGBE_RETA(n)       (0x05C00u + 4 * (n)) /* n 0-31 */
-#define IXGBE_RETA_ENTRIES  128u
-#define IXGBE_RETA_ENTRY(n) (0x0000000Fu << (8 * ((n) % 4)))
+#define IXGBE_RQTC           0x0EC70u
+#define IXGBE_RQTC_TC(n)     (0x00000007u << (4 * (n)))
+#define IXGBE_RSSRK(n)       (0x05C80u + 4 * (n)) /* n 0-9 */
+#define IXGBE_RSSRK_ALIAS(n) (0x0EB80u + 4 * (n))
+#define IXGBE_RSS_KEY_BYTES  40u
+#define IXGBE_RETA(n)        (0x05C00u + 4 * (n)) /* n 0-31 */
+#define IXGBE_RETA_ALIAS(n)  (0x0EB00u + 4 * (n))
+#define IXGBE_RETA_ENTRIES   128u
+#define IXGBE_RETA_ENTRY(n)  (0x0000000Fu << (8 * ((n) % 4)))
 
 /* 8.2.3.7.16 - 8.2.3.7.19 Five-tuple filters n 0-127: source and destination address (first octet
  * in bits 7:0), ports (source in bits 15:0, destination in 31:16, high byte in the lower bits), and
- * the rest: as the frame's bytes lie in memory. L34TIMIR holds the queue. */
+ * the rest: as the frame's bytes lie in memory. L34TIMIR (8.2.3.5.13) holds the queue. */
 #define IXGBE_SAQF(n)                       (0x0E000u + 4 * (n))
 #define IXGBE_DAQF(n)                       (0x0E200u + 4 * (n))
 #define IXGBE_SDPQF(n)                      (0x0E400u + 4 * (n))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 82599: MAC and link, MDIO, flow control, time stamps, security block, wake-up
- * (datasheet 8.2.3.22, .3, .26, .12 - .14, .24). Include hw/ixgbe.h, which says how to read this.
+ * (datasheet 8.2.3.22, .3, .26, .12 - .18, .24). Include hw/ixgbe.h, which says how to read this.
  */
 #ifndef HW_IXGBE_MAC_H
 #define HW_IXGBE_MAC_H
@@ -40,14 +40,21 @@
 #define IXGBE_HLREG0_PREPEND      0x00F00000u
 #define IXGBE_HLREG0_RXLNGTHERREN 0x08000000u /* discard on a wrong 802.3 length field */
 #define IXGBE_HLREG0_RXPADSTRIPEN 0x10000000u
-#define IXGBE_HLREG1              0x04244u /* RO */
-#define IXGBE_PAP                 0x04248u
-#define IXGBE_PAP_TXPAUSECNT      0x0000FFFFu
-#define IXGBE_MACA                0x0424Cu
-#define IXGBE_APAE                0x04250u
-#define IXGBE_ARD                 0x04254u
-#define IXGBE_AIS                 0x04258u
-#define IXGBE_MLADD               0x04264u
+/* 8.2.3.22.9 MAC status, RO; the bits here RC: what was seen since the last read */
+#define IXGBE_HLREG1          0x04244u
+#define IXGBE_HLREG1_RXERRSYM 0x00000020u
+#define IXGBE_HLREG1_RXILLSYM 0x00000040u
+#define IXGBE_HLREG1_RXIDLERR 0x00000080u
+#define IXGBE_HLREG1_RXLCLFLT 0x00000100u
+#define IXGBE_HLREG1_RXRMTFLT 0x00000200u
+
+#define IXGBE_PAP            0x04248u
+#define IXGBE_PAP_TXPAUSECNT 0x0000FFFFu
+#define IXGBE_MACA           0x0424Cu
+#define IXGBE_APAE           0x04250u
+#define IXGBE_ARD            0x04254u
+#define IXGBE_AIS            0x04258u
+#define IXGBE_MLADD          0x04264u
 
 /* 8.2.3.22.11, .12 MDIO. MDI_COMMAND starts a cycle and clears when it is done. Clause 45 needs an
  * address cycle first. No answer from the bus reads as FFFFh. */
@@ -117,24 +124,34 @@
 #define IXGBE_AUTOC_KX_SUPP              0x40000000u
 #define IXGBE_AUTOC_KX4_SUPP             0x80000000u
 
-/* 8.2.3.22.20 Link status, RO. LINK_UP latches low: it shows a loss since the last read, so read
- * twice for the present state. */
-#define IXGBE_LINKS             0x042A4u
-#define IXGBE_LINKS_SIGNAL      0x00000F00u /* per lane */
-#define IXGBE_LINKS_TL_FAULT    0x00001000u
-#define IXGBE_LINKS_LANE_SYNC   0x0001E000u /* per lane; ixgbe_type.h: 0x17000 */
-#define IXGBE_LINKS_10G_ALIGN   0x00020000u
-#define IXGBE_LINKS_1G_SYNC     0x00040000u
-#define IXGBE_LINKS_KX_AN_IDLE  0x00080000u
-#define IXGBE_LINKS_1G_AN_EN    0x00100000u
-#define IXGBE_LINKS_PCS_1G_EN   0x00200000u
-#define IXGBE_LINKS_PCS_10G_EN  0x00400000u
-#define IXGBE_LINKS_SPEED       0x30000000u
-#define IXGBE_LINKS_SPEED_100M  1u
-#define IXGBE_LINKS_SPEED_1G    2u
-#define IXGBE_LINKS_SPEED_10G   3u
-#define IXGBE_LINKS_UP          0x40000000u
-#define IXGBE_LINKS_AN_COMPLETE 0x80000000u
+/* 8.2.3.22.20 Link status, RO. UP is the present state; STAYED_UP latches low: it says that the
+ * link has been up ever since the last read. */
+#define IXGBE_LINKS                0x042A4u
+#define IXGBE_LINKS_KX_SIGNAL      0x00000001u
+#define IXGBE_LINKS_FEC_SIGNAL     0x00000002u
+#define IXGBE_LINKS_FEC_BLOCK_LOCK 0x00000004u
+#define IXGBE_LINKS_KR_HIGH_BER    0x00000008u
+#define IXGBE_LINKS_KR_BLOCK_LOCK  0x00000010u
+#define IXGBE_LINKS_STAYED_UP      0x00000080u
+#define IXGBE_LINKS_SIGNAL         0x00000F00u /* parallel (KX4, CX4, XAUI), per lane */
+#define IXGBE_LINKS_SERIAL_SIGNAL  0x00001000u /* KR or SFI; drivers call it TL_FAULT */
+#define IXGBE_LINKS_LANE_SYNC      0x0001E000u /* per lane; ixgbe_type.h: 0x17000 */
+#define IXGBE_LINKS_10G_ALIGN      0x00020000u
+#define IXGBE_LINKS_1G_SYNC        0x00040000u
+#define IXGBE_LINKS_KX_AN_IDLE     0x00080000u
+#define IXGBE_LINKS_1G_AN_EN       0x00100000u
+#define IXGBE_LINKS_PCS_1G_EN      0x00200000u
+#define IXGBE_LINKS_PCS_10G_EN     0x00400000u
+#define IXGBE_LINKS_FEC_EN         0x00800000u
+#define IXGBE_LINKS_KR_PCS_EN      0x01000000u
+#define IXGBE_LINKS_SGMII_EN       0x02000000u
+#define IXGBE_LINKS_MODE           0x0C000000u /* 1G, 10G parallel, 10G serial, negotiating */
+#define IXGBE_LINKS_SPEED          0x30000000u
+#define IXGBE_LINKS_SPEED_100M     1u
+#define IXGBE_LINKS_SPEED_1G       2u
+#define IXGBE_LINKS_SPEED_10G      3u
+#define IXGBE_LINKS_UP             0x40000000u
+#define IXGBE_LINKS_AN_COMPLETE    0x80000000u
 
 #define IXGBE_AUTOC2                    0x042A8u
 #define IXGBE_AUTOC2_10G_PMA_PMD_SERIAL 0x00030000u
@@ -230,7 +247,7 @@
 #define IXGBE_AUXSTMPL(n)          (0x08C3Cu + 8 * (n))
 #define IXGBE_AUXSTMPH(n)          (0x08C40u + 8 * (n))
 
-/* 8.2.3.12 - 8.2.3.14 Security --------------------------------------------------------------- */
+/* 8.2.3.12 - 8.2.3.18 Security --------------------------------------------------------------- */
 
 /* RX_DIS and TX_DIS stop the path at a frame's end; RDY then says that it is empty. Bit 1 of the
  * status registers says that the block is fused off; DPDK and FreeBSD have the ECC error there,

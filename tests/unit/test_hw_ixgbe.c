@@ -242,6 +242,30 @@ static void lists_agree_with_single_names(void **state)
   assert_int_equal(IXGBE_QSM_SET(6), 0x000F0000);
 }
 
+/* An alias that is another's register, or its own, would make a device model loop or lose writes.
+ */
+static void aliases_lead_to_registers(void **state)
+{
+  (void)state;
+#define ALIAS(name, alias, alias_stride, to, stride, count)                                        \
+  {alias, alias_stride, to, stride, count},
+  const struct {
+    uint32_t alias, alias_stride, to, stride, count;
+  } map[] = {IXGBE_ALIASES(ALIAS)};
+  const size_t n = sizeof map / sizeof *map;
+  for (size_t i = 0; i < n; i++) {
+    const uint32_t last = map[i].alias + map[i].alias_stride * (map[i].count - 1);
+    for (size_t j = 0; j < n; j++) {
+      for (uint32_t k = 0; k < map[j].count; k++) {
+        const uint32_t target = map[j].to + map[j].stride * k;
+        assert_false(target >= map[i].alias && target <= last);
+      }
+      const uint32_t other = map[j].alias + map[j].alias_stride * (map[j].count - 1);
+      assert_true(i == j || last < map[j].alias || other < map[i].alias);
+    }
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -255,6 +279,7 @@ int main(void)
       cmocka_unit_test(no_two_counters_share_a_register),
       cmocka_unit_test(a_wide_counter_has_a_high_register),
       cmocka_unit_test(lists_agree_with_single_names),
+      cmocka_unit_test(aliases_lead_to_registers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
