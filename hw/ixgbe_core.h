@@ -120,21 +120,19 @@
 #define IXGBE_FUNCTAG               0x11008u
 #define IXGBE_GLT                   0x1100Cu
 /* PCIe statistics: control n 1-8, in two runs, and counters n 0-3 between them */
-#define IXGBE_GSCL(n)         ((n) < 5 ? 0x11010u + 4 * ((n)-1) : 0x11030u + 4 * ((n)-5))
-#define IXGBE_GSCN(n)         (0x11020u + 4 * (n))
-#define IXGBE_GCR_EXT         0x11050u
-#define IXGBE_GCR_EXT_VT_MODE 0x00000003u /* 0 none, 1 16 VFs, 2 32 VFs, 3 64 VFs */
-#define IXGBE_GCR_EXT_APBACD  0x00000010u /* no auto-clear of MSI-X pending bits */
-#define IXGBE_GCR_EXT_BUFFERS_CLEAR                                                                \
-  0x40000000u /* drops what is stuck after GIO_DIS (4.2.1.6.1)                                     \
-               */
-#define IXGBE_GCR_EXT_MSIX_EN 0x80000000u
-#define IXGBE_MREVID          0x11064u /* RO: revision of the silicon */
-#define IXGBE_MREVID_STEP     0x000000FFu
-#define IXGBE_CIAA            0x11088u /* address and data of a window to VF config space */
-#define IXGBE_CIAD            0x1108Cu
-#define IXGBE_PICAUSE         0x110B0u /* W1C: causes of EICR.PCI */
-#define IXGBE_PIENA           0x110B8u
+#define IXGBE_GSCL(n)               ((n) < 5 ? 0x11010u + 4 * ((n)-1) : 0x11030u + 4 * ((n)-5))
+#define IXGBE_GSCN(n)               (0x11020u + 4 * (n))
+#define IXGBE_GCR_EXT               0x11050u
+#define IXGBE_GCR_EXT_VT_MODE       0x00000003u /* 0 none, 1 16 VFs, 2 32 VFs, 3 64 VFs */
+#define IXGBE_GCR_EXT_APBACD        0x00000010u /* no auto-clear of MSI-X pending bits */
+#define IXGBE_GCR_EXT_BUFFERS_CLEAR 0x40000000u /* drops what GIO_DIS left (4.2.1.6.1) */
+#define IXGBE_GCR_EXT_MSIX_EN       0x80000000u
+#define IXGBE_MREVID                0x11064u /* RO: revision of the silicon */
+#define IXGBE_MREVID_STEP           0x000000FFu
+#define IXGBE_CIAA                  0x11088u /* address and data of a window to VF config space */
+#define IXGBE_CIAD                  0x1108Cu
+#define IXGBE_PICAUSE               0x110B0u /* W1C: causes of EICR.PCI */
+#define IXGBE_PIENA                 0x110B8u
 
 /* 8.2.3.4.6 Function active and power state; the port's PCI function may be swapped (LFS). */
 #define IXGBE_FACTPS       0x10150u

@@ -111,14 +111,12 @@
 #define IXGBE_DTXCTL_82598        0x07E00u             /* likewise */
 
 /* 8.2.3.9.10, 8.2.3.9.11 Transmit descriptor control, head write-back */
-#define IXGBE_TXDCTL_PTHRESH 0x0000007Fu /* prefetch when fewer than this are cached ... */
-#define IXGBE_TXDCTL_HTHRESH 0x00007F00u /* ... and at least this many are ready */
-#define IXGBE_TXDCTL_WTHRESH 0x007F0000u /* write back in groups; 0 where RS is used */
-#define IXGBE_TXDCTL_ENABLE  0x02000000u /* reads back the ring's state, not what was written */
-#define IXGBE_TXDCTL_SWFLSH  0x04000000u
-#define IXGBE_TDWBAL_HEAD_WB_EN                                                                    \
-  0x00000001u /* write the head index to this address instead of DD                                \
-               */
+#define IXGBE_TXDCTL_PTHRESH    0x0000007Fu /* prefetch when fewer than this are cached ... */
+#define IXGBE_TXDCTL_HTHRESH    0x00007F00u /* ... and at least this many are ready */
+#define IXGBE_TXDCTL_WTHRESH    0x007F0000u /* write back in groups; 0 where RS is used */
+#define IXGBE_TXDCTL_ENABLE     0x02000000u /* reads back the ring's state, not what was written */
+#define IXGBE_TXDCTL_SWFLSH     0x04000000u
+#define IXGBE_TDWBAL_HEAD_WB_EN 0x00000001u /* write the head here instead of DD */
 
 /* 8.2.3.9.13, 8.2.3.9.14 Packet buffers */
 #define IXGBE_TXPBSIZE(n)    (0x0CC00u + 4 * (n)) /* n 0-7 */
