@@ -8,14 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "hw/pci.h"
 #include "shunt/model.h"
 #include "shunt/testbed.h"
 #include "src/core/error_internal.h"
-#include "src/pci/pci.h"
+#include "src/pci/backend.h"
 
 /* Device addresses: far above 4 GiB, so that the upper half of each address register matters, and
  * far below where Linux maps files. */
@@ -214,16 +213,11 @@ static int inproc_interrupts(struct pci *pci, unsigned n, int fds[], struct shun
   inproc->fds = calloc(n > 0 ? n : 1, sizeof inproc->fds[0]);
   if (inproc->fds == NULL)
     return error_set_errno(error, -ENOMEM, "can't allocate %u interrupts", n);
-  for (; inproc->fd_count < n; inproc->fd_count++) {
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd < 0) {
-      int code = -errno;
-      inproc_silence(inproc);
-      return error_set_errno(error, code, "can't make an eventfd for an interrupt");
-    }
-    inproc->fds[inproc->fd_count] = fd;
-    fds[inproc->fd_count] = fd;
-  }
+  int code = backend_eventfds(n, inproc->fds);
+  if (code < 0)
+    return error_set_errno(error, code, "can't make eventfds for %u interrupts", n);
+  inproc->fd_count = n;
+  memcpy(fds, inproc->fds, n * sizeof fds[0]);
   struct shunt_model_host host = {.context = inproc, .interrupt = inproc_interrupt};
   shunt_testbed_lock(inproc->testbed);
   shunt_model_attach(inproc->model, &host);
@@ -292,12 +286,10 @@ int pci_open_inproc(const struct pci_open_options *options, struct pci **pci,
     inproc_close(&inproc->pci);
     return code;
   }
-  uint32_t vendor = 0, device = 0, command = 0;
+  uint32_t vendor = 0, device = 0;
   inproc_config_read(&inproc->pci, PCI_CFG_VENDOR_ID, 2, &vendor);
   inproc_config_read(&inproc->pci, PCI_CFG_DEVICE_ID, 2, &device);
-  inproc_config_read(&inproc->pci, PCI_CFG_COMMAND, 2, &command);
-  inproc_config_write(&inproc->pci, PCI_CFG_COMMAND, 2,
-                      command | PCI_CMD_MEMORY | PCI_CMD_BUS_MASTER);
+  backend_bus_master(&inproc->pci, true);
   inproc->pci.vendor = (uint16_t)vendor;
   inproc->pci.device = (uint16_t)device;
   inproc->pci.vectors = inproc->model->vectors;
