@@ -6,12 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What stands between these is the API: C linkage, and visible outside the shared library, which is
+ * built with everything else hidden. */
 #ifdef __cplusplus
-#define SHUNT_BEGIN_DECLS extern "C" {
-#define SHUNT_END_DECLS   }
+#define SHUNT_BEGIN_DECLS                                                                          \
+  _Pragma("GCC visibility push(default)") extern "C"                                               \
+  {
+#define SHUNT_END_DECLS                                                                            \
+  }                                                                                                \
+  _Pragma("GCC visibility pop")
 #else
-#define SHUNT_BEGIN_DECLS
-#define SHUNT_END_DECLS
+#define SHUNT_BEGIN_DECLS _Pragma("GCC visibility push(default)")
+#define SHUNT_END_DECLS   _Pragma("GCC visibility pop")
 #endif
 
 #define SHUNT_LIKELY(x)   __builtin_expect(!!(x), 1)

@@ -66,10 +66,10 @@ static int histogram_shape(struct shunt_histogram *shape, const struct shunt_his
   else if (log2_floor(range->lowest) + histogram_half_magnitude(range->digits) > 61)
     rule = "lowest is so great that the digits need more than 64 bits";
   if (rule != NULL) {
-    int code = shunt_error_set(error, -EINVAL, "can't make a histogram");
+    shunt_error_set(error, -EINVAL, "can't make a histogram");
     shunt_error_why(error, "lowest %" PRIu64 ", highest %" PRIu64 ", digits %u: %s", range->lowest,
                     range->highest, range->digits, rule);
-    return code;
+    return -EINVAL;
   }
   unsigned unit = log2_floor(range->lowest);
   unsigned half = histogram_half_magnitude(range->digits);
@@ -135,7 +135,10 @@ int shunt_histogram_create(const struct shunt_histogram_range *range,
     shunt_error_remedy(error, "ask for fewer digits or a smaller range");
     return -ENOMEM;
   }
-  return shunt_histogram_init(memory, bytes, range, histogram, error);
+  result = shunt_histogram_init(memory, bytes, range, histogram, error);
+  if (result < 0)
+    free(memory);
+  return result;
 }
 
 void shunt_histogram_destroy(struct shunt_histogram *histogram)
