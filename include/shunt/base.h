@@ -23,6 +23,13 @@
 #define SHUNT_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SHUNT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* In front of a loop that runs once a packet: what a turn costs beside the packet is shared. */
+#if defined(__clang__)
+#define SHUNT_UNROLL _Pragma("clang loop unroll_count(4)")
+#else
+#define SHUNT_UNROLL _Pragma("GCC unroll 4")
+#endif
+
 /* printf-like functions: the compiler checks their arguments. */
 #define SHUNT_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 

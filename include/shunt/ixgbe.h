@@ -13,10 +13,20 @@
 #ifndef SHUNT_IXGBE_H
 #define SHUNT_IXGBE_H
 
+#include <string.h>
+
 #include "hw/ixgbe_desc.h"
 #include "shunt/port.h"
 
 SHUNT_BEGIN_DECLS
+
+/* What the driver remembers of a descriptor, in a ring beside the descriptors' own and of the same
+ * stride, so that one index serves both. */
+struct shunt_ixgbe_slot {
+  shunt_buf addr;      /* Rx: the buffer; Tx: the piece, or SHUNT_IXGBE_CONTEXT */
+  uint32_t report_end; /* Tx, in the first slot of a report: the index behind its last descriptor */
+  uint32_t reserved;
+};
 
 /* A queue pair. Read what you like; write nothing. */
 struct shunt_ixgbe_queue {
@@ -31,22 +41,21 @@ struct shunt_ixgbe_queue {
 
   /* Receive: rx_head <= rx_told <= rx_tail <= rx_head + rx_mask */
   union ixgbe_rx_desc *rx_ring;
-  shunt_buf *rx_bufs; /* the buffer in each slot */
+  struct shunt_ixgbe_slot *rx_slots;
   volatile uint32_t *rdt;
+  uint64_t rx_keep;    /* what of a descriptor's status, length and tag is passed on */
   uint32_t rx_mask;
-  uint32_t rx_head;       /* next descriptor that the NIC fills */
-  uint32_t rx_tail;       /* next slot that rx_post fills */
-  uint32_t rx_told;       /* rx_tail as the NIC knows it */
-  uint32_t rx_batch;      /* descriptors that may be kept from the NIC for a while ... */
-  uint32_t rx_low;        /* ... unless it has fewer than these */
-  uint32_t rx_flags_mask; /* status bits that become flags */
-  uint8_t rx_metadata;    /* fill in the second half of struct shunt_frame */
+  uint32_t rx_head;    /* next descriptor that the NIC fills */
+  uint32_t rx_tail;    /* next slot that rx_post fills */
+  uint32_t rx_told;    /* rx_tail as the NIC knows it */
+  uint32_t rx_batch;   /* descriptors that may be kept from the NIC for a while ... */
+  uint32_t rx_low;     /* ... unless it has fewer than these */
+  uint8_t rx_metadata; /* fill in the second half of struct shunt_frame */
 
   /* Send: tx_head <= tx_done <= tx_unreported <= tx_pushed <= tx_tail <= tx_head + tx_mask */
   uint8_t tx_contexts; /* the ring has held context descriptors: poll skips them */
   union ixgbe_tx_desc *tx_ring;
-  shunt_buf *tx_bufs;  /* the piece in each slot; SHUNT_IXGBE_CONTEXT for a context */
-  uint32_t *tx_report; /* at the first slot of a report: its last index */
+  struct shunt_ixgbe_slot *tx_slots;
   volatile uint32_t *tdt;
   uint32_t tx_mask;
   uint32_t tx_head;       /* next buffer that tx_poll returns */
@@ -104,19 +113,21 @@ static inline uint64_t shunt_ixgbe_address(const struct shunt_ixgbe_queue *q, ui
 static inline unsigned shunt_ixgbe_rx_post(struct shunt_ixgbe_queue *q, const shunt_buf bufs[],
                                            unsigned n)
 {
-  uint32_t tail = q->rx_tail, mask = q->rx_mask;
-  uint32_t room = mask - (tail - q->rx_head);
-  uint64_t buf_mask = q->buf_mask;
-  const uint64_t *delta = q->delta;
+  uint32_t tail = q->rx_tail, mask = q->rx_mask, room = mask - (tail - q->rx_head);
+  const uint64_t buf_mask = q->buf_mask, *const delta = q->delta;
+  union ixgbe_rx_desc *const ring = q->rx_ring;
+  struct shunt_ixgbe_slot *const slots = q->rx_slots;
   n = n < room ? n : room;
-  for (const shunt_buf *buf = bufs, *end = bufs + n; buf != end; buf++, tail++) {
-    uint32_t slot = tail & mask;
-    uint64_t offset = *buf & buf_mask;
-    q->rx_bufs[slot] = offset;
-    q->rx_ring[slot].quad[0] = offset + delta[offset >> SHUNT_REGION_ALIGN_SHIFT];
-    q->rx_ring[slot].quad[1] = 0; /* bit 0 is DD from now on */
+  size_t slot = tail & mask;
+  SHUNT_UNROLL
+  for (unsigned i = 0; i < n; i++) {
+    uint64_t offset = bufs[i] & buf_mask;
+    slots[slot].addr = offset;
+    ring[slot].quad[0] = offset + delta[offset >> SHUNT_REGION_ALIGN_SHIFT];
+    ring[slot].quad[1] = 0; /* bit 0 is DD from now on */
+    slot = (slot + 1) & mask;
   }
-  q->rx_tail = tail;
+  q->rx_tail = tail += n;
   uint32_t told = q->rx_told;
   if (tail - told >= q->rx_batch || (told - q->rx_head < q->rx_low && tail != told)) {
     q->rx_told = tail;
@@ -131,20 +142,24 @@ static inline unsigned shunt_ixgbe_rx_poll(struct shunt_ixgbe_queue *q, struct s
 {
   if (SHUNT_UNLIKELY(q->rx_metadata))
     return shunt_ixgbe_rx_poll_metadata(q, frames, n);
-  uint32_t head = q->rx_head, mask = q->rx_mask, flags_mask = q->rx_flags_mask;
+  const uint32_t mask = q->rx_mask;
+  const uint64_t keep = q->rx_keep;
+  const union ixgbe_rx_desc *const ring = q->rx_ring;
+  const struct shunt_ixgbe_slot *const slots = q->rx_slots;
+  size_t slot = q->rx_head & mask;
   unsigned got;
+  SHUNT_UNROLL
   for (got = 0; got < n; got++) {
-    uint32_t slot = head & mask;
-    uint64_t status = __atomic_load_n(&q->rx_ring[slot].quad[1], __ATOMIC_ACQUIRE);
+    uint64_t status = __atomic_load_n(&ring[slot].quad[1], __ATOMIC_ACQUIRE);
+    /* A slot that was never posted holds no DD: rings start zeroed, and rx_post clears it. */
     if (!(status & IXGBE_RXD_STAT_DD))
       break;
-    /* A slot that was never posted holds no DD: rings start zeroed, and rx_post clears it. */
-    frames[got].addr = q->rx_bufs[slot];
-    frames[got].len = (uint16_t)(status >> 32);
-    frames[got].flags = ((uint32_t)status & flags_mask) ^ SHUNT_FRAME_MORE;
-    head++;
+    frames[got].addr = slots[slot].addr;
+    status = (status & keep) ^ IXGBE_RXD_STAT_EOP; /* SHUNT_FRAME_MORE is its opposite */
+    memcpy((char *)&frames[got] + offsetof(struct shunt_frame, flags), &status, sizeof(status));
+    slot = (slot + 1) & mask;
   }
-  q->rx_head = head;
+  q->rx_head += got;
   return got;
 }
 
@@ -158,24 +173,26 @@ static inline unsigned shunt_ixgbe_rx_poll(struct shunt_ixgbe_queue *q, struct s
 static inline unsigned shunt_ixgbe_tx_post(struct shunt_ixgbe_queue *q,
                                            const struct shunt_frame frames[], unsigned n)
 {
-  uint32_t tail = q->tx_tail, mask = q->tx_mask;
-  uint32_t room = mask - (tail - q->tx_head);
-  const uint64_t *delta = q->delta;
-  const struct shunt_frame *frame = frames, *end = frames + (n < room ? n : room);
-  for (; frame != end; frame++, tail++) {
-    if (SHUNT_UNLIKELY(frame->flags & SHUNT_FRAME_SEND_FLAGS)) {
-      unsigned done = (unsigned)(frame - frames);
-      q->tx_tail = tail;
-      return done + shunt_ixgbe_tx_post_offload(q, frame, n - done);
+  uint32_t tail = q->tx_tail, mask = q->tx_mask, room = mask - (tail - q->tx_head);
+  const uint64_t *const delta = q->delta;
+  union ixgbe_tx_desc *const ring = q->tx_ring;
+  struct shunt_ixgbe_slot *const slots = q->tx_slots;
+  unsigned taken = n < room ? n : room;
+  size_t slot = tail & mask;
+  SHUNT_UNROLL
+  for (unsigned i = 0; i < taken; i++) {
+    if (SHUNT_UNLIKELY(frames[i].flags & SHUNT_FRAME_SEND_FLAGS)) {
+      q->tx_tail = tail + i;
+      return i + shunt_ixgbe_tx_post_offload(q, frames + i, n - i);
     }
-    uint32_t slot = tail & mask;
-    uint64_t addr = frame->addr;
-    q->tx_bufs[slot] = addr;
-    q->tx_ring[slot].quad[0] = addr + delta[addr >> SHUNT_REGION_ALIGN_SHIFT];
-    q->tx_ring[slot].quad[1] = frame->len * SHUNT_IXGBE_TX_LENGTHS | SHUNT_IXGBE_TX_WHOLE;
+    uint64_t addr = frames[i].addr;
+    slots[slot].addr = addr;
+    ring[slot].quad[0] = addr + delta[addr >> SHUNT_REGION_ALIGN_SHIFT];
+    ring[slot].quad[1] = frames[i].len * SHUNT_IXGBE_TX_LENGTHS | SHUNT_IXGBE_TX_WHOLE;
+    slot = (slot + 1) & mask;
   }
-  q->tx_tail = tail;
-  return (unsigned)(frame - frames);
+  q->tx_tail = tail + taken;
+  return taken;
 }
 
 /* As shunt_tx_push. The last descriptor of the push asks for a report (RS), unless the port's
@@ -186,9 +203,8 @@ static inline void shunt_ixgbe_tx_push(struct shunt_ixgbe_queue *q)
   if (tail == q->tx_pushed)
     return;
   if (tail - q->tx_unreported >= q->tx_interval) {
-    uint32_t last = tail - 1;
-    q->tx_ring[last & mask].read.cmd_type_len |= IXGBE_TXD_RS;
-    q->tx_report[q->tx_unreported & mask] = last;
+    q->tx_ring[(tail - 1) & mask].read.cmd_type_len |= IXGBE_TXD_RS;
+    q->tx_slots[q->tx_unreported & mask].report_end = tail;
     q->tx_unreported = tail;
   }
   q->tx_pushed = tail;
@@ -201,19 +217,27 @@ static inline unsigned shunt_ixgbe_tx_poll(struct shunt_ixgbe_queue *q, shunt_bu
 {
   if (SHUNT_UNLIKELY(q->tx_contexts))
     return shunt_ixgbe_tx_poll_contexts(q, bufs, n);
-  uint32_t head = q->tx_head, done = q->tx_done, mask = q->tx_mask;
+  const uint32_t mask = q->tx_mask;
+  const struct shunt_ixgbe_slot *const slots = q->tx_slots;
+  uint32_t head = q->tx_head, done = q->tx_done;
   unsigned got = 0;
   for (;;) {
-    uint32_t ready = done - head, wanted = n - got;
-    for (uint32_t end = head + (ready < wanted ? ready : wanted); head != end; head++)
-      bufs[got++] = q->tx_bufs[head & mask];
+    uint32_t ready = done - head, wanted = n - got, run = ready < wanted ? ready : wanted;
+    size_t slot = head & mask;
+    SHUNT_UNROLL
+    for (uint32_t i = 0; i < run; i++) {
+      bufs[got + i] = slots[slot].addr;
+      slot = (slot + 1) & mask;
+    }
+    head += run;
+    got += run;
     if (got == n || done == q->tx_unreported)
       break;
-    uint32_t last = q->tx_report[done & mask];
-    uint32_t status = __atomic_load_n(&q->tx_ring[last & mask].wb.status, __ATOMIC_ACQUIRE);
+    uint32_t end = slots[done & mask].report_end;
+    uint32_t status = __atomic_load_n(&q->tx_ring[(end - 1) & mask].wb.status, __ATOMIC_ACQUIRE);
     if (!(status & IXGBE_TXD_STAT_DD))
       break;
-    done = last + 1;
+    done = end;
   }
   q->tx_head = head;
   q->tx_done = done;

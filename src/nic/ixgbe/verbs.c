@@ -27,11 +27,10 @@ unsigned shunt_ixgbe_rx_poll_metadata(struct shunt_ixgbe_queue *q, struct shunt_
     struct shunt_frame *frame = &frames[got];
     uint64_t info = desc->quad[0];
     memset(frame, 0, sizeof(*frame));
-    frame->addr = q->rx_bufs[head & q->rx_mask];
+    frame->addr = q->rx_slots[head & q->rx_mask].addr;
+    frame->flags = (uint32_t)(status & q->rx_keep) ^ SHUNT_FRAME_MORE;
     frame->len = (uint16_t)(status >> 32);
-    frame->flags = ((uint32_t)status & q->rx_flags_mask) ^ SHUNT_FRAME_MORE;
-    if (frame->flags & SHUNT_FRAME_VLAN)
-      frame->vlan = (uint16_t)(status >> 48);
+    frame->vlan = (uint16_t)(status >> 48);
     if (has_hash((uint32_t)info)) {
       frame->flags |= SHUNT_FRAME_HASH;
       frame->hash = (uint32_t)(info >> 32);
@@ -73,7 +72,7 @@ static void put_context(struct shunt_ixgbe_queue *q, uint32_t slot, const struct
     type |= IXGBE_TXC_TUCMD_IPV4;
   if (frame->flags & SHUNT_FRAME_TCP_SUM)
     type |= IXGBE_TXC_L4T_TCP;
-  q->tx_bufs[slot] = SHUNT_IXGBE_CONTEXT;
+  q->tx_slots[slot].addr = SHUNT_IXGBE_CONTEXT;
   q->tx_ring[slot].quad[0] = layers;
   q->tx_ring[slot].quad[1] = type;
 }
@@ -100,7 +99,7 @@ static void put_pieces(struct shunt_ixgbe_queue *q, uint32_t tail,
   for (unsigned i = 0; i < pieces; i++) {
     uint32_t slot = (tail + i) & q->tx_mask;
     uint64_t end = i + 1 == pieces ? IXGBE_TXD_EOP : 0;
-    q->tx_bufs[slot] = frames[i].addr;
+    q->tx_slots[slot].addr = frames[i].addr;
     q->tx_ring[slot].quad[0] = shunt_ixgbe_address(q, frames[i].addr);
     q->tx_ring[slot].quad[1] = common | end | frames[i].len;
   }
@@ -137,13 +136,13 @@ unsigned shunt_ixgbe_tx_poll_contexts(struct shunt_ixgbe_queue *q, shunt_buf buf
     if (q->tx_head == q->tx_done) {
       if (q->tx_done == q->tx_unreported)
         break;
-      uint32_t last = q->tx_report[q->tx_done & q->tx_mask];
-      uint32_t status = __atomic_load_n(&q->tx_ring[last & q->tx_mask].wb.status, __ATOMIC_ACQUIRE);
-      if (!(status & IXGBE_TXD_STAT_DD))
+      uint32_t end = q->tx_slots[q->tx_done & q->tx_mask].report_end;
+      const union ixgbe_tx_desc *desc = &q->tx_ring[(end - 1) & q->tx_mask];
+      if (!(__atomic_load_n(&desc->wb.status, __ATOMIC_ACQUIRE) & IXGBE_TXD_STAT_DD))
         break;
-      q->tx_done = last + 1;
+      q->tx_done = end;
     }
-    shunt_buf buf = q->tx_bufs[q->tx_head++ & q->tx_mask];
+    shunt_buf buf = q->tx_slots[q->tx_head++ & q->tx_mask].addr;
     if (buf != SHUNT_IXGBE_CONTEXT)
       bufs[got++] = buf;
   }
