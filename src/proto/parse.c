@@ -69,13 +69,13 @@ static enum shunt_parse_cause parse_udp(const uint8_t *frame, uint32_t verify,
   parsed->flags |= SHUNT_PARSED_L4;
   parsed->source_port = shunt_load_be16(udp->source_port);
   parsed->destination_port = shunt_load_be16(udp->destination_port);
-  parsed->payload_offset = (uint16_t)(parsed->l4_offset + sizeof(*udp));
   if (!(parsed->flags & SHUNT_PARSED_FRAGMENT)) {
     uint32_t bytes = shunt_load_be16(udp->bytes);
     if (bytes < sizeof(*udp) || bytes > parsed->l4_bytes)
       return SHUNT_CAUSE_UDP_BAD_LENGTH;
     parsed->l4_bytes = bytes;
   }
+  parsed->payload_offset = (uint16_t)(parsed->l4_offset + sizeof(*udp));
   parsed->payload_bytes = parsed->l4_bytes - (uint32_t)sizeof(*udp);
   if (parsed->flags & SHUNT_PARSED_FRAGMENT || !(verify & SHUNT_PARSE_VERIFY_L4) ||
       shunt_load_be16(udp->checksum) == 0)

@@ -277,7 +277,8 @@ static void udp_lengths(void **state)
   uint32_t bytes = make_udp(frame, sizeof(frame));
   shunt_store_be16(frame + 40, 0);
   shunt_store_be16(frame + 38, 7);
-  assert_int_equal(cause_of(frame, bytes), SHUNT_CAUSE_UDP_BAD_LENGTH);
+  assert_int_equal(parse(frame, bytes, &parsed), SHUNT_CAUSE_UDP_BAD_LENGTH);
+  assert_int_equal(parsed.payload_offset + parsed.payload_bytes, bytes);
   shunt_store_be16(frame + 38, 19);
   assert_int_equal(cause_of(frame, bytes), SHUNT_CAUSE_UDP_BAD_LENGTH);
   shunt_store_be16(frame + 38, 12);
