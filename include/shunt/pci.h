@@ -49,7 +49,8 @@ int shunt_pci_list(const struct shunt_pci_options *options,
                    int (*visit)(void *context, const struct shunt_pci_device *device),
                    void *context, struct shunt_error *error);
 
-/* Take it even where a default route leaves by it: the machine may become unreachable. */
+/* Take it even where a default route leaves by it (the machine may become unreachable), or where it
+ * is no network device at all. */
 #define SHUNT_PCI_FORCE UINT32_C(1)
 
 /* Take a device from its kernel driver and keep it taken.
@@ -60,7 +61,7 @@ int shunt_pci_list(const struct shunt_pci_options *options,
  * options  NULL for this machine
  * Thread   any, one at a time per device
  * Returns  0, or, with the device back where it was,
- *   -EINVAL      the address or the driver's name is malformed
+ *   -EINVAL      the address or the driver's name is malformed, or it is no network device
  *   -ENODEV      no such device (the error names the nearest), or no such driver is loaded
  *   -EALREADY    the driver has it already
  *   -EBUSY       a default route leaves by it, or a program uses it

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hw/pci.h"
 #include "src/core/error_internal.h"
 #include "src/core/sysfs.h"
 #include "src/pci/route.h"
@@ -234,11 +235,14 @@ static int bind_check_route(const struct bind *bind, struct shunt_error *error)
   return -EBUSY;
 }
 
+static bool bind_is_name(const char *driver)
+{
+  return driver[0] != '\0' && driver[0] != '.' && strlen(driver) < PCI_NAME_BYTES &&
+         strpbrk(driver, "/\n") == NULL;
+}
+
 static int bind_check_driver(const struct bind *bind, const char *driver, struct shunt_error *error)
 {
-  if (driver[0] == '\0' || strlen(driver) >= PCI_NAME_BYTES || strpbrk(driver, "/\n") != NULL ||
-      driver[0] == '.')
-    return shunt_error_set(error, -EINVAL, "\"%s\" is no driver's name", driver);
   char path[PCI_PATH_BYTES];
   bind_driver_path(bind, driver, "", path);
   if (strcmp(driver, BIND_NOBODY) == 0 || access(path, F_OK) == 0)
@@ -280,22 +284,37 @@ static bool bind_has(const struct bind *bind, const char *driver)
   return sysfs_read(path, override, sizeof override) == 0 && strcmp(override, BIND_NOBODY) == 0;
 }
 
+/* A mistyped address must not take the disk away that the machine runs from. */
+static int bind_check_class(const struct bind *bind, struct shunt_error *error)
+{
+  long class_code = 0;
+  address_number(bind->options.sys, bind->address, "class", &class_code);
+  if (class_code >> 16 == PCI_CLASS_ETHERNET >> 16)
+    return 0;
+  shunt_error_set(error, -EINVAL, "%s is no network device", bind->address);
+  shunt_error_why(error, "its class is 0x%06lx; a network device's is 0x02....", class_code);
+  shunt_error_remedy(error, "check the address: shunt info; if it is right: shunt bind --force %s",
+                     bind->address);
+  return -EINVAL;
+}
+
 static int bind_check(const struct bind *bind, const char *driver, uint32_t flags,
                       struct shunt_error *error)
 {
-  int code = bind_check_driver(bind, driver, error);
-  if (code < 0)
-    return code;
-  if (bind_has(bind, driver)) {
-    shunt_error_set(error, -EALREADY, "%s is bound to %s already", bind->address, driver);
-    return -EALREADY;
-  }
+  if (!bind_is_name(driver))
+    return shunt_error_set(error, -EINVAL, "\"%s\" is no driver's name", driver);
+  if (bind_has(bind, driver))
+    return shunt_error_set(error, -EALREADY, "%s is bound to %s already", bind->address, driver);
+  int code = 0;
   if (!(flags & SHUNT_PCI_FORCE)) {
-    code = bind_check_route(bind, error);
-    if (code < 0)
-      return code;
+    code = bind_check_class(bind, error);
+    if (code == 0)
+      code = bind_check_route(bind, error);
   }
-  code = bind_check_group(bind, driver, error);
+  if (code == 0)
+    code = bind_check_driver(bind, driver, error);
+  if (code == 0)
+    code = bind_check_group(bind, driver, error);
   return code < 0 ? code : bind_check_use(bind, error);
 }
 
