@@ -10,23 +10,32 @@
  *   shunt_port_open("ixgbe:twin?wire=a", &options, &right, &error);
  *   while (running) { shunt_testbed_poll(testbed); ... }
  *
- * Keys of a twin's name (all optional):
- *   wire=NAME        the wire that it hangs on; twins of one name are joined. Without it the twin
- * has a wire of its own id=10fb|10f9|10fc  device id; 10fb (SFP+) mac=02:...       its MAC address;
- * else made from the order of creation mode=shared|trap registers of the queues as shared memory,
- * or every access trapped; shared module=cu1m|sr|none  what is in the SFP+ cage (10fb only); cu1m,
- * a direct attach cable cable=in|out     out: the link stays down; in and of its wire (the first
- * twin on a wire sets them): tap=IFACE        join a TAP interface udp=LOCAL,REMOTE join a UDP
- * tunnel, e.g. udp=127.0.0.1:4000,127.0.0.1:4001 record=FILE      record to pcapng       play=FILE
- * play a pcapng file seed=N  loss=P  duplicate=P  reorder=P  corrupt=P  delay_us=N  jitter_us=N
- * rate_mbps=N impairments, in every direction
+ * Keys of a twin's name, all optional:
+ *
+ *   wire=NAME            the wire that it hangs on; twins of one name are joined. Without it the
+ *                        twin has a wire of its own, which ends with it
+ *   id=10fb|10f9|10fc    device id; 10fb (SFP+)
+ *   mac=02:...           its MAC address; else made from the order of creation
+ *   mode=shared|trap     registers of the queues as shared memory, or every access trapped; shared
+ *   module=cu1m|sr|none  what is in the SFP+ cage (10fb only); cu1m, a direct attach cable
+ *   cable=in|out         out: the link stays down; in
+ *
+ * and of its wire, which the first twin on a wire sets, and no other may:
+ *
+ *   tap=IFACE            join a TAP interface         tap_mtu=N      its MTU; 9000
+ *   udp=LOCAL,REMOTE     join a UDP tunnel, e.g. udp=127.0.0.1:4000,127.0.0.1:4001
+ *   play=FILE            play a capture               play_speed=X   1; 0: as fast as it goes
+ *   record=FILE          record to pcapng             play_loops=N   how often; 1
+ *   seed=N               of all that is random        rate_mbps=X    impairments, in every
+ *   loss=P  duplicate=P  reorder=P  corrupt=P         delay_us=X     direction; P from 0 to 1
+ *   reorder_us=X         how long a frame is held     jitter_us=X
+ *                        back by reorder; 100
  *
  * Thread: any. Polling, opening, closing and the slow calls of ports (link, statistics, filters)
  * exclude each other by one lock, so a thread that only polls can be the devices' core while others
  * own the ports' queues: in shared mode the fast path meets the twin in memory alone, as it would
  * meet silicon, and takes no lock. Calls on a wire that the testbed made go between
- * shunt_testbed_lock and _unlock when another thread polls.
- */
+ * shunt_testbed_lock and _unlock when another thread polls. */
 #ifndef SHUNT_TESTBED_H
 #define SHUNT_TESTBED_H
 
@@ -42,23 +51,40 @@ struct shunt_testbed;
 
 struct shunt_testbed_options {
   size_t size;                     /* sizeof(struct shunt_testbed_options) */
-  const struct shunt_clock *clock; /* NULL: the real one */
+  const struct shunt_clock *clock; /* NULL: the real one; copied, its context is the caller's */
   uint64_t seed;                   /* of wires that name none */
+  int64_t epoch_ns;                /* Unix time of the clock's zero, for captures; 0 with the real
+                                      clock: as it is */
 };
 
+/* A testbed without wires.
+ *
+ * options NULL: the real clock, seed 0
+ * Owner   the caller, until shunt_testbed_destroy
+ * Returns 0, -EINVAL (options of another size), -ENOMEM */
 int shunt_testbed_create(const struct shunt_testbed_options *options,
                          struct shunt_testbed **testbed, struct shunt_error *error);
-/* No port may be open on it any more. NULL is fine. */
+/* No port may be open on it any more, and no thread in a call on it. NULL is fine. */
 void shunt_testbed_destroy(struct shunt_testbed *testbed);
 
-/* Give every wire, and so every twin, its turn at the clock's time. Returns how much was done. */
+/* Give every wire, and so every twin, its turn at the clock's time, which is read once. Returns how
+ * much was done. */
 unsigned shunt_testbed_poll(struct shunt_testbed *testbed);
 
-/* Keep the devices still: between these no poll runs. Not recursive. A poller lets waiters in. */
+/* When a poll will next have something to do that only time brings (frames in flight, a capture
+ * that is played); UINT64_MAX: never. Lets a virtual clock jump. */
+uint64_t shunt_testbed_next_ns(struct shunt_testbed *testbed);
+
+/* Keep the devices still: between these no poll runs. Not recursive: the other calls of this header
+ * take the same lock. Who waits gets in after at most one more turn of a thread that does nothing
+ * but poll. */
 void shunt_testbed_lock(struct shunt_testbed *testbed);
 void shunt_testbed_unlock(struct shunt_testbed *testbed);
 
-/* The wire of that name, made where there is none. NULL only with error filled. */
+/* The wire of that name, made where there is none; it lasts as long as the testbed.
+ *
+ * name    1 to 63 characters
+ * Returns NULL only with error filled */
 struct shunt_wire *shunt_testbed_wire(struct shunt_testbed *testbed, const char *name,
                                       struct shunt_error *error);
 
@@ -67,13 +93,14 @@ struct shunt_wire *shunt_testbed_wire(struct shunt_testbed *testbed, const char 
  * kind    "ixgbe"
  * keys    "key=value&key=value", the keys above; NULL or "" for none. Unknown keys are refused
  * Owner   the testbed; shunt_testbed_remove or shunt_testbed_destroy ends it
- * Returns 0, -EINVAL (which key, and which there are), -ENOMEM, and what the wire's ends return */
+ * Returns 0, -EINVAL (which key, and which there are), -ENOMEM, and what the wire's ends return. A
+ *         call that fails leaves nothing behind */
 int shunt_testbed_twin(struct shunt_testbed *testbed, const char *kind, const char *keys,
                        struct shunt_model **model, struct shunt_error *error);
 void shunt_testbed_remove(struct shunt_testbed *testbed, struct shunt_model *model);
 
-/* The end of its wire that a twin hangs on. */
-struct shunt_wire_end *shunt_testbed_end(const struct shunt_testbed *testbed,
+/* The end of its wire that a twin hangs on; NULL where the testbed has no such twin. */
+struct shunt_wire_end *shunt_testbed_end(struct shunt_testbed *testbed,
                                          const struct shunt_model *model);
 
 SHUNT_END_DECLS

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "twin/testbed_keys.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define KEYS_KNOWN                                                                                 \
+  "wire, id, mac, mode, module, cable, tap, tap_mtu, udp, record, play, play_speed, play_loops, "  \
+  "seed, loss, duplicate, reorder, reorder_us, corrupt, delay_us, jitter_us, rate_mbps"
+
+#define KEYS_MOST_US   (SHUNT_IMPAIRMENT_MAX_NS / 1e3)
+#define KEYS_MOST_MBPS 1e6
+
+/* ---- The twin's own ---- */
+
+/* 02:00:00:82:59:90 and what follows: locally administered, one after the other. */
+static struct shunt_mac keys_mac(unsigned number)
+{
+  uint32_t low = 0x825990u + number;
+  return (struct shunt_mac){
+      .bytes = {0x02, 0, 0, (uint8_t)(low >> 16), (uint8_t)(low >> 8), (uint8_t)low}};
+}
+
+static int keys_read_mac(struct testbed_keys *keys, unsigned number, struct shunt_error *error)
+{
+  keys->ixgbe.mac = keys_mac(number);
+  const char *text = params_take(&keys->params, "mac");
+  if (text == NULL)
+    return 0;
+  static const struct shunt_mac zero;
+  if (shunt_mac_parse(text, &keys->ixgbe.mac) == 0 && !(keys->ixgbe.mac.bytes[0] & 1) &&
+      memcmp(&keys->ixgbe.mac, &zero, sizeof(zero)) != 0)
+    return 0;
+  int code = shunt_error_set(error, -EINVAL, "mac=%s is refused", text);
+  shunt_error_why(error, "it is no address of one station");
+  shunt_error_remedy(error, "write six pairs of hexadecimal digits, the first pair even, as in "
+                            "mac=02:00:00:00:00:01");
+  return code;
+}
+
+static int keys_read_name(struct testbed_keys *keys, struct shunt_error *error)
+{
+  keys->wire = params_take(&keys->params, "wire");
+  if (keys->wire == NULL || (keys->wire[0] != '\0' && strlen(keys->wire) < TESTBED_NAME_BYTES))
+    return 0;
+  int code = shunt_error_set(error, -EINVAL, "wire=%s is refused", keys->wire);
+  shunt_error_why(error, "a wire's name has 1 to %d characters", TESTBED_NAME_BYTES - 1);
+  return code;
+}
+
+static int keys_read_card(struct testbed_keys *keys, struct shunt_error *error)
+{
+  static const char *const ids[] = {"10fb", "10f9", "10fc", NULL};
+  static const uint16_t id_values[] = {0x10FB, 0x10F9, 0x10FC};
+  static const char *const modules[] = {"cu1m", "sr", "none", NULL};
+  static const enum shunt_twin_module module_values[] = {SHUNT_TWIN_MODULE_CU, SHUNT_TWIN_MODULE_SR,
+                                                         SHUNT_TWIN_MODULE_NONE};
+  unsigned id = 0, module = UINT32_MAX;
+  int code = params_take_choice(&keys->params, "id", ids, &id, error);
+  if (code == 0)
+    code = params_take_choice(&keys->params, "module", modules, &module, error);
+  if (code < 0)
+    return code;
+  keys->ixgbe.device_id = id_values[id];
+  if (module == UINT32_MAX)
+    return 0;
+  keys->ixgbe.module = module_values[module];
+  if (id == 0)
+    return 0;
+  code = shunt_error_set(error, -EINVAL, "module=%s is refused", modules[module]);
+  shunt_error_why(error, "the card %s has no SFP+ cage; 10fb has", ids[id]);
+  return code;
+}
+
+static int keys_read_twin(struct testbed_keys *keys, unsigned number, struct shunt_error *error)
+{
+  static const char *const modes[] = {"shared", "trap", NULL};
+  static const char *const cables[] = {"in", "out", NULL};
+  unsigned mode = 0, cable = 0;
+  int code = keys_read_name(keys, error);
+  if (code == 0)
+    code = keys_read_card(keys, error);
+  if (code == 0)
+    code = keys_read_mac(keys, number, error);
+  if (code == 0)
+    code = params_take_choice(&keys->params, "mode", modes, &mode, error);
+  if (code == 0)
+    code = params_take_choice(&keys->params, "cable", cables, &cable, error);
+  keys->ixgbe.trap = mode == 1;
+  keys->ixgbe.cable_out = cable == 1;
+  return code;
+}
+
+/* ---- The wire's ---- */
+
+static int keys_read_ends(struct testbed_keys *keys, struct shunt_error *error)
+{
+  struct params *params = &keys->params;
+  keys->tap = params_take(params, "tap");
+  keys->udp = params_take(params, "udp");
+  keys->record = params_take(params, "record");
+  keys->play = params_take(params, "play");
+  uint64_t mtu = 0, loops = 1;
+  int code = params_take_u64(params, "tap_mtu", 68, SHUNT_TAP_MTU_MAX, &mtu, error);
+  if (code == 0)
+    code = params_take_u64(params, "play_loops", 1, UINT32_MAX, &loops, error);
+  if (code == 0)
+    code = params_take_double(params, "play_speed", 0, 1e9, &keys->play_options.speed, error);
+  keys->tap_options.mtu = (uint32_t)mtu;
+  keys->play_options.loops = (uint32_t)loops;
+  return code;
+}
+
+static int keys_read_us(struct testbed_keys *keys, const char *key, uint64_t *value_ns,
+                        struct shunt_error *error)
+{
+  double value_us = 0;
+  int code = params_take_double(&keys->params, key, 0, KEYS_MOST_US, &value_us, error);
+  *value_ns = (uint64_t)(value_us * 1e3 + 0.5);
+  return code;
+}
+
+static int keys_read_impairments(struct testbed_keys *keys, struct shunt_error *error)
+{
+  struct params *params = &keys->params;
+  struct shunt_impairments *set = &keys->impairments;
+  double rate_mbps = 0;
+  int code = params_take_double(params, "loss", 0, 1, &set->loss, error);
+  if (code == 0)
+    code = params_take_double(params, "duplicate", 0, 1, &set->duplicate, error);
+  if (code == 0)
+    code = params_take_double(params, "reorder", 0, 1, &set->reorder, error);
+  if (code == 0)
+    code = params_take_double(params, "corrupt", 0, 1, &set->corrupt, error);
+  if (code == 0)
+    code = keys_read_us(keys, "reorder_us", &set->reorder_ns, error);
+  if (code == 0)
+    code = keys_read_us(keys, "delay_us", &set->delay_ns, error);
+  if (code == 0)
+    code = keys_read_us(keys, "jitter_us", &set->jitter_ns, error);
+  if (code == 0)
+    code = params_take_double(params, "rate_mbps", 0, KEYS_MOST_MBPS, &rate_mbps, error);
+  set->rate_bps = (uint64_t)(rate_mbps * 1e6 + 0.5);
+  return code;
+}
+
+static const char *keys_first_left(const struct params *params)
+{
+  for (unsigned i = 0; i < params->count; i++) {
+    if (!params->entries[i].taken)
+      return params->entries[i].key;
+  }
+  return NULL;
+}
+
+int testbed_keys_read(struct testbed_keys *keys, const char *text, unsigned number,
+                      struct shunt_error *error)
+{
+  memset(keys, 0, sizeof(*keys));
+  keys->ixgbe.size = sizeof(keys->ixgbe);
+  keys->tap_options.size = sizeof(keys->tap_options);
+  keys->play_options = (struct shunt_play_options){.size = sizeof(keys->play_options), .speed = 1};
+  keys->impairments.size = sizeof(keys->impairments);
+  int code = params_parse(&keys->params, text, error);
+  if (code == 0)
+    code = keys_read_twin(keys, number, error);
+  if (code < 0)
+    return code;
+  keys->wire_key = keys_first_left(&keys->params);
+  keys->has_seed = params_take(&keys->params, "seed") != NULL;
+  code = params_take_u64(&keys->params, "seed", 0, UINT64_MAX, &keys->seed, error);
+  if (code == 0)
+    code = keys_read_ends(keys, error);
+  const char *impairment = keys_first_left(&keys->params);
+  if (code == 0)
+    code = keys_read_impairments(keys, error);
+  keys->impaired = impairment != NULL;
+  return code < 0 ? code : params_finish(&keys->params, KEYS_KNOWN, error);
+}
