@@ -30,11 +30,14 @@ SHUNT_BEGIN_DECLS
 struct shunt_echo {
   struct shunt_host host;
   uint32_t validate;  /* non-zero: no frame is answered before it was checked in full */
+  uint32_t careful;   /* non-zero: no frame takes the fast path: validate is set, or one is held */
   uint32_t in_flight; /* pieces posted for send and not taken back yet */
-  uint32_t held;      /* pieces of a frame whose end has not arrived */
-  uint64_t answered;  /* frames */
-  uint64_t no_room;   /* answers dropped because the send ring was full */
-  uint64_t too_many_pieces;
+  uint32_t held;      /* pieces of a frame whose end has not arrived; above SHUNT_ECHO_PIECES: the
+                         rest of a frame that has too many is being dropped */
+  uint64_t sent;      /* pieces posted for send; see shunt_echo_answered */
+  uint64_t extra_pieces;                  /* of sent, beyond the first of each frame */
+  uint64_t no_room;                       /* answers dropped because the send ring was full */
+  uint64_t too_many_pieces;               /* frames */
   uint64_t unanswered[SHUNT_CAUSE_COUNT]; /* frames, by cause */
   struct shunt_frame pieces[SHUNT_ECHO_PIECES];
 };
@@ -50,6 +53,12 @@ void shunt_echo_init(struct shunt_echo *echo, const struct shunt_host *host, int
  * Returns  how many pieces were received; 0: idle */
 unsigned shunt_echo_round(struct shunt_queue *q, struct shunt_echo *echo, unsigned batch);
 
+/* Frames that were answered. */
+static inline uint64_t shunt_echo_answered(const struct shunt_echo *echo)
+{
+  return echo->sent - echo->extra_pieces;
+}
+
 /* Unanswered frames of all causes together. */
 uint64_t shunt_echo_unanswered(const struct shunt_echo *echo);
 
@@ -59,51 +68,59 @@ void shunt_echo_slow(struct shunt_queue *q, struct shunt_echo *echo,
                      const struct shunt_frame *piece, struct shunt_frame out[], unsigned *answers,
                      shunt_buf drops[], unsigned *dropped);
 
+static inline int shunt_echo_matches(const uint8_t *bytes, const uint8_t wanted[4],
+                                     const uint8_t mask[4])
+{
+  uint32_t here, there, bits;
+  memcpy(&here, bytes, 4);
+  memcpy(&there, wanted, 4);
+  memcpy(&bits, mask, 4);
+  return (here & bits) == there;
+}
+
 /* Whether the frame is an ICMP echo request in a plain datagram to one station: Ethernet II, IPv4
  * without options, no fragment, protocol 1, type 8. */
 static inline int shunt_echo_is_plain(const uint8_t *frame)
 {
-  uint32_t type_version; /* 08 00 45 xx */
-  uint64_t fragment_protocol;
-  memcpy(&type_version, frame + 12, 4);
-  memcpy(&fragment_protocol, frame + 16, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-  uint64_t wrong = (type_version ^ 0x00450008u) & 0x00FFFFFFu;
-  /* Bytes 20 and 21 are flags and offset, of which DF may be set; byte 23 is the protocol. */
-  wrong |= (fragment_protocol ^ UINT64_C(0x0100000000000000)) & UINT64_C(0xFF00FFBF00000000);
-#else
-  uint64_t wrong = (type_version ^ 0x08004500u) & 0xFFFFFF00u;
-  wrong |= (fragment_protocol ^ 1u) & UINT64_C(0x00000000BFFF00FF);
-#endif
-  return !(wrong | (frame[0] & 1u) | (frame[34] ^ 8u));
+  static const uint8_t ethernet_ip[4] = {0x08, 0x00, 0x45, 0},
+                       ethernet_ip_mask[4] = {255, 255, 255};
+  /* Flags and offset, of which DF may be set; time to live; protocol. */
+  static const uint8_t whole_icmp[4] = {0, 0, 0, 1}, whole_icmp_mask[4] = {0xBF, 0xFF, 0, 0xFF};
+  return shunt_echo_matches(frame + 12, ethernet_ip, ethernet_ip_mask) &&
+         shunt_echo_matches(frame + 20, whole_icmp, whole_icmp_mask) && frame[34] == 8 &&
+         !(frame[0] & 1);
 }
 
-/* Turn such a request into its answer. */
-static inline void shunt_echo_crop(uint8_t *frame)
+/* Turn such a request into its answer. bytes: of the frame. */
+static inline void shunt_echo_crop(uint8_t *frame, uint32_t bytes)
 {
-  uint8_t source[6], destination[6];
-  uint32_t asked, asking;
-  uint16_t checksum, request, reply;
-  memcpy(destination, frame, 6);
-  memcpy(source, frame + 6, 6);
-  memcpy(frame, source, 6);
-  memcpy(frame + 6, destination, 6);
-  memcpy(&asking, frame + 26, 4);
-  memcpy(&asked, frame + 30, 4);
-  memcpy(frame + 26, &asked, 4);
-  memcpy(frame + 30, &asking, 4);
-  memcpy(&request, frame + 34, 2);
+  static const uint8_t ipv4_type[2] = {0x08, 0x00};
+  static const uint8_t request[2] = {8, 0}, reply[2] = {0, 0};
+  uint64_t destination, source, addresses;
+  uint16_t checksum, old_word, new_word;
+  /* Eight bytes at a time: the two beyond each address are put right by what is stored next. */
+  memcpy(&destination, frame, 8);
+  memcpy(&source, frame + 6, 8);
+  memcpy(frame, &source, 8);
+  memcpy(frame + 6, &destination, 8);
+  memcpy(frame + 12, ipv4_type, 2);
+  memcpy(&addresses, frame + 26, 8);
+  addresses = addresses << 32 | addresses >> 32;
+  memcpy(frame + 26, &addresses, 8);
+  /* Type and code are one word; the step is the same whatever the code, which stays. */
+  memcpy(&old_word, request, 2);
+  memcpy(&new_word, reply, 2);
   memcpy(&checksum, frame + 36, 2);
-  frame[34] = 0;
-  memcpy(&reply, frame + 34, 2);
-  checksum = shunt_checksum_update(checksum, request, reply);
+  checksum = shunt_checksum_update(checksum, old_word, new_word);
+  if (SHUNT_UNLIKELY(!checksum))
+    checksum = shunt_checksum_of_zero(frame + 38, bytes - 38);
   memcpy(frame + 36, &checksum, 2);
+  frame[34] = 0;
 }
 
 /* Take back what was sent and give it to the receive ring. */
-static inline __attribute__((always_inline)) void
-shunt_echo_refill_with(const struct shunt_queue_verbs *verbs, struct shunt_queue *q,
-                       struct shunt_echo *echo)
+SHUNT_INLINE void shunt_echo_refill_with(const struct shunt_queue_verbs *verbs,
+                                         struct shunt_queue *q, struct shunt_echo *echo)
 {
   shunt_buf bufs[SHUNT_ECHO_BATCH];
   unsigned free;
@@ -115,9 +132,9 @@ shunt_echo_refill_with(const struct shunt_queue_verbs *verbs, struct shunt_queue
 }
 
 /* shunt_echo_round, with the verbs of a table that the compiler can see. */
-static inline __attribute__((always_inline)) unsigned
-shunt_echo_round_with(const struct shunt_queue_verbs *verbs, struct shunt_queue *q,
-                      struct shunt_echo *echo, unsigned batch)
+SHUNT_INLINE unsigned shunt_echo_round_with(const struct shunt_queue_verbs *verbs,
+                                            struct shunt_queue *q, struct shunt_echo *echo,
+                                            unsigned batch)
 {
   struct shunt_frame in[SHUNT_ECHO_BATCH], out[SHUNT_ECHO_BATCH + SHUNT_ECHO_PIECES];
   shunt_buf drops[SHUNT_ECHO_BATCH + SHUNT_ECHO_PIECES];
@@ -125,30 +142,22 @@ shunt_echo_round_with(const struct shunt_queue_verbs *verbs, struct shunt_queue 
 
   for (unsigned i = 0; i < received; i++) {
     uint8_t *frame = q->base + in[i].addr;
-    if (SHUNT_UNLIKELY((in[i].flags & SHUNT_FRAME_MORE) | echo->held | echo->validate |
-                       (in[i].len < 42)) ||
-        SHUNT_UNLIKELY(!shunt_echo_is_plain(frame))) {
+    if (SHUNT_UNLIKELY(in[i].flags & SHUNT_FRAME_MORE) || SHUNT_UNLIKELY(echo->careful) ||
+        SHUNT_UNLIKELY(in[i].len < 42) || SHUNT_UNLIKELY(!shunt_echo_is_plain(frame))) {
       shunt_echo_slow(q, echo, &in[i], out, &answers, drops, &dropped);
       continue;
     }
-    shunt_echo_crop(frame);
-    out[answers].addr = in[i].addr;
-    out[answers].len = in[i].len;
-    out[answers].flags = in[i].flags;
-    out[answers].vlan = in[i].vlan;
-    answers++;
-    echo->answered++;
+    shunt_echo_crop(frame, in[i].len);
+    memcpy(&out[answers++], &in[i], offsetof(struct shunt_frame, hash));
   }
   if (answers) {
     unsigned sent = verbs->tx_post(q, out, answers);
     verbs->tx_push(q);
     echo->in_flight += sent;
+    echo->sent += sent;
     for (; SHUNT_UNLIKELY(sent < answers); sent++) {
       drops[dropped++] = out[sent].addr;
-      if (!(out[sent].flags & SHUNT_FRAME_MORE)) {
-        echo->no_room++;
-        echo->answered--;
-      }
+      echo->no_room += !(out[sent].flags & SHUNT_FRAME_MORE);
     }
   }
   if (dropped)

@@ -43,7 +43,7 @@ struct shunt_ixgbe_queue {
   union ixgbe_rx_desc *rx_ring;
   struct shunt_ixgbe_slot *rx_slots;
   volatile uint32_t *rdt;
-  uint64_t rx_keep;    /* what of a descriptor's status, length and tag is passed on */
+  uint64_t rx_keep; /* what of a descriptor's status, length and tag is passed on */
   uint32_t rx_mask;
   uint32_t rx_head;    /* next descriptor that the NIC fills */
   uint32_t rx_tail;    /* next slot that rx_post fills */
@@ -74,12 +74,14 @@ struct shunt_ixgbe_queue {
  * portable calls must be used. */
 struct shunt_ixgbe_queue *shunt_ixgbe_queue(struct shunt_queue *q);
 
-/* What the inline calls need out of line: frames with metadata; frames of several pieces, with
- * offloads or tags; rings that hold context descriptors. Not for direct use. */
+/* What the inline calls leave to a call: the part of a burst behind the ring's end, frames with
+ * metadata, frames of several pieces or with offloads or tags, rings that hold context descriptors.
+ * Not for direct use. */
+unsigned shunt_ixgbe_rx_post_rest(struct shunt_ixgbe_queue *q, const shunt_buf bufs[], unsigned n);
 unsigned shunt_ixgbe_rx_poll_metadata(struct shunt_ixgbe_queue *q, struct shunt_frame frames[],
                                       unsigned n);
-unsigned shunt_ixgbe_tx_post_offload(struct shunt_ixgbe_queue *q, const struct shunt_frame frames[],
-                                     unsigned n);
+unsigned shunt_ixgbe_tx_post_rest(struct shunt_ixgbe_queue *q, const struct shunt_frame frames[],
+                                  unsigned n);
 unsigned shunt_ixgbe_tx_poll_contexts(struct shunt_ixgbe_queue *q, shunt_buf bufs[], unsigned n);
 
 /* Order descriptor stores before the doorbell. x86-64 keeps stores in order, device memory
@@ -108,59 +110,100 @@ static inline uint64_t shunt_ixgbe_address(const struct shunt_ixgbe_queue *q, ui
   return offset + q->delta[offset >> SHUNT_REGION_ALIGN_SHIFT];
 }
 
-/* As shunt_rx_post. The NIC is told of new descriptors in batches of a quarter of the ring, and at
- * once while it has fewer than half a ring: a doorbell costs more than the descriptors. */
-static inline unsigned shunt_ixgbe_rx_post(struct shunt_ixgbe_queue *q, const shunt_buf bufs[],
-                                           unsigned n)
+/* How many slots of a burst can be worked off before the ring's end, so that inside the run an
+ * index needs no mask. What is left of the burst is a second burst. */
+static inline uint32_t shunt_ixgbe_run(uint32_t slot, uint32_t mask, uint32_t wanted)
 {
-  uint32_t tail = q->rx_tail, mask = q->rx_mask, room = mask - (tail - q->rx_head);
-  const uint64_t buf_mask = q->buf_mask, *const delta = q->delta;
-  union ixgbe_rx_desc *const ring = q->rx_ring;
-  struct shunt_ixgbe_slot *const slots = q->rx_slots;
-  n = n < room ? n : room;
-  size_t slot = tail & mask;
-  SHUNT_UNROLL
-  for (unsigned i = 0; i < n; i++) {
-    uint64_t offset = bufs[i] & buf_mask;
-    slots[slot].addr = offset;
-    ring[slot].quad[0] = offset + delta[offset >> SHUNT_REGION_ALIGN_SHIFT];
-    ring[slot].quad[1] = 0; /* bit 0 is DD from now on */
-    slot = (slot + 1) & mask;
-  }
-  q->rx_tail = tail += n;
-  uint32_t told = q->rx_told;
-  if (tail - told >= q->rx_batch || (told - q->rx_head < q->rx_low && tail != told)) {
-    q->rx_told = tail;
-    shunt_ixgbe_ring_doorbell(q, q->rdt, q->rdt_offset, tail & mask);
-  }
-  return n;
+  uint32_t straight = mask + 1 - slot;
+  return wanted < straight ? wanted : straight;
 }
 
-/* As shunt_rx_poll. */
-static inline unsigned shunt_ixgbe_rx_poll(struct shunt_ixgbe_queue *q, struct shunt_frame frames[],
-                                           unsigned n)
+/* A burst of one that the compiler knows of needs no loop. */
+#define SHUNT_IXGBE_SINGLE(n) (__builtin_constant_p(n) && (n) == 1)
+
+static inline void shunt_ixgbe_rx_put(uint64_t buf_mask, const uint64_t *delta,
+                                      union ixgbe_rx_desc *desc, struct shunt_ixgbe_slot *slot,
+                                      shunt_buf buf)
+{
+  uint64_t offset = buf & buf_mask;
+  slot->addr = offset;
+  desc->quad[0] = offset + delta[offset >> SHUNT_REGION_ALIGN_SHIFT];
+  desc->quad[1] = 0; /* bit 0 is DD from now on */
+}
+
+/* As shunt_rx_post. The NIC is told of new descriptors in batches of a quarter of the ring, and at
+ * once while it has fewer than half a ring: a doorbell costs more than the descriptors. */
+SHUNT_INLINE unsigned shunt_ixgbe_rx_post(struct shunt_ixgbe_queue *q, const shunt_buf bufs[],
+                                          unsigned n)
+{
+  const uint32_t tail = q->rx_tail, mask = q->rx_mask, slot = tail & mask;
+  const uint32_t room = mask - (tail - q->rx_head), most = n < room ? n : room;
+  const uint32_t run = SHUNT_IXGBE_SINGLE(n) ? most : shunt_ixgbe_run(slot, mask, most);
+  const uint64_t *const delta = q->delta, buf_mask = q->buf_mask;
+  union ixgbe_rx_desc *const desc = q->rx_ring + slot;
+  struct shunt_ixgbe_slot *const slots = q->rx_slots + slot;
+  size_t i = 0;
+  for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR)
+    SHUNT_EACH_OF_FOUR (k)
+      shunt_ixgbe_rx_put(buf_mask, delta, desc + i + k, slots + i + k, bufs[i + k]);
+  for (; i < run; i++)
+    shunt_ixgbe_rx_put(buf_mask, delta, desc + i, slots + i, bufs[i]);
+  const uint32_t now = tail + run, told = q->rx_told;
+  q->rx_tail = now;
+  if (SHUNT_UNLIKELY(run < most))
+    return run + shunt_ixgbe_rx_post_rest(q, bufs + run, n - run);
+  if (now - told >= q->rx_batch || (told - q->rx_head < q->rx_low && now != told)) {
+    q->rx_told = now;
+    shunt_ixgbe_ring_doorbell(q, q->rdt, q->rdt_offset, now & mask);
+  }
+  return run;
+}
+
+static inline uint64_t shunt_ixgbe_rx_status(const union ixgbe_rx_desc *desc)
+{
+  return __atomic_load_n(&desc->quad[1], __ATOMIC_ACQUIRE);
+}
+
+/* The frame of a descriptor that is done. */
+static inline void shunt_ixgbe_rx_take(uint64_t status, uint64_t keep,
+                                       const struct shunt_ixgbe_slot *slot,
+                                       struct shunt_frame *frame)
+{
+  frame->addr = slot->addr;
+  status = (status & keep) ^ IXGBE_RXD_STAT_EOP; /* SHUNT_FRAME_MORE is its opposite */
+  memcpy((char *)frame + offsetof(struct shunt_frame, flags), &status, sizeof(status));
+}
+
+/* As shunt_rx_poll. A burst ends at the ring's end, so only 0 means that nothing is there. */
+SHUNT_INLINE unsigned shunt_ixgbe_rx_poll(struct shunt_ixgbe_queue *q, struct shunt_frame frames[],
+                                          unsigned n)
 {
   if (SHUNT_UNLIKELY(q->rx_metadata))
     return shunt_ixgbe_rx_poll_metadata(q, frames, n);
-  const uint32_t mask = q->rx_mask;
+  const uint32_t slot = q->rx_head & q->rx_mask;
   const uint64_t keep = q->rx_keep;
-  const union ixgbe_rx_desc *const ring = q->rx_ring;
-  const struct shunt_ixgbe_slot *const slots = q->rx_slots;
-  size_t slot = q->rx_head & mask;
-  unsigned got;
-  SHUNT_UNROLL
-  for (got = 0; got < n; got++) {
-    uint64_t status = __atomic_load_n(&ring[slot].quad[1], __ATOMIC_ACQUIRE);
-    /* A slot that was never posted holds no DD: rings start zeroed, and rx_post clears it. */
+  const union ixgbe_rx_desc *desc = q->rx_ring + slot;
+  const struct shunt_ixgbe_slot *slots = q->rx_slots + slot;
+  const uint32_t run = SHUNT_IXGBE_SINGLE(n) ? 1 : shunt_ixgbe_run(slot, q->rx_mask, n);
+  size_t got = 0;
+  /* A slot that was never posted holds no DD: rings start zeroed, and rx_put clears it. */
+  for (; got + SHUNT_FOUR <= run; got += SHUNT_FOUR) {
+    uint64_t status[SHUNT_FOUR], all = IXGBE_RXD_STAT_DD;
+    SHUNT_EACH_OF_FOUR (k)
+      all &= status[k] = shunt_ixgbe_rx_status(desc + got + k);
+    if (!all)
+      break;
+    SHUNT_EACH_OF_FOUR (k)
+      shunt_ixgbe_rx_take(status[k], keep, slots + got + k, frames + got + k);
+  }
+  for (uint64_t status; got < run; got++) {
+    status = shunt_ixgbe_rx_status(desc + got);
     if (!(status & IXGBE_RXD_STAT_DD))
       break;
-    frames[got].addr = slots[slot].addr;
-    status = (status & keep) ^ IXGBE_RXD_STAT_EOP; /* SHUNT_FRAME_MORE is its opposite */
-    memcpy((char *)&frames[got] + offsetof(struct shunt_frame, flags), &status, sizeof(status));
-    slot = (slot + 1) & mask;
+    shunt_ixgbe_rx_take(status, keep, slots + got, frames + got);
   }
-  q->rx_head += got;
-  return got;
+  q->rx_head += (uint32_t)got;
+  return (unsigned)got;
 }
 
 /* Command bits of every data descriptor (datasheet 7.2.3.2.4). */
@@ -169,35 +212,47 @@ static inline unsigned shunt_ixgbe_rx_poll(struct shunt_ixgbe_queue *q, struct s
 /* A length times this stands in DTALEN and in PAYLEN. */
 #define SHUNT_IXGBE_TX_LENGTHS ((UINT64_C(1) << (32 + IXGBE_TXD_PAYLEN_SHIFT)) | 1)
 
-/* As shunt_tx_post. */
-static inline unsigned shunt_ixgbe_tx_post(struct shunt_ixgbe_queue *q,
-                                           const struct shunt_frame frames[], unsigned n)
+static inline void shunt_ixgbe_tx_put(const uint64_t *delta, union ixgbe_tx_desc *desc,
+                                      struct shunt_ixgbe_slot *slot,
+                                      const struct shunt_frame *frame)
 {
-  uint32_t tail = q->tx_tail, mask = q->tx_mask, room = mask - (tail - q->tx_head);
+  uint64_t addr = frame->addr;
+  slot->addr = addr;
+  desc->quad[0] = addr + delta[addr >> SHUNT_REGION_ALIGN_SHIFT];
+  desc->quad[1] = frame->len * SHUNT_IXGBE_TX_LENGTHS + SHUNT_IXGBE_TX_WHOLE;
+}
+
+/* As shunt_tx_post. */
+SHUNT_INLINE unsigned shunt_ixgbe_tx_post(struct shunt_ixgbe_queue *q,
+                                          const struct shunt_frame frames[], unsigned n)
+{
+  const uint32_t tail = q->tx_tail, mask = q->tx_mask, slot = tail & mask;
+  const uint32_t room = mask - (tail - q->tx_head), most = n < room ? n : room;
+  const uint32_t run = SHUNT_IXGBE_SINGLE(n) ? most : shunt_ixgbe_run(slot, mask, most);
   const uint64_t *const delta = q->delta;
-  union ixgbe_tx_desc *const ring = q->tx_ring;
-  struct shunt_ixgbe_slot *const slots = q->tx_slots;
-  unsigned taken = n < room ? n : room;
-  size_t slot = tail & mask;
-  SHUNT_UNROLL
-  for (unsigned i = 0; i < taken; i++) {
-    if (SHUNT_UNLIKELY(frames[i].flags & SHUNT_FRAME_SEND_FLAGS)) {
-      q->tx_tail = tail + i;
-      return i + shunt_ixgbe_tx_post_offload(q, frames + i, n - i);
-    }
-    uint64_t addr = frames[i].addr;
-    slots[slot].addr = addr;
-    ring[slot].quad[0] = addr + delta[addr >> SHUNT_REGION_ALIGN_SHIFT];
-    ring[slot].quad[1] = frames[i].len * SHUNT_IXGBE_TX_LENGTHS | SHUNT_IXGBE_TX_WHOLE;
-    slot = (slot + 1) & mask;
+  union ixgbe_tx_desc *const desc = q->tx_ring + slot;
+  struct shunt_ixgbe_slot *const slots = q->tx_slots + slot;
+  size_t i = 0;
+  for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR) {
+    uint32_t flags = 0;
+    SHUNT_EACH_OF_FOUR (k)
+      flags |= frames[i + k].flags;
+    if (SHUNT_UNLIKELY(flags & SHUNT_FRAME_SEND_FLAGS))
+      break;
+    SHUNT_EACH_OF_FOUR (k)
+      shunt_ixgbe_tx_put(delta, desc + i + k, slots + i + k, frames + i + k);
   }
-  q->tx_tail = tail + taken;
-  return taken;
+  for (; i < run && SHUNT_LIKELY(!(frames[i].flags & SHUNT_FRAME_SEND_FLAGS)); i++)
+    shunt_ixgbe_tx_put(delta, desc + i, slots + i, frames + i);
+  q->tx_tail = tail + (uint32_t)i;
+  if (SHUNT_UNLIKELY(i < most))
+    return (unsigned)i + shunt_ixgbe_tx_post_rest(q, frames + i, n - (unsigned)i);
+  return (unsigned)i;
 }
 
 /* As shunt_tx_push. The last descriptor of the push asks for a report (RS), unless the port's
  * tx_report_interval says that it is too early. */
-static inline void shunt_ixgbe_tx_push(struct shunt_ixgbe_queue *q)
+SHUNT_INLINE void shunt_ixgbe_tx_push(struct shunt_ixgbe_queue *q)
 {
   uint32_t tail = q->tx_tail, mask = q->tx_mask;
   if (tail == q->tx_pushed)
@@ -212,28 +267,33 @@ static inline void shunt_ixgbe_tx_push(struct shunt_ixgbe_queue *q)
 }
 
 /* As shunt_tx_poll. Looks at the one descriptor that carries RS, not at each. */
-static inline unsigned shunt_ixgbe_tx_poll(struct shunt_ixgbe_queue *q, shunt_buf bufs[],
-                                           unsigned n)
+SHUNT_INLINE unsigned shunt_ixgbe_tx_poll(struct shunt_ixgbe_queue *q, shunt_buf bufs[], unsigned n)
 {
   if (SHUNT_UNLIKELY(q->tx_contexts))
     return shunt_ixgbe_tx_poll_contexts(q, bufs, n);
   const uint32_t mask = q->tx_mask;
-  const struct shunt_ixgbe_slot *const slots = q->tx_slots;
   uint32_t head = q->tx_head, done = q->tx_done;
   unsigned got = 0;
   for (;;) {
-    uint32_t ready = done - head, wanted = n - got, run = ready < wanted ? ready : wanted;
-    size_t slot = head & mask;
-    SHUNT_UNROLL
-    for (uint32_t i = 0; i < run; i++) {
-      bufs[got + i] = slots[slot].addr;
-      slot = (slot + 1) & mask;
-    }
+    uint32_t ready = done - head, wanted = n - got, slot = head & mask;
+    const uint32_t run = shunt_ixgbe_run(slot, mask, ready < wanted ? ready : wanted);
+    const struct shunt_ixgbe_slot *slots = q->tx_slots + slot;
+    shunt_buf *buf = bufs + got;
+    size_t i = 0;
+    for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR)
+      SHUNT_EACH_OF_FOUR (k)
+        buf[i + k] = slots[i + k].addr;
+    for (; i < run; i++)
+      buf[i] = slots[i].addr;
     head += run;
     got += run;
-    if (got == n || done == q->tx_unreported)
+    if (got == n)
       break;
-    uint32_t end = slots[done & mask].report_end;
+    if (head != done)
+      continue;
+    if (done == q->tx_unreported)
+      break;
+    uint32_t end = q->tx_slots[done & mask].report_end;
     uint32_t status = __atomic_load_n(&q->tx_ring[(end - 1) & mask].wb.status, __ATOMIC_ACQUIRE);
     if (!(status & IXGBE_TXD_STAT_DD))
       break;
@@ -246,26 +306,26 @@ static inline unsigned shunt_ixgbe_tx_poll(struct shunt_ixgbe_queue *q, shunt_bu
 
 /* The verbs above as a table, for code that takes one: called through a constant table that the
  * compiler sees, they are inlined (shunt/echo.h is built so). */
-static inline unsigned shunt_ixgbe_verb_rx_post(struct shunt_queue *q, const shunt_buf bufs[],
-                                                unsigned n)
+SHUNT_INLINE unsigned shunt_ixgbe_verb_rx_post(struct shunt_queue *q, const shunt_buf bufs[],
+                                               unsigned n)
 {
   return shunt_ixgbe_rx_post((struct shunt_ixgbe_queue *)q, bufs, n);
 }
-static inline unsigned shunt_ixgbe_verb_rx_poll(struct shunt_queue *q, struct shunt_frame frames[],
-                                                unsigned n)
+SHUNT_INLINE unsigned shunt_ixgbe_verb_rx_poll(struct shunt_queue *q, struct shunt_frame frames[],
+                                               unsigned n)
 {
   return shunt_ixgbe_rx_poll((struct shunt_ixgbe_queue *)q, frames, n);
 }
-static inline unsigned shunt_ixgbe_verb_tx_post(struct shunt_queue *q,
-                                                const struct shunt_frame frames[], unsigned n)
+SHUNT_INLINE unsigned shunt_ixgbe_verb_tx_post(struct shunt_queue *q,
+                                               const struct shunt_frame frames[], unsigned n)
 {
   return shunt_ixgbe_tx_post((struct shunt_ixgbe_queue *)q, frames, n);
 }
-static inline void shunt_ixgbe_verb_tx_push(struct shunt_queue *q)
+SHUNT_INLINE void shunt_ixgbe_verb_tx_push(struct shunt_queue *q)
 {
   shunt_ixgbe_tx_push((struct shunt_ixgbe_queue *)q);
 }
-static inline unsigned shunt_ixgbe_verb_tx_poll(struct shunt_queue *q, shunt_buf bufs[], unsigned n)
+SHUNT_INLINE unsigned shunt_ixgbe_verb_tx_poll(struct shunt_queue *q, shunt_buf bufs[], unsigned n)
 {
   return shunt_ixgbe_tx_poll((struct shunt_ixgbe_queue *)q, bufs, n);
 }

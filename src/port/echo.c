@@ -5,7 +5,7 @@ void shunt_echo_init(struct shunt_echo *echo, const struct shunt_host *host, int
 {
   memset(echo, 0, sizeof(*echo));
   echo->host = *host;
-  echo->validate = validate != 0;
+  echo->validate = echo->careful = validate != 0;
 }
 
 unsigned shunt_echo_round(struct shunt_queue *q, struct shunt_echo *echo, unsigned batch)
@@ -69,6 +69,7 @@ void shunt_echo_slow(struct shunt_queue *q, struct shunt_echo *echo,
 {
   uint32_t verify = echo->validate ? SHUNT_PARSE_VERIFY_ALL : 0;
   bool more = piece->flags & SHUNT_FRAME_MORE;
+  echo->careful = more || echo->validate;
   if (echo->held >= SHUNT_ECHO_PIECES) {
     drop_long_frame(echo, piece, drops, dropped);
     return;
@@ -84,7 +85,7 @@ void shunt_echo_slow(struct shunt_queue *q, struct shunt_echo *echo,
   if (cause == SHUNT_CAUSE_NONE) {
     memcpy(out + *answers, echo->pieces, echo->held * sizeof(out[0]));
     *answers += echo->held;
-    echo->answered++;
+    echo->extra_pieces += echo->held - 1;
   } else {
     for (unsigned i = 0; i < echo->held; i++)
       drops[(*dropped)++] = echo->pieces[i].addr;

@@ -105,8 +105,10 @@ static void put_pieces(struct shunt_ixgbe_queue *q, uint32_t tail,
   }
 }
 
-unsigned shunt_ixgbe_tx_post_offload(struct shunt_ixgbe_queue *q, const struct shunt_frame frames[],
-                                     unsigned n)
+/* Frames from wherever the inline call stopped: at the ring's end, or at a frame that asks for
+ * something. */
+unsigned shunt_ixgbe_tx_post_rest(struct shunt_ixgbe_queue *q, const struct shunt_frame frames[],
+                                  unsigned n)
 {
   uint32_t tail = q->tx_tail;
   unsigned done = 0;
@@ -127,6 +129,11 @@ unsigned shunt_ixgbe_tx_post_offload(struct shunt_ixgbe_queue *q, const struct s
   }
   q->tx_tail = tail;
   return done;
+}
+
+unsigned shunt_ixgbe_rx_post_rest(struct shunt_ixgbe_queue *q, const shunt_buf bufs[], unsigned n)
+{
+  return shunt_ixgbe_rx_post(q, bufs, n);
 }
 
 unsigned shunt_ixgbe_tx_poll_contexts(struct shunt_ixgbe_queue *q, shunt_buf bufs[], unsigned n)
