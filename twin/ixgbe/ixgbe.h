@@ -109,6 +109,7 @@ struct twin_ixgbe {
   bool link_up;
   bool link_was_lost; /* since LINKS was read */
   bool is_d3;
+  bool is_destroyed; /* freed as soon as the wire lets go */
 
 #define TWIN_IXGBE_COUNTER(name) uint64_t name;
   struct {
@@ -141,7 +142,13 @@ static inline void twin_ixgbe_set(struct twin_ixgbe *twin, uint32_t offset, uint
 /* registers.c: an access with the chip's side effects; 32 bits, in range, aligned. */
 uint32_t twin_ixgbe_read(struct twin_ixgbe *twin, uint32_t offset);
 void twin_ixgbe_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value);
-void twin_ixgbe_reset(struct twin_ixgbe *twin, bool with_link); /* CTRL.RST, CTRL.LNK_RST */
+/* How deep a reset goes (datasheet 4.2.1): each level does all of the levels before it. */
+enum twin_ixgbe_reset {
+  TWIN_IXGBE_RESET_MAC,   /* CTRL.RST */
+  TWIN_IXGBE_RESET_LINK,  /* CTRL.LNK_RST: the link's set-up too */
+  TWIN_IXGBE_RESET_POWER, /* function level reset and power on: semaphores, pins */
+};
+void twin_ixgbe_reset(struct twin_ixgbe *twin, enum twin_ixgbe_reset level);
 
 /* register_map.c: what an offset is. */
 enum twin_ixgbe_effect {
@@ -165,11 +172,12 @@ struct twin_ixgbe_register {
   uint32_t reset;    /* value after reset */
   uint32_t writable; /* bits that keep what is written */
   uint8_t effect;    /* enum twin_ixgbe_effect */
+  uint8_t level;     /* enum twin_ixgbe_reset: the least that resets it */
   uint8_t width;     /* of a statistic, in bits */
 };
-int twin_ixgbe_registers_create(struct twin_ixgbe *twin);
-/* Every register to its reset value; with_link: those of the MAC's link too. */
-void twin_ixgbe_registers_reset(struct twin_ixgbe *twin, bool with_link);
+int twin_ixgbe_registers_create(struct twin_ixgbe *twin); /* builds register_rows */
+/* Every register that a reset of that level reaches to its reset value. */
+void twin_ixgbe_registers_reset(struct twin_ixgbe *twin, enum twin_ixgbe_reset level);
 /* The register at that offset of BAR 0, or NULL. */
 const struct twin_ixgbe_register *twin_ixgbe_register_at(const struct twin_ixgbe *twin,
                                                          uint32_t offset);
@@ -179,6 +187,9 @@ uint32_t twin_ixgbe_register_resolve(uint32_t offset);
 /* config.c: configuration space as built, and what a write to it does. */
 void twin_ixgbe_config_build(struct twin_ixgbe *twin);
 void twin_ixgbe_config_written(struct shunt_model *model, unsigned offset, unsigned bytes);
+bool twin_ixgbe_config_sends_messages(const struct twin_ixgbe *twin); /* MSI or MSI-X is enabled */
+bool twin_ixgbe_config_intx_allowed(const struct twin_ixgbe *twin);
+void twin_ixgbe_config_intx_status(struct twin_ixgbe *twin, bool is_asserted);
 
 /* rings.c: take or drop the rings whose ENABLE has changed. Cheap: called by every poll. A frame
  * for a queue that is not in use is worth a twin_ixgbe_rings_scan before it is dropped: in shared
@@ -191,10 +202,14 @@ void twin_ixgbe_rings_reset(struct twin_ixgbe *twin);
 
 /* eeprom.c, sfp.c, mdio.c: build the contents; react to the register behind which they stand. */
 void twin_ixgbe_eeprom_build(struct twin_ixgbe *twin);
+void twin_ixgbe_eeprom_mac(const struct twin_ixgbe *twin, uint8_t mac[6]);
 uint32_t twin_ixgbe_eerd_write(struct twin_ixgbe *twin, uint32_t value); /* returns EERD as read */
+uint32_t twin_ixgbe_eewr_write(struct twin_ixgbe *twin, uint32_t value);
 uint32_t twin_ixgbe_eec_write(struct twin_ixgbe *twin, uint32_t value);
+void twin_ixgbe_sfp_build(struct twin_ixgbe *twin);
 int twin_ixgbe_i2c_create(struct twin_ixgbe *twin);
 void twin_ixgbe_i2c_destroy(struct twin_ixgbe *twin);
+void twin_ixgbe_i2c_reset(struct twin_ixgbe *twin);
 uint32_t twin_ixgbe_i2cctl_write(struct twin_ixgbe *twin, uint32_t value);
 uint32_t twin_ixgbe_i2cctl_read(struct twin_ixgbe *twin);
 void twin_ixgbe_msca_write(struct twin_ixgbe *twin, uint32_t value);
@@ -203,6 +218,7 @@ void twin_ixgbe_msca_write(struct twin_ixgbe *twin, uint32_t value);
 int twin_ixgbe_interrupts_create(struct twin_ixgbe *twin);
 void twin_ixgbe_interrupts_destroy(struct twin_ixgbe *twin);
 void twin_ixgbe_interrupts_reset(struct twin_ixgbe *twin);
+void twin_ixgbe_interrupts_update(struct twin_ixgbe *twin); /* the INTx line, after a change */
 bool twin_ixgbe_interrupt_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
 bool twin_ixgbe_interrupt_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value);
 void twin_ixgbe_interrupt_rx(struct twin_ixgbe *twin,
@@ -211,6 +227,7 @@ void twin_ixgbe_interrupt_tx(struct twin_ixgbe *twin,
                              unsigned queue); /* a descriptor was, with RS */
 void twin_ixgbe_interrupt_cause(struct twin_ixgbe *twin, uint32_t eicr_bits);  /* LSC, ... */
 unsigned twin_ixgbe_interrupts_poll(struct twin_ixgbe *twin, uint64_t now_ns); /* moderation ends */
+uint64_t twin_ixgbe_interrupts_next_ns(const struct twin_ixgbe *twin); /* when; UINT64_MAX: never */
 
 /* statistics.c: add to the counter at that register offset (32-, 36- and 64-bit pairs carry). */
 void twin_ixgbe_count(struct twin_ixgbe *twin, uint32_t low_offset, uint64_t n);
@@ -229,6 +246,7 @@ void twin_ixgbe_count_tx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t
 /* ptp.c */
 int twin_ixgbe_ptp_create(struct twin_ixgbe *twin);
 void twin_ixgbe_ptp_destroy(struct twin_ixgbe *twin);
+void twin_ixgbe_ptp_reset(struct twin_ixgbe *twin);
 bool twin_ixgbe_ptp_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
 bool twin_ixgbe_ptp_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value);
 /* Latch a time stamp if the registers ask for one of this frame; true: the descriptor gets its TS
@@ -237,6 +255,7 @@ bool twin_ixgbe_ptp_rx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t b
 void twin_ixgbe_ptp_tx(struct twin_ixgbe *twin);
 
 /* link.c: LINKS, AUTOC, carrier from the wire; raises LSC when it changes. Up in loopback too. */
+void twin_ixgbe_link_reset(struct twin_ixgbe *twin); /* what the EEPROM loads into AUTOC */
 void twin_ixgbe_link_update(struct twin_ixgbe *twin);
 bool twin_ixgbe_link_up(const struct twin_ixgbe *twin);
 uint32_t twin_ixgbe_links_read(struct twin_ixgbe *twin);
@@ -247,8 +266,8 @@ int twin_ixgbe_tx_create(struct twin_ixgbe *twin);
 void twin_ixgbe_tx_destroy(struct twin_ixgbe *twin);
 void twin_ixgbe_tx_reset(struct twin_ixgbe *twin);
 unsigned twin_ixgbe_tx_poll(struct twin_ixgbe *twin);
-/* A queue's ENABLE was written 1 or 0: check the ring, take or drop its state. Sets or clears the
- * queue's bit in tx_enabled; where it stays clear the ring was refused, and ENABLE will read 0. */
+/* A queue's ENABLE was written 1 or 0: take or drop its ring, and set or clear its bit in
+ * tx_enabled. A bad ring is counted; its queue reads as enabled and does nothing. */
 void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned queue, bool on);
 
 /* rx.c: a frame came from the wire (or from our own Tx, in loopback). Link, RXEN and loopback have

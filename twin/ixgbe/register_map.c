@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which registers the software 82599 has, their reset values and which bits keep what is written
+ * (datasheet 8.2.3). What an access does beyond that is in registers.c. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "twin/ixgbe/ixgbe.h"
+
+#define ALL       UINT32_MAX
+#define REGISTERS (IXGBE_BAR_REGISTERS_BYTES / 4)
+
+/* first, count, stride, reset value, writable bits */
+#define ROW(first, count, stride, reset, writable, effect, level)                                  \
+  {                                                                                                \
+    first, count, stride, reset, writable, effect, level, 0                                        \
+  }
+#define PLAIN(first, count, reset)                                                                 \
+  ROW(first, count, 4, reset, ALL, TWIN_IXGBE_PLAIN, TWIN_IXGBE_RESET_MAC)
+#define PLAIN_BY(stride, first, count, reset)                                                      \
+  ROW(first, count, stride, reset, ALL, TWIN_IXGBE_PLAIN, TWIN_IXGBE_RESET_MAC)
+#define MASKED(first, count, reset, writable)                                                      \
+  ROW(first, count, 4, reset, writable, TWIN_IXGBE_PLAIN, TWIN_IXGBE_RESET_MAC)
+#define READ_ONLY(first, count, reset) MASKED(first, count, reset, 0)
+#define LINK(first, count, reset, writable, effect)                                                \
+  ROW(first, count, 4, reset, writable, TWIN_IXGBE_##effect, TWIN_IXGBE_RESET_LINK)
+#define POWER(first, reset, writable, effect)                                                      \
+  ROW(first, 1, 4, reset, writable, TWIN_IXGBE_##effect, TWIN_IXGBE_RESET_POWER)
+#define EFFECT(first, count, effect)                                                               \
+  ROW(first, count, 4, 0, ALL, TWIN_IXGBE_##effect, TWIN_IXGBE_RESET_MAC)
+#define ALIAS(first, count, stride)                                                                \
+  ROW(first, count, stride, 0, 0, TWIN_IXGBE_ALIAS, TWIN_IXGBE_RESET_POWER)
+/* A register of every Rx or Tx queue's block. */
+#define RX_BLOCK(name, reset, effect)                                                              \
+  ROW(name(0u), 64, IXGBE_RX_QUEUE_STRIDE, reset, ALL, effect, TWIN_IXGBE_RESET_MAC),              \
+      ROW(name(64u), 64, IXGBE_RX_QUEUE_STRIDE, reset, ALL, effect, TWIN_IXGBE_RESET_MAC)
+#define TX_BLOCK(name, reset, effect)                                                              \
+  ROW(name(0u), 128, IXGBE_TX_QUEUE_STRIDE, reset, ALL, effect, TWIN_IXGBE_RESET_MAC)
+
+#define STATISTIC_ROW(first, count, stride, effect, width)                                         \
+  {first, count, stride, 0, 0, effect, TWIN_IXGBE_RESET_MAC, width},
+#define STATISTIC(name, low, high, width, what)                                                    \
+  STATISTIC_ROW(low, 1, 4, TWIN_IXGBE_STATISTIC, width)                                            \
+  STATISTIC_ROW(high, (high) != IXGBE_NO_HIGH, 4, TWIN_IXGBE_STATISTIC, (width)-32)
+#define TC_STATISTIC(name, first, width, what)                                                     \
+  STATISTIC_ROW(first, IXGBE_TRAFFIC_CLASSES, IXGBE_TC_STATISTIC_STRIDE, TWIN_IXGBE_STATISTIC,     \
+                width)
+#define QUEUE_STATISTIC(name, low, low_stride, high, high_stride, width, what)                     \
+  STATISTIC_ROW(low, IXGBE_STATISTICS_QUEUES, low_stride, TWIN_IXGBE_QUEUE_STATISTIC, width)       \
+  STATISTIC_ROW(high, (high) != IXGBE_NO_HIGH ? IXGBE_STATISTICS_QUEUES : 0, high_stride,          \
+                TWIN_IXGBE_QUEUE_STATISTIC, (width)-32)
+
+/* DCA_RXCTRL and DCA_TXCTRL after reset: relaxed ordering on, and bit 12 for software to clear. */
+#define DCA_RXCTRL_RESET                                                                           \
+  (IXGBE_DCA_RXCTRL_DESC_RRO_EN | IXGBE_DCA_RXCTRL_RESERVED_12 | IXGBE_DCA_RXCTRL_DATA_WRO_EN |    \
+   IXGBE_DCA_RXCTRL_HEAD_WRO_EN)
+#define DCA_TXCTRL_RESET                                                                           \
+  (IXGBE_DCA_TXCTRL_DESC_RRO_EN | IXGBE_DCA_TXCTRL_DESC_WRO_EN | IXGBE_DCA_TXCTRL_DATA_RRO_EN)
+#define HLREG0_RESET                                                                               \
+  (IXGBE_HLREG0_TXCRCEN | IXGBE_HLREG0_RXCRCSTRP | IXGBE_HLREG0_TXPADEN | IXGBE_HLREG0_MDCSPD |    \
+   IXGBE_HLREG0_RXLNGTHERREN)
+#define RDRXCTL_RESET  (IXGBE_RDRXCTL_DMAIDONE | HW_FIELD(IXGBE_RDRXCTL_RSCFRSTSIZE, 8u))
+#define ETHERTYPE_VLAN 0x8100u
+#define PTP_EVENT_PORT 319u /* IEEE 1588 annex D */
+
+static const struct twin_ixgbe_register rows[] = {
+    /* 8.2.3.1 General control */
+    EFFECT(IXGBE_CTRL, 1, SPECIAL), ALIAS(IXGBE_CTRL_ALIAS, 1, 4), EFFECT(IXGBE_STATUS, 1, SPECIAL),
+    PLAIN(IXGBE_CTRL_EXT, 1, 0), POWER(IXGBE_ESDP, 0, ALL, SPECIAL),
+    POWER(IXGBE_I2CCTL, IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT, ALL, SPECIAL),
+    PLAIN(IXGBE_LEDCTL, 1, 0), PLAIN(IXGBE_EXVET, 1, ETHERTYPE_VLAN << 16),
+    EFFECT(IXGBE_FRTIMER, 1, SPECIAL), PLAIN(IXGBE_TCPTIMER, 1, 0),
+
+    /* 8.2.3.2 EEPROM and flash; 10.5 host interface: no firmware takes commands */
+    POWER(IXGBE_EEC, 0, ALL, SPECIAL), POWER(IXGBE_EERD, 0, ALL, SPECIAL),
+    POWER(IXGBE_EEWR, 0, ALL, SPECIAL), POWER(IXGBE_FLA, 0, ALL, PLAIN),
+    READ_ONLY(IXGBE_EEMNGCTL, 1, IXGBE_EEMNGCTL_CFG_DONE(0u) | IXGBE_EEMNGCTL_CFG_DONE(1u)),
+    PLAIN(IXGBE_EEMNGDATA, 1, 0), PLAIN(IXGBE_FLMNGCTL, 1, 0), PLAIN(IXGBE_FLMNGDATA, 1, 0),
+    PLAIN(IXGBE_FLMNGCNT, 1, 0), PLAIN(IXGBE_FLOP, 1, 0),
+    MASKED(IXGBE_GRC, 1, IXGBE_GRC_APME, ALL & ~IXGBE_GRC_MNG), PLAIN(IXGBE_SRAMREL, 1, 0),
+    READ_ONLY(IXGBE_HICR, 1, 0), PLAIN(IXGBE_HSMC0R, 1, 0), PLAIN(IXGBE_HSMC1R, 1, 0),
+    READ_ONLY(IXGBE_FWSTS, 1, 0), PLAIN(IXGBE_SWSR, 1, 0), PLAIN(IXGBE_LSWFW, 1, 0),
+    READ_ONLY(IXGBE_FWRESETCNT, 1, 0), READ_ONLY(IXGBE_HFDR, 1, 0),
+    PLAIN(IXGBE_FLEX_MNG(0), IXGBE_FLEX_MNG_BYTES / 4, 0),
+
+    /* 8.2.3.4 PCIe and semaphores */
+    MASKED(IXGBE_GCR, 1, IXGBE_GCR_CAP_VER2, ALL & ~IXGBE_GCR_CAP_VER2), PLAIN(IXGBE_GTV, 1, 0),
+    PLAIN(IXGBE_FUNCTAG, 1, 0), PLAIN(IXGBE_GLT, 1, 0), PLAIN(IXGBE_GSCL(1), 4, 0),
+    PLAIN(IXGBE_GSCL(5), 4, 0), PLAIN(IXGBE_GCR_EXT, 1, 0),
+    READ_ONLY(IXGBE_MREVID, 1, IXGBE_REVISION_82599_B0), PLAIN(IXGBE_CIAA, 1, 0),
+    READ_ONLY(IXGBE_CIAD, 1, 0), EFFECT(IXGBE_PICAUSE, 1, WRITE_1_CLEAR), PLAIN(IXGBE_PIENA, 1, 0),
+    READ_ONLY(IXGBE_FACTPS, 1, 0), POWER(IXGBE_SWSM, 0, ALL, SPECIAL),
+    READ_ONLY(IXGBE_FWSM, 1, IXGBE_FWSM_FW_VALID), POWER(IXGBE_SW_FW_SYNC, 0, ALL, PLAIN),
+    EFFECT(IXGBE_PBACL(0), 8, WRITE_1_CLEAR), EFFECT(IXGBE_PBACL_ALIAS, 1, WRITE_1_CLEAR),
+    READ_ONLY(IXGBE_DCA_ID, 1, 0), PLAIN(IXGBE_DCA_CTRL, 1, IXGBE_DCA_CTRL_DISABLE),
+    PLAIN(IXGBE_PCIEECCCTL, 1, 0), READ_ONLY(IXGBE_PCIE_DIAG(0), 8, 0),
+    READ_ONLY(IXGBE_ECC_STATUS, 1, 0), PLAIN(IXGBE_ECC_CTRL(0), 2, 0),
+
+    /* 8.2.3.5 Interrupts */
+    EFFECT(IXGBE_EICR, 1, INTERRUPT), EFFECT(IXGBE_EICS, 1, INTERRUPT),
+    EFFECT(IXGBE_EIMS, 1, INTERRUPT), EFFECT(IXGBE_EIMC, 1, INTERRUPT),
+    EFFECT(IXGBE_EIAC, 1, INTERRUPT), EFFECT(IXGBE_EIAM, 1, INTERRUPT),
+    EFFECT(IXGBE_EICS_EX(0), 2, INTERRUPT), EFFECT(IXGBE_EIMS_EX(0), 2, INTERRUPT),
+    EFFECT(IXGBE_EIMC_EX(0), 2, INTERRUPT), EFFECT(IXGBE_EIAM_EX(0), 2, INTERRUPT),
+    PLAIN(IXGBE_EITRSEL, 1, 0), EFFECT(IXGBE_EITR(0), 24, INTERRUPT),
+    EFFECT(IXGBE_EITR(24), 105, INTERRUPT), PLAIN(IXGBE_IVAR(0), 64, 0),
+    PLAIN(IXGBE_IVAR_MISC, 1, 0), EFFECT(IXGBE_GPIE, 1, INTERRUPT), PLAIN(IXGBE_IMIR(0), 8, 0),
+    PLAIN(IXGBE_IMIREXT(0), 8, 0), PLAIN(IXGBE_IMIRVP, 1, 0), PLAIN(IXGBE_LLITHRESH, 1, 0),
+
+    /* 8.2.3.8 Receive DMA */
+    RX_BLOCK(IXGBE_RDBAL, 0, TWIN_IXGBE_PLAIN), RX_BLOCK(IXGBE_RDBAH, 0, TWIN_IXGBE_PLAIN),
+    RX_BLOCK(IXGBE_RDLEN, 0, TWIN_IXGBE_PLAIN),
+    RX_BLOCK(IXGBE_DCA_RXCTRL, DCA_RXCTRL_RESET, TWIN_IXGBE_PLAIN),
+    RX_BLOCK(IXGBE_RDH, 0, TWIN_IXGBE_PLAIN),
+    RX_BLOCK(IXGBE_SRRCTL, IXGBE_SRRCTL_RESET, TWIN_IXGBE_PLAIN),
+    RX_BLOCK(IXGBE_RDT, 0, TWIN_IXGBE_PLAIN), RX_BLOCK(IXGBE_RXDCTL, 0, TWIN_IXGBE_RX_ENABLE),
+    RX_BLOCK(IXGBE_RSCCTL, 0, TWIN_IXGBE_PLAIN), ALIAS(IXGBE_DCA_RXCTRL_ALIAS(0), 16, 4),
+    ALIAS(IXGBE_SRRCTL_ALIAS(0), 16, 4),
+    MASKED(IXGBE_RDRXCTL, 1, RDRXCTL_RESET, ALL & ~IXGBE_RDRXCTL_DMAIDONE),
+    PLAIN(IXGBE_RXPBSIZE(0), 1, IXGBE_RXPBSIZE_RESET), PLAIN(IXGBE_RXPBSIZE(1), 7, 0),
+    PLAIN(IXGBE_RXCTRL, 1, 0), READ_ONLY(IXGBE_RXMEMWRAP, 1, 0), PLAIN(IXGBE_RSCDBU, 1, 0),
+    PLAIN(IXGBE_RDDCC, 1, 0), PLAIN(IXGBE_DROPEN, 1, 0), PLAIN(IXGBE_QDE, 1, 0),
+
+    /* 8.2.3.9 Transmit */
+    PLAIN(IXGBE_DMATXCTL, 1, ETHERTYPE_VLAN << 16),
+    PLAIN(IXGBE_DTXTCPFLGL, 1, IXGBE_DTXTCPFLGL_RESET),
+    PLAIN(IXGBE_DTXTCPFLGH, 1, IXGBE_DTXTCPFLGH_RESET),
+    PLAIN(IXGBE_DTXMXSZRQ, 1, IXGBE_DTXMXSZRQ_RESET), PLAIN(IXGBE_TXPBTHRESH(0), 8, 0),
+    PLAIN(IXGBE_LBDRPEN, 1, 0), TX_BLOCK(IXGBE_TDBAL, 0, TWIN_IXGBE_PLAIN),
+    TX_BLOCK(IXGBE_TDBAH, 0, TWIN_IXGBE_PLAIN), TX_BLOCK(IXGBE_TDLEN, 0, TWIN_IXGBE_PLAIN),
+    TX_BLOCK(IXGBE_DCA_TXCTRL, DCA_TXCTRL_RESET, TWIN_IXGBE_PLAIN),
+    TX_BLOCK(IXGBE_TDH, 0, TWIN_IXGBE_PLAIN), TX_BLOCK(IXGBE_TDT, 0, TWIN_IXGBE_PLAIN),
+    TX_BLOCK(IXGBE_TXDCTL, 0, TWIN_IXGBE_TX_ENABLE), TX_BLOCK(IXGBE_TDWBAL, 0, TWIN_IXGBE_PLAIN),
+    TX_BLOCK(IXGBE_TDWBAH, 0, TWIN_IXGBE_PLAIN), PLAIN(IXGBE_TXPBSIZE(0), 1, IXGBE_TXPBSIZE_RESET),
+    PLAIN(IXGBE_TXPBSIZE(1), 7, 0), PLAIN(IXGBE_MNGTXMAP, 1, 0), PLAIN(IXGBE_TIPG_82598, 1, 0),
+    PLAIN(IXGBE_MTQC, 1, 0),
+
+    /* 8.2.3.10 DCB */
+    PLAIN(IXGBE_RTRPCS, 1, 0), PLAIN(IXGBE_RTTDCS, 1, 0), PLAIN(IXGBE_RTTPCS, 1, 0),
+    PLAIN(IXGBE_RTRUP2TC, 1, 0), PLAIN(IXGBE_RTTUP2TC, 1, 0), PLAIN(IXGBE_RTRPT4C(0), 8, 0),
+    READ_ONLY(IXGBE_RTRPT4S(0), 8, 0), PLAIN(IXGBE_TXLLQ(0), 4, 0), PLAIN(IXGBE_RTTDT2C(0), 8, 0),
+    READ_ONLY(IXGBE_RTTDT2S(0), 8, 0), PLAIN(IXGBE_RTTPT2C(0), 8, 0),
+    READ_ONLY(IXGBE_RTTPT2S(0), 8, 0), PLAIN(IXGBE_RTTDQSEL, 1, 0), PLAIN(IXGBE_RTTDT1C, 1, 0),
+    READ_ONLY(IXGBE_RTTDT1S, 1, 0), PLAIN(IXGBE_RTTBCNRM, 1, 0), PLAIN(IXGBE_RTTBCNRC, 1, 0),
+    READ_ONLY(IXGBE_RTTBCNRS, 1, 0), PLAIN(IXGBE_RTTBCNRD, 1, 0), PLAIN(IXGBE_RTTDTECC, 1, 0),
+    PLAIN(IXGBE_RTTBCNTG, 1, 0), PLAIN(IXGBE_RTTBCNRTT, 1, 0), PLAIN(IXGBE_RTTBCNCR, 1, 0),
+    PLAIN(IXGBE_RTTBCNACH, 1, 0), PLAIN(IXGBE_RTTBCNACL, 1, 0), PLAIN(IXGBE_RTTBCNIDX, 1, 0),
+    PLAIN(IXGBE_RTTBCNCP, 1, 0), PLAIN(IXGBE_RTFRTIMER, 1, 0),
+
+    /* 8.2.3.22 MAC */
+    LINK(IXGBE_PCS1GCFIG, 1, 0, ALL, PLAIN), LINK(IXGBE_PCS1GLCTL, 1, 0, ALL, SPECIAL),
+    READ_ONLY(IXGBE_PCS1GLSTA, 1, 0), PLAIN(IXGBE_PCS1GDBG(0), 2, 0),
+    LINK(IXGBE_PCS1GANA, 1, 0, ALL, PLAIN), READ_ONLY(IXGBE_PCS1GANLP, 1, 0),
+    LINK(IXGBE_PCS1GANNP, 1, 0, ALL, PLAIN), READ_ONLY(IXGBE_PCS1GANLPNP, 1, 0),
+    ROW(IXGBE_HLREG0, 1, 4, HLREG0_RESET, ALL, TWIN_IXGBE_SPECIAL, TWIN_IXGBE_RESET_MAC),
+    READ_ONLY(IXGBE_HLREG1, 1, 0), PLAIN(IXGBE_PAP, 1, IXGBE_PAP_TXPAUSECNT),
+    PLAIN(IXGBE_MACA, 1, 0), PLAIN(IXGBE_APAE, 1, 0), PLAIN(IXGBE_ARD, 1, 0),
+    PLAIN(IXGBE_AIS, 1, 0), PLAIN(IXGBE_MLADD, 1, 0), EFFECT(IXGBE_MSCA, 1, SPECIAL),
+    MASKED(IXGBE_MSRWD, 1, 0, IXGBE_MSRWD_WRITE_DATA),
+    MASKED(IXGBE_MAXFRS, 1, IXGBE_MAXFRS_RESET, IXGBE_MAXFRS_MFS), PLAIN(IXGBE_TREG, 1, 0),
+    READ_ONLY(IXGBE_PCSS1, 1, 0), READ_ONLY(IXGBE_PCSS2, 1, 0), READ_ONLY(IXGBE_XPCSS, 1, 0),
+    PLAIN(IXGBE_SERDESC, 1, 0), PLAIN(IXGBE_MACS, 1, 0), LINK(IXGBE_AUTOC, 1, 0, ALL, SPECIAL),
+    LINK(IXGBE_LINKS, 1, 0, 0, SPECIAL), LINK(IXGBE_AUTOC2, 1, 0, ALL, SPECIAL),
+    LINK(IXGBE_AUTOC3, 1, 0, ALL, PLAIN), LINK(IXGBE_ANLP1, 1, 0, 0, SPECIAL),
+    READ_ONLY(IXGBE_ANLP2, 1, 0), PLAIN(IXGBE_MDFTC1, 1, 0), PLAIN(IXGBE_MDFTC2, 1, 0),
+    READ_ONLY(IXGBE_MDFTFIFO(0), 2, 0), READ_ONLY(IXGBE_MDFTS, 1, 0), PLAIN(IXGBE_MMNGC, 1, 0),
+    READ_ONLY(IXGBE_ANLPNP1, 1, 0), READ_ONLY(IXGBE_ANLPNP2, 1, 0), PLAIN(IXGBE_KRPCSFC, 1, 0),
+    READ_ONLY(IXGBE_KRPCSS, 1, 0), READ_ONLY(IXGBE_FECS1, 1, 0), READ_ONLY(IXGBE_FECS2, 1, 0),
+    READ_ONLY(IXGBE_LINKS2, 1, 0), PLAIN(IXGBE_MACC, 1, 0), PLAIN(IXGBE_ATLASCTL_82598, 1, 0),
+    POWER(IXGBE_CORECTL, 0, ALL, PLAIN), POWER(IXGBE_SMADARCTL, 0, ALL, PLAIN),
+
+    /* 8.2.3.3 Flow control */
+    PLAIN(IXGBE_MFLCN, 1, 0), PLAIN(IXGBE_PFCTOP, 1, 0), PLAIN(IXGBE_FCTTV(0), 4, 0),
+    PLAIN(IXGBE_FCRTL(0), 8, 0), PLAIN(IXGBE_FCRTH(0), 8, 0), PLAIN(IXGBE_FCRTV, 1, 0),
+    READ_ONLY(IXGBE_TFCS, 1, IXGBE_TFCS_TC_XON), PLAIN(IXGBE_FCCFG, 1, 0),
+
+    /* 8.2.3.26 Time stamps */
+    EFFECT(IXGBE_TSYNCRXCTL, 1, PTP), EFFECT(IXGBE_RXSTMPL, 1, PTP), EFFECT(IXGBE_RXSTMPH, 1, PTP),
+    EFFECT(IXGBE_RXSATRL, 1, PTP), EFFECT(IXGBE_RXSATRH, 1, PTP),
+    PLAIN(IXGBE_RXMTRL, 1, PTP_EVENT_PORT << 16), EFFECT(IXGBE_TSYNCTXCTL, 1, PTP),
+    EFFECT(IXGBE_TXSTMPL, 2, PTP), EFFECT(IXGBE_SYSTIML, 2, PTP), EFFECT(IXGBE_TIMINCA, 1, PTP),
+    EFFECT(IXGBE_TIMADJL, 2, PTP), PLAIN(IXGBE_TSAUXC, 1, 0), PLAIN(IXGBE_TRGTTIML(0), 4, 0),
+    PLAIN(IXGBE_CLKTIML, 2, 0), READ_ONLY(IXGBE_AUXSTMPL(0), 4, 0),
+
+    /* 8.2.3.12 - 8.2.3.14 Security: fused off, and always drained */
+    PLAIN(IXGBE_SECTXCTRL, 1, 0),
+    READ_ONLY(IXGBE_SECTXSTAT, 1, IXGBE_SECTXSTAT_RDY | IXGBE_SECTXSTAT_OFF_DIS),
+    PLAIN(IXGBE_SECTXBUFFAF, 1, 0), PLAIN(IXGBE_SECTXMINIFG, 1, 1), PLAIN(IXGBE_SECRXCTRL, 1, 0),
+    READ_ONLY(IXGBE_SECRXSTAT, 1, IXGBE_SECRXSTAT_RDY | IXGBE_SECRXSTAT_OFF_DIS),
+    READ_ONLY(IXGBE_LSECTXCAP, 1, 0), PLAIN(IXGBE_LSECTXCTRL, 1, 0),
+    READ_ONLY(IXGBE_LSECRXCAP, 1, 0), PLAIN(IXGBE_LSECRXCTRL, 1, 0), PLAIN(IXGBE_IPSTXIDX, 1, 0),
+    PLAIN(IXGBE_IPSTXSALT, 1, 0), PLAIN(IXGBE_IPSTXKEY(0), 4, 0), PLAIN(IXGBE_IPSRXIDX, 1, 0),
+    PLAIN(IXGBE_IPSRXIPADDR(0), 4, 0), PLAIN(IXGBE_IPSRXSPI, 1, 0), PLAIN(IXGBE_IPSRXIPIDX, 1, 0),
+    PLAIN(IXGBE_IPSRXKEY(0), 4, 0), PLAIN(IXGBE_IPSRXSALT, 1, 0), PLAIN(IXGBE_IPSRXMOD, 1, 0),
+
+    /* 8.2.3.24 Wake-up */
+    PLAIN(IXGBE_WUC, 1, 0), PLAIN(IXGBE_WUFC, 1, 0), EFFECT(IXGBE_WUS, 1, WRITE_1_CLEAR),
+    PLAIN(IXGBE_IPAV, 1, 0), PLAIN_BY(8, IXGBE_IP4AT(0), 4, 0), PLAIN(IXGBE_IP6AT(0), 4, 0),
+    PLAIN(IXGBE_WUPL, 1, 0), PLAIN(IXGBE_WUPM(0), 32, 0), PLAIN(IXGBE_FHFT(0), 256, 0),
+
+    /* 8.2.3.7 Receive filters */
+    PLAIN(IXGBE_FCTRL, 1, 0), PLAIN(IXGBE_VLNCTRL, 1, ETHERTYPE_VLAN), PLAIN(IXGBE_MCSTCTRL, 1, 0),
+    PLAIN(IXGBE_PSRTYPE(0), 64, 0), ALIAS(IXGBE_PSRTYPE_ALIAS(0), 16, 4), PLAIN(IXGBE_RXCSUM, 1, 0),
+    PLAIN(IXGBE_RFCTL, 1, 0), PLAIN(IXGBE_MTA(0), IXGBE_MTA_DWORDS, 0),
+    PLAIN(IXGBE_RAL(0), 2 * IXGBE_MAC_ADDRESSES, 0), ALIAS(IXGBE_RAL_ALIAS(0), 32, 4),
+    PLAIN(IXGBE_MPSAR_LO(0), 2 * IXGBE_MAC_ADDRESSES, 0),
+    PLAIN(IXGBE_VFTA(0), IXGBE_VFTA_DWORDS, 0), PLAIN(IXGBE_MRQC, 1, 0), PLAIN(IXGBE_RQTC, 1, 0),
+    PLAIN(IXGBE_RSSRK(0), 10, 0), PLAIN(IXGBE_RETA(0), 32, 0), PLAIN(IXGBE_SAQF(0), 128, 0),
+    PLAIN(IXGBE_DAQF(0), 128, 0), PLAIN(IXGBE_SDPQF(0), 128, 0), PLAIN(IXGBE_FTQF(0), 128, 0),
+    PLAIN(IXGBE_L34TIMIR(0), 128, 0), PLAIN(IXGBE_SYNQF, 1, 0), PLAIN(IXGBE_ETQF(0), 8, 0),
+    PLAIN(IXGBE_ETQS(0), 8, 0),
+
+    /* 8.2.3.27 Virtualization: stored; no virtual function is there to use it */
+    PLAIN(IXGBE_PFVTCTL, 1, 0), PLAIN(IXGBE_PFMAILBOX(0), 64, 0), PLAIN(IXGBE_PFMBMEM(0), 1024, 0),
+    EFFECT(IXGBE_PFMBICR(0), 4, WRITE_1_CLEAR), PLAIN(IXGBE_PFMBIMR(0), 4, 0),
+    READ_ONLY(IXGBE_PFVFLRE(0), 1, 0), READ_ONLY(IXGBE_PFVFLRE(1), 1, 0),
+    EFFECT(IXGBE_PFVFLREC(0), 2, WRITE_1_CLEAR), PLAIN(IXGBE_PFVFRE(0), 2, 0),
+    PLAIN(IXGBE_PFVFTE(0), 2, 0), PLAIN(IXGBE_PFVMECM(0), 2, 0), PLAIN(IXGBE_PFVMTXSW(0), 2, 0),
+    PLAIN(IXGBE_PFVFSPOOF(0), 8, 0), PLAIN(IXGBE_PFDTXGSWC, 1, 0), PLAIN(IXGBE_PFVMVIR(0), 64, 0),
+    PLAIN(IXGBE_PFVML2FLT(0), 64, 0), PLAIN(IXGBE_PFVLVF(0), 64, 0),
+    PLAIN(IXGBE_PFVLVFB(0), 128, 0), PLAIN(IXGBE_PFUTA(0), 128, 0), PLAIN(IXGBE_PFMRCTL(0), 4, 0),
+    PLAIN(IXGBE_PFMRVLAN(0), 8, 0), PLAIN(IXGBE_PFMRVM(0), 8, 0),
+    EFFECT(IXGBE_LVMMC_RX, 1, CLEAR_ON_READ), EFFECT(IXGBE_LVMMC_TX, 1, CLEAR_ON_READ),
+    EFFECT(IXGBE_WQBR_RX(0), 4, WRITE_1_CLEAR), EFFECT(IXGBE_WQBR_TX(0), 4, WRITE_1_CLEAR),
+    PLAIN(IXGBE_VMD_CTL_82598, 1, 0),
+
+    /* 8.2.3.20, 8.2.3.21 Flow director and FCoE */
+    EFFECT(IXGBE_FDIRCTRL, 64, FLOW_DIRECTOR), PLAIN(IXGBE_FCRXCTRL, 1, 0),
+    PLAIN(IXGBE_FCFLT, 1, 0), PLAIN(IXGBE_FCFLTRW, 1, 0), PLAIN(IXGBE_FCPARAM, 1, 0),
+    PLAIN(IXGBE_FCPTRL, 3, 0), PLAIN(IXGBE_FCDMARW, 1, 0), PLAIN(IXGBE_TEOFF, 1, 0),
+    PLAIN(IXGBE_TSOFF, 1, 0), PLAIN(IXGBE_REOFF, 1, 0), PLAIN(IXGBE_RSOFF, 1, 0),
+    PLAIN(IXGBE_FCRECTL, 1, 0), PLAIN(IXGBE_FCRETA(0), 8, 0),
+
+    /* 8.2.3.23 Statistics, and where queues count */
+    IXGBE_STATISTICS(STATISTIC) IXGBE_TC_STATISTICS(TC_STATISTIC)
+        IXGBE_QUEUE_STATISTICS(QUEUE_STATISTIC) ALIAS(IXGBE_QPTC_ALIAS(0), 16, 4),
+    PLAIN(IXGBE_RQSMR(0), 32, 0), PLAIN(IXGBE_TQSM(0), 32, 0), ALIAS(IXGBE_TQSM_ALIAS(0), 8, 4),
+    PLAIN(IXGBE_RXDSTATCTRL, 1, 0), READ_ONLY(IXGBE_RNBC_82598(0), 8, 0),
+    READ_ONLY(IXGBE_LXONRXC_82598, 1, 0), READ_ONLY(IXGBE_LXOFFRXC_82598, 1, 0),
+    READ_ONLY(IXGBE_PXONRXC_82598(0), 8, 0), READ_ONLY(IXGBE_PXOFFRXC_82598(0), 8, 0),
+    ROW(IXGBE_PVFGPRC(0), 64, 0x40, 0, 0, TWIN_IXGBE_PLAIN, TWIN_IXGBE_RESET_MAC),
+    ROW(IXGBE_PVFGORC_LSB(0), 64, 0x40, 0, 0, TWIN_IXGBE_PLAIN, TWIN_IXGBE_RESET_MAC),
+    ROW(IXGBE_PVFGORC_MSB(0), 64, 0x40, 0, 0, TWIN_IXGBE_PLAIN, TWIN_IXGBE_RESET_MAC),
+    ROW(IXGBE_PVFMPRC(0), 64, 0x40, 0, 0, TWIN_IXGBE_PLAIN, TWIN_IXGBE_RESET_MAC),
+    READ_ONLY(IXGBE_PVFGPTC(0), 64, 0), READ_ONLY(IXGBE_PVFGOTC_LSB(0), 128, 0),
+
+    /* 8.2.3.25 Management, and diagnostics that "ethtool -d" reads */
+    PLAIN(IXGBE_MAVTV(0), 8, 0), PLAIN(IXGBE_MFUTP(0), 8, 0), PLAIN(IXGBE_BMCIP(0), 4, 0),
+    PLAIN(IXGBE_BMCIPVAL, 1, 0), PLAIN(IXGBE_MDEF_EXT(0), 8, 0), PLAIN(IXGBE_METF(0), 4, 0),
+    PLAIN(IXGBE_MANC, 1, 0), PLAIN(IXGBE_MFVAL, 1, 0), PLAIN(IXGBE_MANC2H, 1, 0),
+    PLAIN(IXGBE_MDEF(0), 8, 0), PLAIN(IXGBE_MIPAF(0), 16, 0), PLAIN(IXGBE_MMAL(0), 8, 0),
+    PLAIN(IXGBE_FTFT(0), 256, 0), READ_ONLY(IXGBE_RDSTAT(0), 8, 0), PLAIN(IXGBE_RDSTATCTL, 1, 0),
+    PLAIN(IXGBE_RDHMPN, 1, 0), READ_ONLY(IXGBE_RIC_DW(0), 4, 0), PLAIN(IXGBE_RDMAM, 1, 0),
+    READ_ONLY(IXGBE_RDMAD, 1, 0), READ_ONLY(IXGBE_RXWRPTR(0), 32, 0), PLAIN(IXGBE_PBRXECC, 1, 0),
+    PLAIN(IXGBE_RXBUFCTRL, 1, 0), READ_ONLY(IXGBE_RXBUFDATA(0), 4, 0), PLAIN(IXGBE_RXDBUECC, 1, 0),
+    PLAIN(IXGBE_RXDBUEST, 1, 0), PLAIN(IXGBE_RFVAL, 1, 0), READ_ONLY(IXGBE_RXFECCERR0, 1, 0),
+    PLAIN(IXGBE_TDHMPN2, 1, 0), READ_ONLY(IXGBE_TIC_DW2(0), 4, 0), READ_ONLY(IXGBE_TXDESCIC, 1, 0),
+    READ_ONLY(IXGBE_TXWRPTR(0), 32, 0), PLAIN(IXGBE_PBTXECC, 1, 0), PLAIN(IXGBE_TXBUFCTRL, 1, 0),
+    READ_ONLY(IXGBE_TXBUFDATA(0), 4, 0), PLAIN(IXGBE_TXDBUECC, 1, 0), PLAIN(IXGBE_TXDBUEST, 1, 0),
+    PLAIN(IXGBE_CORESPARE, 1, 0)};
+
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+/* An alias and the register that it names. */
+static const struct register_alias {
+  uint32_t first;
+  uint16_t count;
+  uint16_t stride; /* of the register that is named; aliases are dwords in a row */
+  uint32_t target;
+} aliases[] = {
+    {IXGBE_CTRL_ALIAS, 1, 4, IXGBE_CTRL},
+    {IXGBE_SRRCTL_ALIAS(0), 16, IXGBE_RX_QUEUE_STRIDE, IXGBE_SRRCTL(0u)},
+    {IXGBE_DCA_RXCTRL_ALIAS(0), 16, IXGBE_RX_QUEUE_STRIDE, IXGBE_DCA_RXCTRL(0u)},
+    {IXGBE_PSRTYPE_ALIAS(0), 16, 4, IXGBE_PSRTYPE(0)},
+    {IXGBE_RAL_ALIAS(0), 32, 4, IXGBE_RAL(0)},
+    {IXGBE_TQSM_ALIAS(0), 8, 4, IXGBE_TQSM(0)},
+    {IXGBE_QPTC_ALIAS(0), 16, IXGBE_TX_QUEUE_STRIDE, IXGBE_QPTC(0)},
+};
+
+uint32_t twin_ixgbe_register_resolve(uint32_t offset)
+{
+  for (unsigned i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+    uint32_t index = (offset - aliases[i].first) / 4;
+    if (offset >= aliases[i].first && index < aliases[i].count)
+      return aliases[i].target + index * aliases[i].stride;
+  }
+  return offset;
+}
+
+int twin_ixgbe_registers_create(struct twin_ixgbe *twin)
+{
+  twin->register_rows = calloc(REGISTERS, sizeof(*twin->register_rows));
+  if (!twin->register_rows)
+    return -ENOMEM;
+  for (unsigned i = 0; i < ROW_COUNT; i++)
+    for (unsigned element = 0; element < rows[i].count; element++)
+      twin->register_rows[(rows[i].first + element * rows[i].stride) / 4] = (uint16_t)(i + 1);
+  return 0;
+}
+
+void twin_ixgbe_registers_reset(struct twin_ixgbe *twin, enum twin_ixgbe_reset level)
+{
+  for (unsigned i = 0; i < ROW_COUNT; i++) {
+    if (rows[i].level > level)
+      continue;
+    for (unsigned element = 0; element < rows[i].count; element++)
+      twin_ixgbe_set(twin, rows[i].first + element * rows[i].stride, rows[i].reset);
+  }
+}
+
+const struct twin_ixgbe_register *twin_ixgbe_register_at(const struct twin_ixgbe *twin,
+                                                         uint32_t offset)
+{
+  if (offset >= IXGBE_BAR_REGISTERS_BYTES)
+    return NULL;
+  uint16_t row = twin->register_rows[offset / 4];
+  return row ? &rows[row - 1] : NULL;
+}
