@@ -109,6 +109,11 @@
 #define IXGBE_GORCH         0x0408Cu
 #define IXGBE_GOTCL         0x04090u
 #define IXGBE_GOTCH         0x04094u
+#define IXGBE_RUC           0x040A4u
+#define IXGBE_ROC           0x040ACu
+#define IXGBE_XEC           0x04120u
+#define IXGBE_FDIRMATCH     0x0EE58u
+#define IXGBE_FDIRMISS      0x0EE5Cu
 #define IXGBE_RXMPC(n)      (0x03FA0u + 4 * (n))    /* n 0-7, MPC in drivers */
 #define IXGBE_QPRC(n)       (0x01030u + 0x40 * (n)) /* n 0-15, likewise below */
 #define IXGBE_QPRDC(n)      (0x01430u + 0x40 * (n))

@@ -1,84 +1,466 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Receive: frames to descriptors (datasheet 7.1). */
+/* Receive: frames to descriptors (datasheet 7.1).
+ *
+ * A frame goes from the wire straight into the driver's buffers. Only where no descriptor is free,
+ * and the queue may not drop, does it wait in the packet buffer; what follows then waits behind it,
+ * whichever its queue, as in the chip (7.1.4).
+ *
+ * Receive-side coalescing (7.1.3.3) is granted and never used: every frame is delivered by itself,
+ * with RSCCNT 0. Drivers take that for a frame that nothing was appended to: Linux follows NEXTP
+ * only where RSCCNT is not 0. Header splitting (7.1.8) likewise: SPH stays 0 and the frame lies in
+ * the packet buffer from its start, as it does for a frame whose headers the chip doesn't know. */
 #include "twin/ixgbe/rx.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
+#include "shunt/bytes.h"
+#include "shunt/ethernet.h"
+#include "twin/ixgbe/crc.h"
 #include "twin/ixgbe/tx.h"
+
+#define NO_BAD_TAIL UINT32_MAX
+#define OUT_PIECES  3 /* before the tag, behind it, CRC */
 
 struct rx_queue {
   uint64_t ring_iova;
-  uint32_t count, head;
-  uint32_t bad_tail;
+  uint32_t count, head; /* in descriptors; count is 0 while the queue can't run */
+  uint32_t bad_tail;    /* already counted */
+};
+
+/* What the last descriptor of a frame says (7.1.6.2). */
+struct rx_report {
+  uint32_t bytes;
+  uint16_t queue;
+  uint16_t vlan;
+  uint32_t info, hash, status;
+};
+
+/* A frame on its way into a ring. */
+struct rx_out {
+  struct rx_report report;
+  struct iovec pieces[OUT_PIECES];
+  unsigned piece_count;
 };
 
 struct twin_ixgbe_rx {
+  struct twin_ixgbe_rx_config config;
   struct rx_queue queues[TWIN_IXGBE_QUEUES];
+  /* The packet buffer: a report and its frame, one after the other, round and round. */
+  uint8_t *buffer;
+  uint32_t read, used;
+  uint8_t waiting[IXGBE_FRAME_MAX_BYTES]; /* the first frame of it, in one piece */
 };
 
-static void rx_place(struct twin_ixgbe *twin, unsigned index, const uint8_t *frame, uint32_t bytes)
+/* ---- Into the ring ---- */
+
+struct rx_ring {
+  union ixgbe_rx_desc *descriptors;
+  uint32_t free;         /* between head and tail */
+  uint32_t buffer_bytes; /* SRRCTL.BSIZEPACKET */
+  bool is_legacy;
+};
+
+/* Look at the ring as it is now. false: the driver has made it unusable. */
+static bool rx_ring_look(struct twin_ixgbe *twin, unsigned index, struct rx_ring *ring)
 {
   struct rx_queue *queue = &twin->rx->queues[index];
+  uint32_t srrctl = twin_ixgbe_get(twin, IXGBE_SRRCTL(index));
   uint32_t tail = twin_ixgbe_get_acquire(twin, IXGBE_RDT(index));
-  if (!queue->count || tail == queue->head || tail >= queue->count) {
-    twin->drops.no_descriptor++;
-    return;
+  uint32_t head = queue->head;
+
+  ring->buffer_bytes = HW_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024;
+  ring->is_legacy = HW_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) == IXGBE_DESCTYPE_LEGACY;
+  ring->free = tail >= head ? tail - head : tail + queue->count - head;
+  if (SHUNT_UNLIKELY(tail >= queue->count)) { /* waits for a tail inside the ring */
+    twin->faults.bad_tail += tail != queue->bad_tail;
+    queue->bad_tail = tail;
+    ring->free = 0;
   }
-  union ixgbe_rx_desc *ring =
+  if (SHUNT_UNLIKELY(ring->buffer_bytes == 0)) { /* 8.2.3.8.7: 1 KiB or more */
+    twin->faults.bad_descriptor++;
+    return false;
+  }
+  ring->descriptors =
       shunt_model_dma(&twin->model, queue->ring_iova, (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
-  if (!ring) {
+  if (SHUNT_UNLIKELY(!ring->descriptors)) { /* the chip could fetch nothing more: it hangs */
     twin->faults.dma_refused++;
+    queue->count = 0;
+    return false;
+  }
+  return true;
+}
+
+/* Copy up to capacity bytes of what is left of a frame into one buffer. A write to memory that is
+ * not the device's vanishes on the bus, and the chip does not know: the descriptor is written back
+ * all the same. */
+static uint32_t rx_fill(struct twin_ixgbe *twin, struct rx_out *out, uint64_t iova,
+                        uint32_t capacity)
+{
+  uint32_t bytes = out->report.bytes < capacity ? out->report.bytes : capacity;
+  uint8_t *to = shunt_model_dma(&twin->model, iova, bytes, 1);
+  if (SHUNT_UNLIKELY(!to))
+    twin->faults.dma_refused++;
+  uint32_t done = 0;
+  for (struct iovec *piece = out->pieces; done < bytes; piece++) {
+    uint32_t part = (uint32_t)piece->iov_len;
+    if (part > bytes - done)
+      part = bytes - done;
+    if (SHUNT_LIKELY(to))
+      memcpy(to + done, piece->iov_base, part);
+    piece->iov_base = (uint8_t *)piece->iov_base + part;
+    piece->iov_len -= part;
+    done += part;
+  }
+  out->report.bytes -= bytes;
+  return bytes;
+}
+
+/* The driver may poll the length or DD: both appear with one store, behind all else (7.1.6.2). */
+static void rx_write_back(union ixgbe_rx_desc *descriptor, uint64_t low, uint64_t high)
+{
+  __atomic_store_n(&descriptor->quad[0], low, __ATOMIC_RELAXED);
+  __atomic_store_n(&descriptor->quad[1], high, __ATOMIC_RELEASE);
+}
+
+/* 7.1.5: the address stays; status and errors are the low ones of the advanced format. */
+static uint64_t rx_legacy_high(const struct rx_report *report, uint32_t bytes, uint32_t status)
+{
+  const uint32_t known = IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP | IXGBE_RXD_STAT_VP |
+                         IXGBE_RXD_STAT_UDPCS | IXGBE_RXD_STAT_L4CS | IXGBE_RXD_STAT_IPCS |
+                         IXGBE_RXD_STAT_PIF;
+  uint32_t errors = (status & IXGBE_RXD_ERR_L4E ? IXGBE_RXD_LEGACY_ERR_L4E : 0) |
+                    (status & IXGBE_RXD_ERR_IPE ? IXGBE_RXD_LEGACY_ERR_IPE : 0);
+  return (uint64_t)report->vlan << 48 | (uint64_t)errors << 40 | (uint64_t)(status & known) << 32 |
+         (report->hash & 0xFFFF0000u) | bytes;
+}
+
+static void rx_descriptor(struct twin_ixgbe *twin, const struct rx_ring *ring, uint32_t at,
+                          struct rx_out *out)
+{
+  union ixgbe_rx_desc *descriptor = &ring->descriptors[at];
+  uint64_t iova = __atomic_load_n(&descriptor->quad[0], __ATOMIC_RELAXED);
+  struct rx_report report = {.status = IXGBE_RXD_STAT_DD};
+  uint32_t bytes = rx_fill(twin, out, iova, ring->buffer_bytes);
+  if (out->report.bytes == 0) {
+    report = out->report;
+    report.status |= IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
+  }
+  if (SHUNT_UNLIKELY(ring->is_legacy)) {
+    rx_write_back(descriptor, iova, rx_legacy_high(&report, bytes, report.status));
     return;
   }
-  union ixgbe_rx_desc *descriptor = &ring[queue->head];
-  uint64_t iova = __atomic_load_n(&descriptor->quad[0], __ATOMIC_RELAXED);
-  uint8_t *to = shunt_model_dma(&twin->model, iova, bytes, 1);
-  if (to)
-    memcpy(to, frame, bytes);
-  else
-    twin->faults.dma_refused++;
-  union ixgbe_rx_desc out = {
-      .wb = {.status_error = IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP, .length = (uint16_t)bytes}};
-  queue->head = queue->head + 1 == queue->count ? 0 : queue->head + 1;
-  __atomic_store_n(&descriptor->quad[0], out.quad[0], __ATOMIC_RELAXED);
-  __atomic_store_n(&descriptor->quad[1], out.quad[1], __ATOMIC_RELEASE);
-  twin_ixgbe_set(twin, IXGBE_RDH(index), queue->head);
+  rx_write_back(descriptor, (uint64_t)report.hash << 32 | report.info,
+                (uint64_t)report.vlan << 48 | (uint64_t)bytes << 32 | report.status);
+}
+
+enum rx_outcome { RX_PLACED, RX_NO_DESCRIPTOR, RX_GONE };
+
+/* Put a frame into its queue's ring: into as many buffers as it takes, or none. */
+static enum rx_outcome rx_place(struct twin_ixgbe *twin, struct rx_out *out)
+{
+  unsigned index = out->report.queue;
+  struct rx_queue *queue = &twin->rx->queues[index];
+  uint32_t bytes = out->report.bytes;
+  struct rx_ring ring;
+  if (SHUNT_UNLIKELY(!queue->count)) {
+    twin->drops.queue_disabled++;
+    return RX_GONE;
+  }
+  if (SHUNT_UNLIKELY(!rx_ring_look(twin, index, &ring))) {
+    twin->drops.no_descriptor++;
+    return RX_GONE;
+  }
+  uint32_t need = 1;
+  if (SHUNT_UNLIKELY(bytes > ring.buffer_bytes))
+    need = (bytes + ring.buffer_bytes - 1) / ring.buffer_bytes;
+  if (SHUNT_UNLIKELY(need > ring.free)) {
+    if (need < queue->count)
+      return RX_NO_DESCRIPTOR;
+    twin->drops.no_descriptor++; /* and never will be: the ring is too short for it */
+    return RX_GONE;
+  }
+
+  uint32_t head = queue->head;
+  do {
+    rx_descriptor(twin, &ring, head, out);
+    head = head + 1 == queue->count ? 0 : head + 1;
+  } while (--need);
+  queue->head = head;
+  twin_ixgbe_set(twin, IXGBE_RDH(index), head);
+  twin_ixgbe_count_rx_queue(twin, index, bytes);
   twin_ixgbe_interrupt_rx(twin, index);
+  return RX_PLACED;
+}
+
+/* ---- Packet buffer ---- */
+
+static void buffer_copy_in(struct twin_ixgbe_rx *rx, const void *data, uint32_t bytes)
+{
+  uint32_t at = (rx->read + rx->used) % TWIN_IXGBE_PACKET_BUFFER_BYTES;
+  uint32_t first = TWIN_IXGBE_PACKET_BUFFER_BYTES - at;
+  if (first > bytes)
+    first = bytes;
+  memcpy(rx->buffer + at, data, first);
+  memcpy(rx->buffer, (const uint8_t *)data + first, bytes - first);
+  rx->used += bytes;
+}
+
+static void buffer_copy_out(const struct twin_ixgbe_rx *rx, uint32_t offset, void *data,
+                            uint32_t bytes)
+{
+  uint32_t at = (rx->read + offset) % TWIN_IXGBE_PACKET_BUFFER_BYTES;
+  uint32_t first = TWIN_IXGBE_PACKET_BUFFER_BYTES - at;
+  if (first > bytes)
+    first = bytes;
+  memcpy(data, rx->buffer + at, first);
+  memcpy((uint8_t *)data + first, rx->buffer, bytes - first);
+}
+
+/* 8.2.3.8.9: buffer 0's size. Other traffic classes' frames go through it too. */
+static uint32_t buffer_bytes(const struct twin_ixgbe *twin)
+{
+  uint32_t bytes = twin_ixgbe_get(twin, IXGBE_RXPBSIZE(0)) & IXGBE_RXPBSIZE_BYTES;
+  return bytes < TWIN_IXGBE_PACKET_BUFFER_BYTES ? bytes : TWIN_IXGBE_PACKET_BUFFER_BYTES;
+}
+
+/* Keep a frame until its queue has descriptors; a full buffer misses it (RXMPC). */
+static void buffer_keep(struct twin_ixgbe *twin, const struct rx_out *out)
+{
+  struct twin_ixgbe_rx *rx = twin->rx;
+  if (rx->used + sizeof(out->report) + out->report.bytes > buffer_bytes(twin)) {
+    twin->drops.no_descriptor++;
+    twin_ixgbe_count(twin, IXGBE_RXMPC(0), 1);
+    twin_ixgbe_interrupt_cause(twin, IXGBE_EICR_RX_MISS);
+    return;
+  }
+  buffer_copy_in(rx, &out->report, sizeof(out->report));
+  for (unsigned i = 0; i < out->piece_count; i++)
+    buffer_copy_in(rx, out->pieces[i].iov_base, (uint32_t)out->pieces[i].iov_len);
+}
+
+static void rx_drop_or_keep(struct twin_ixgbe *twin, const struct rx_out *out)
+{
+  unsigned queue = out->report.queue;
+  if (!(twin_ixgbe_get(twin, IXGBE_SRRCTL(queue)) & IXGBE_SRRCTL_DROP_EN)) {
+    buffer_keep(twin, out);
+    return;
+  }
+  twin->drops.no_descriptor++;
+  twin_ixgbe_count_rx_queue_drop(twin, queue);
+}
+
+/* Nothing has changed for the frame that waits: worth knowing before it is copied. */
+static bool rx_must_wait(const struct twin_ixgbe *twin, unsigned index)
+{
+  const struct rx_queue *queue = &twin->rx->queues[index];
+  return queue->count && twin_ixgbe_get(twin, IXGBE_RDT(index)) == queue->head &&
+         !(twin_ixgbe_get(twin, IXGBE_SRRCTL(index)) & IXGBE_SRRCTL_DROP_EN);
+}
+
+/* Give out frames that wait, in their order, until one has to go on waiting. */
+unsigned twin_ixgbe_rx_poll(struct twin_ixgbe *twin)
+{
+  struct twin_ixgbe_rx *rx = twin->rx;
+  unsigned done = 0;
+  while (rx->used && done < TWIN_IXGBE_POLL_BUDGET) {
+    struct rx_out out = {.piece_count = 1};
+    buffer_copy_out(rx, 0, &out.report, sizeof(out.report));
+    if (rx_must_wait(twin, out.report.queue))
+      break;
+    uint32_t bytes = out.report.bytes;
+    uint32_t entry = (uint32_t)sizeof(out.report) + bytes;
+    buffer_copy_out(rx, sizeof(out.report), rx->waiting, bytes);
+    out.pieces[0] = (struct iovec){rx->waiting, bytes};
+    if (rx_place(twin, &out) == RX_NO_DESCRIPTOR) {
+      if (!(twin_ixgbe_get(twin, IXGBE_SRRCTL(out.report.queue)) & IXGBE_SRRCTL_DROP_EN))
+        break;
+      rx_drop_or_keep(twin, &out); /* DROP_EN may have been set since */
+    }
+    rx->read = (rx->read + entry) % TWIN_IXGBE_PACKET_BUFFER_BYTES;
+    rx->used -= entry;
+    done++;
+  }
+  return done;
+}
+
+/* ---- From the wire ---- */
+
+/* Longest frame that is taken: tags come on top of the limit (8.2.3.22.13). */
+static uint32_t rx_max_bytes(const struct twin_ixgbe_rx_config *config, const uint8_t *frame)
+{
+  uint32_t tags = 0;
+  uint16_t type = shunt_load_be16(frame + 12);
+  if (config->is_double_vlan && type == config->outer_vlan_type)
+    type = shunt_load_be16(frame + 12 + SHUNT_VLAN_TAG_BYTES * ++tags);
+  if (type == config->vlan_type)
+    tags++;
+  return config->max_bytes + tags * SHUNT_VLAN_TAG_BYTES;
+}
+
+static bool rx_length_is_legal(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
+{
+  const struct twin_ixgbe_rx_config *config = &twin->rx->config;
+  if (SHUNT_UNLIKELY(bytes < SHUNT_ETHERNET_MIN_BYTES)) {
+    twin->drops.too_short++;
+    twin_ixgbe_count(twin, IXGBE_RUC, 1);
+    return false;
+  }
+  uint32_t with_crc = bytes + TWIN_IXGBE_CRC_BYTES;
+  if (SHUNT_UNLIKELY(with_crc > config->max_bytes) && with_crc > rx_max_bytes(config, frame)) {
+    twin->drops.too_long++;
+    twin_ixgbe_count(twin, IXGBE_ROC, 1);
+    return false;
+  }
+  return true;
+}
+
+static bool rx_passes(struct twin_ixgbe *twin, struct twin_ixgbe_packet *packet,
+                      const uint8_t *frame, uint32_t bytes, uint32_t *address)
+{
+  const struct twin_ixgbe_rx_config *config = &twin->rx->config;
+  enum twin_ixgbe_verdict verdict = twin_ixgbe_filter_address(twin, config, frame, address);
+  if (verdict == TWIN_IXGBE_NOT_ADDRESSED) {
+    twin->drops.not_addressed++;
+    return false;
+  }
+  twin_ixgbe_packet_read(packet, config, frame, bytes);
+  if (packet->is_tagged && !twin_ixgbe_filter_vlan(twin, config, packet->vlan)) {
+    twin->drops.vlan_filtered++;
+    return false;
+  }
+  if (verdict == TWIN_IXGBE_PASS_INEXACT)
+    packet->status |= IXGBE_RXD_STAT_PIF;
+  return true;
+}
+
+/* In shared mode the queue may have been enabled a moment ago. */
+static bool rx_queue_is_on(struct twin_ixgbe *twin, unsigned queue)
+{
+  uint64_t bit = UINT64_C(1) << queue % 64;
+  if (SHUNT_LIKELY(twin->rx_enabled[queue / 64] & bit))
+    return true;
+  if (!twin->options.trap)
+    twin_ixgbe_rings_scan(twin);
+  return twin->rx_enabled[queue / 64] & bit;
+}
+
+/* The frame as it will lie in the driver's buffers: without its tag where the queue strips it
+ * (RXDCTL.VME, 7.4.3), with its CRC where that is kept. */
+static void rx_shape(const struct twin_ixgbe *twin, const struct twin_ixgbe_packet *packet,
+                     struct rx_out *out, uint32_t *crc)
+{
+  const uint8_t *frame = packet->frame;
+  uint32_t bytes = packet->bytes;
+  unsigned n = 0;
+  if (packet->is_tagged &&
+      twin_ixgbe_get(twin, IXGBE_RXDCTL(out->report.queue)) & IXGBE_RXDCTL_VME) {
+    uint32_t behind = packet->tag_at + SHUNT_VLAN_TAG_BYTES;
+    out->pieces[n++] = (struct iovec){(void *)(uintptr_t)frame, packet->tag_at};
+    frame += behind;
+    bytes -= behind;
+    out->report.status |= IXGBE_RXD_STAT_VP;
+    out->report.vlan = packet->vlan;
+    out->report.bytes = packet->tag_at;
+  }
+  out->pieces[n++] = (struct iovec){(void *)(uintptr_t)frame, bytes};
+  out->report.bytes += bytes;
+  if (SHUNT_UNLIKELY(twin->rx->config.is_crc_kept)) {
+    *crc = twin_ixgbe_crc32(packet->frame, packet->bytes);
+    out->pieces[n++] = (struct iovec){crc, TWIN_IXGBE_CRC_BYTES};
+    out->report.bytes += TWIN_IXGBE_CRC_BYTES;
+  }
+  if (packet->is_outer_tagged)
+    out->report.status |= IXGBE_RXD_STAT_VEXT;
+  out->piece_count = n;
+}
+
+static void rx_report_fill(struct twin_ixgbe *twin, struct twin_ixgbe_packet *packet,
+                           const struct twin_ixgbe_steering *steering, struct rx_report *report)
+{
+  uint32_t rxcsum = twin->rx->config.rxcsum;
+  *report = (struct rx_report){.queue = (uint16_t)steering->queue};
+  if (packet->type_bits & IXGBE_RXD_TYPE_L2)
+    packet->status &= IXGBE_RXD_STAT_PIF;
+  else
+    twin_ixgbe_packet_check(packet);
+  if (SHUNT_UNLIKELY(packet->status & (IXGBE_RXD_ERR_IPE | IXGBE_RXD_ERR_L4E)))
+    twin_ixgbe_count(twin, IXGBE_XEC, 1);
+  /* 8.2.3.7.5: PCSD chooses between hash and checksum; the flow director's report is a hash. */
+  report->info = packet->type_bits;
+  if (rxcsum & IXGBE_RXCSUM_PCSD) {
+    report->info |= steering->rss_type;
+    report->hash = steering->hash;
+  } else {
+    report->hash = twin_ixgbe_packet_fragment_sum(packet, rxcsum & IXGBE_RXCSUM_IPPCSE);
+  }
+  report->status = packet->status | steering->status;
+}
+
+static void rx_frame(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
+{
+  struct twin_ixgbe_rx *rx = twin->rx;
+  struct twin_ixgbe_packet packet;
+  struct twin_ixgbe_steering steering;
+  uint32_t address;
+
+  twin_ixgbe_filter_refresh(twin, &rx->config);
+  if (!rx_length_is_legal(twin, frame, bytes) || !rx_passes(twin, &packet, frame, bytes, &address))
+    return;
+  twin_ixgbe_count_rx(twin, frame, bytes);
+  twin_ixgbe_steer(twin, &rx->config, &packet, address, &steering);
+  if (SHUNT_UNLIKELY(steering.is_dropped)) {
+    twin->drops.filter_dropped++;
+    return;
+  }
+  if (SHUNT_UNLIKELY(!rx_queue_is_on(twin, steering.queue))) {
+    twin->drops.queue_disabled++;
+    return;
+  }
+  struct rx_out out;
+  uint32_t crc;
+  rx_report_fill(twin, &packet, &steering, &out.report);
+  if (twin_ixgbe_ptp_rx(twin, frame, bytes))
+    out.report.status |= IXGBE_RXD_STAT_TS;
+  rx_shape(twin, &packet, &out, &crc);
+
+  if (SHUNT_UNLIKELY(rx->used)) /* it has to stay behind those that wait */
+    twin_ixgbe_rx_poll(twin);
+  if (SHUNT_UNLIKELY(rx->used))
+    buffer_keep(twin, &out);
+  else if (SHUNT_UNLIKELY(rx_place(twin, &out) == RX_NO_DESCRIPTOR))
+    rx_drop_or_keep(twin, &out);
 }
 
 void twin_ixgbe_rx_deliver(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
+{
+  rx_frame(twin, frame, bytes);
+}
+
+void twin_ixgbe_rx_loopback(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
 {
   if (!(twin_ixgbe_get(twin, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN)) {
     twin->drops.rx_disabled++;
     return;
   }
-  twin_ixgbe_count_rx(twin, frame, bytes);
-  rx_place(twin, 0, frame, bytes);
+  twin_ixgbe_count_rx_all(twin, bytes);
+  rx_frame(twin, frame, bytes);
 }
 
-void twin_ixgbe_rx_loopback(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
-{
-  twin_ixgbe_rx_deliver(twin, frame, bytes);
-}
+/* ---- Queues ---- */
 
-unsigned twin_ixgbe_rx_poll(struct twin_ixgbe *twin)
-{
-  (void)twin;
-  return 0;
-}
-
+/* 7.1.9: the base lies on 128 bytes, the length is a multiple of 128, not 0. */
 void twin_ixgbe_rx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
 {
   struct rx_queue *queue = &twin->rx->queues[index];
   uint64_t bit = UINT64_C(1) << index % 64;
   memset(queue, 0, sizeof(*queue));
-  queue->bad_tail = UINT32_MAX;
+  queue->bad_tail = NO_BAD_TAIL;
   twin->rx_enabled[index / 64] &= ~bit;
   if (!on)
     return;
-  twin->rx_enabled[index / 64] |= bit;
 
   uint64_t base = (uint64_t)twin_ixgbe_get(twin, IXGBE_RDBAH(index)) << 32 |
                   twin_ixgbe_get(twin, IXGBE_RDBAL(index));
@@ -92,6 +474,7 @@ void twin_ixgbe_rx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
   queue->head = twin_ixgbe_get(twin, IXGBE_RDH(index));
   if (queue->head >= queue->count)
     queue->head = 0;
+  twin->rx_enabled[index / 64] |= bit;
 }
 
 int twin_ixgbe_rx_create(struct twin_ixgbe *twin)
@@ -99,11 +482,19 @@ int twin_ixgbe_rx_create(struct twin_ixgbe *twin)
   twin->rx = calloc(1, sizeof(*twin->rx));
   if (!twin->rx)
     return -ENOMEM;
+  twin->rx->buffer = malloc(TWIN_IXGBE_PACKET_BUFFER_BYTES);
+  if (!twin->rx->buffer) {
+    twin_ixgbe_rx_destroy(twin);
+    return -ENOMEM;
+  }
+  twin_ixgbe_rx_reset(twin);
   return 0;
 }
 
 void twin_ixgbe_rx_destroy(struct twin_ixgbe *twin)
 {
+  if (twin->rx)
+    free(twin->rx->buffer);
   free(twin->rx);
   twin->rx = NULL;
 }
@@ -112,4 +503,6 @@ void twin_ixgbe_rx_reset(struct twin_ixgbe *twin)
 {
   for (unsigned i = 0; i < TWIN_IXGBE_QUEUES; i++)
     twin_ixgbe_rx_enable(twin, i, false);
+  twin->rx->read = twin->rx->used = 0;
+  twin->rx->config.seen_writes = UINT64_MAX;
 }

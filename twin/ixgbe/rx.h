@@ -16,11 +16,12 @@ struct twin_ixgbe_packet {
   uint32_t bytes;
   bool is_tagged; /* with VLNCTRL.VET: the inner tag where CTRL_EXT.EXT_VLAN is set */
   bool is_outer_tagged;
-  bool is_fragment; /* IPv4 or IPv6, any of a datagram's fragments */
-  bool is_first;    /* carries the L4 header: no fragment, or the first */
-  uint16_t tag_at;  /* of the tag's EtherType */
-  uint16_t vlan;    /* its control information */
-  uint16_t type;    /* EtherType behind the tags */
+  bool is_source_routed; /* an IPv6 routing header has segments left */
+  bool is_fragment;      /* IPv4 or IPv6, any of a datagram's fragments */
+  bool is_first;         /* carries the L4 header: no fragment, or the first */
+  uint16_t tag_at;       /* of the tag's EtherType */
+  uint16_t vlan;         /* its control information */
+  uint16_t type;         /* EtherType behind the tags */
   uint16_t ip_at, l4_at;
   uint32_t ip_bytes;  /* from ip_at to the end that the IP header states */
   uint8_t protocol;   /* behind IPv6 extension headers */
@@ -31,24 +32,28 @@ struct twin_ixgbe_packet {
 /* What is decoded from filter registers once and kept until the driver writes a register. */
 struct twin_ixgbe_rx_config {
   uint64_t seen_writes; /* mmio_writes when it was decoded */
-  bool is_receiving;
   bool is_crc_kept;
-  bool is_fragment_sum; /* RXCSUM: the checksum, not the hash */
   bool is_double_vlan;
-  bool is_jumbo;
-  bool is_loopback;
+  bool is_steered; /* something besides queue 0 is possible */
   uint16_t vlan_type, outer_vlan_type;
-  uint32_t max_bytes; /* CRC included, tag not */
-  uint32_t fctrl, vlnctrl, mcstctrl, mrqc, rxcsum;
-  unsigned address_count; /* valid entries of RAL/RAH, as the low 48 bits */
-  uint64_t addresses[TWIN_IXGBE_FILTERS];
+  uint32_t max_bytes; /* CRC included, tags not */
+  uint32_t fctrl, vlnctrl, mcstctrl, mrqc, rxcsum, vtctl, fdirctrl, synqf;
+  uint8_t ethertypes;     /* bit n: ETQF n is enabled */
+  unsigned address_count; /* valid entries of RAL/RAH: index, and address as the low 48 bits */
   uint8_t address_index[TWIN_IXGBE_FILTERS];
+  uint64_t addresses[TWIN_IXGBE_FILTERS];
   unsigned tuple_count; /* enabled five-tuple filters, best priority first */
   uint8_t tuples[TWIN_IXGBE_FILTERS];
-  uint8_t ethertypes; /* bit n: ETQF n is enabled */
-  bool is_syn_filtered;
-  bool is_steered; /* any of the above, flow director or RSS: worth looking at the frame */
 };
+
+/* Did a frame pass, and by which entry of RAL/RAH? */
+enum twin_ixgbe_verdict {
+  TWIN_IXGBE_PASS,
+  TWIN_IXGBE_PASS_INEXACT, /* by a hash, or for want of a filter: STAT_PIF */
+  TWIN_IXGBE_NOT_ADDRESSED,
+  TWIN_IXGBE_VLAN_FILTERED,
+};
+#define TWIN_IXGBE_NO_ADDRESS UINT32_MAX
 
 /* Which queue, and what the descriptor says about why. */
 struct twin_ixgbe_steering {
@@ -58,6 +63,42 @@ struct twin_ixgbe_steering {
   uint32_t hash;     /* RSS hash or flow director report */
   uint32_t status;   /* IXGBE_RXD_STAT_FLM, IXGBE_RXD_ERR_FDIR */
 };
+
+/* packet.c */
+/* frame holds at least an Ethernet header with two tags: the shortest legal frame does. */
+void twin_ixgbe_packet_read(struct twin_ixgbe_packet *packet,
+                            const struct twin_ixgbe_rx_config *config, const uint8_t *frame,
+                            uint32_t bytes);
+/* Verify the L4 checksum; sets status. */
+void twin_ixgbe_packet_check(struct twin_ixgbe_packet *packet);
+/* The descriptor's checksum and identification (RXCSUM.PCSD clear); may set STAT_UDPV. */
+uint32_t twin_ixgbe_packet_fragment_sum(struct twin_ixgbe_packet *packet, bool with_sum);
+
+/* filter.c */
+/* Decode the registers anew where the driver has written any. */
+void twin_ixgbe_filter_refresh(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config);
+/* address: the entry that matched, or TWIN_IXGBE_NO_ADDRESS. */
+enum twin_ixgbe_verdict twin_ixgbe_filter_address(const struct twin_ixgbe *twin,
+                                                  const struct twin_ixgbe_rx_config *config,
+                                                  const uint8_t *frame, uint32_t *address);
+bool twin_ixgbe_filter_vlan(const struct twin_ixgbe *twin,
+                            const struct twin_ixgbe_rx_config *config, uint16_t vlan);
+
+/* steer.c */
+#define TWIN_IXGBE_RSS_INPUT_BYTES 36u /* two IPv6 addresses and two ports */
+struct twin_ixgbe_rss {
+  uint32_t key[IXGBE_RSS_KEY_BYTES / 4];
+  uint32_t table[2 * TWIN_IXGBE_RSS_INPUT_BYTES][16]; /* what each half byte of input adds */
+};
+struct twin_ixgbe_rss *twin_ixgbe_steer_rss(struct twin_ixgbe *twin); /* flow_director.c keeps it */
+void twin_ixgbe_steer_refresh(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config);
+void twin_ixgbe_steer(struct twin_ixgbe *twin, const struct twin_ixgbe_rx_config *config,
+                      struct twin_ixgbe_packet *packet, uint32_t address,
+                      struct twin_ixgbe_steering *steering);
+
+/* flow_director.c: look for a filter of that frame. true: there was one, and it is carried out. */
+bool twin_ixgbe_flow_director_match(struct twin_ixgbe *twin, const struct twin_ixgbe_packet *packet,
+                                    unsigned pool, struct twin_ixgbe_steering *steering);
 
 /* rx.c: a frame of our own, through HLREG0.LPBK. */
 void twin_ixgbe_rx_loopback(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);

@@ -46,8 +46,8 @@ struct tx_queue {
 };
 
 struct twin_ixgbe_tx {
-  unsigned turn;          /* the queue that the next poll begins with */
-  uint64_t frames, bytes; /* of the queue being polled */
+  unsigned turn;   /* the queue that the next poll begins with */
+  unsigned polled; /* the queue that is having its turn */
   struct tx_queue queues[TWIN_IXGBE_QUEUES];
   uint8_t loop[SHUNT_WIRE_FRAME_BYTES];  /* a frame on its way through HLREG0.LPBK */
   uint8_t whole[SHUNT_WIRE_FRAME_BYTES]; /* a frame that carries its own CRC */
@@ -76,8 +76,7 @@ static void tx_count(struct twin_ixgbe *twin, const struct iovec pieces[], unsig
     frame = address;
   }
   twin_ixgbe_count_tx(twin, frame, bytes);
-  twin->tx->frames++;
-  twin->tx->bytes += bytes + CRC_BYTES;
+  twin_ixgbe_count_tx_queue(twin, twin->tx->polled, bytes);
 }
 
 void twin_ixgbe_tx_send(struct twin_ixgbe *twin, struct iovec pieces[], unsigned n, uint32_t bytes)
@@ -356,24 +355,16 @@ static unsigned tx_poll_queue(struct twin_ixgbe *twin, unsigned index)
     queue->count = 0;
     return 0;
   }
-  struct twin_ixgbe_tx *tx = twin->tx;
-  tx->frames = tx->bytes = 0;
-  unsigned done = tx_run(twin, queue, index, ring, tail);
-  if (tx->frames) {
-    unsigned set = HW_GET(IXGBE_QSM_SET(index), twin_ixgbe_get(twin, IXGBE_TQSM(index / 4)));
-    twin_ixgbe_count(twin, IXGBE_QPTC(set), tx->frames);
-    twin_ixgbe_count(twin, IXGBE_QBTC_L(set), tx->bytes);
-  }
-  return done;
+  twin->tx->polled = index;
+  return tx_run(twin, queue, index, ring, tail);
 }
 
 /* 4.6.8: nothing is fetched without DMATXCTL.TE, nor after the driver has asked for silence on the
- * bus; nothing leaves without a link, unless the MAC loops it back. */
+ * bus; nothing leaves without a link, which the MAC has in loopback. */
 static bool tx_may_run(const struct twin_ixgbe *twin)
 {
   return twin_ixgbe_get(twin, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE &&
-         !(twin_ixgbe_get(twin, IXGBE_CTRL) & IXGBE_CTRL_GIO_DIS) &&
-         (twin_ixgbe_get(twin, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK || twin_ixgbe_link_up(twin));
+         !(twin_ixgbe_get(twin, IXGBE_CTRL) & IXGBE_CTRL_GIO_DIS) && twin_ixgbe_link_up(twin);
 }
 
 unsigned twin_ixgbe_tx_poll(struct twin_ixgbe *twin)
@@ -404,9 +395,7 @@ unsigned twin_ixgbe_tx_poll(struct twin_ixgbe *twin)
   return done;
 }
 
-/* 7.2.3.3, 8.2.3.9.5 - .7: the base lies on 128 bytes, the length is a multiple of 128, not 0, and
- * the ring has at most 64 Ki descriptors. A queue without such a ring reads as enabled and does
- * nothing. */
+/* 7.2.3.3, 8.2.3.9.5 - .7: the base lies on 128 bytes, the length is a multiple of 128, not 0. */
 void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
 {
   struct tx_queue *queue = &twin->tx->queues[index];
@@ -416,7 +405,6 @@ void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
   twin->tx_enabled[index / 64] &= ~bit;
   if (!on)
     return;
-  twin->tx_enabled[index / 64] |= bit;
 
   uint64_t base = (uint64_t)twin_ixgbe_get(twin, IXGBE_TDBAH(index)) << 32 |
                   twin_ixgbe_get(twin, IXGBE_TDBAL(index));
@@ -430,6 +418,7 @@ void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
   queue->head = twin_ixgbe_get(twin, IXGBE_TDH(index));
   if (queue->head >= queue->count)
     queue->head = 0;
+  twin->tx_enabled[index / 64] |= bit;
 }
 
 int twin_ixgbe_tx_create(struct twin_ixgbe *twin)
