@@ -21,17 +21,8 @@ int shunt_pool_create(struct shunt_region *region, uint32_t count, struct shunt_
 {
   if (count == 0)
     return shunt_error_set(error, -EINVAL, "a pool of 0 buffers: at least 1");
-  struct shunt_pool *made = malloc(sizeof *made + (size_t)count * sizeof made->stack[0]);
-  shunt_buf *own = malloc((size_t)count * sizeof own[0]);
-  if (made == NULL || own == NULL) {
-    free(made);
-    free(own);
-    return error_set_errno(error, -ENOMEM, "can't allocate a pool of %u buffers", count);
-  }
-  uint64_t left;
-  if (region_carve(region, count, own, &left) < 0) {
-    free(made);
-    free(own);
+  uint64_t left = region_uncarved(region);
+  if (count > left) {
     shunt_error_set(error, -ENOSPC, "can't carve %u buffers out of the region", count);
     shunt_error_why(
         error, "%llu of its %llu are left", (unsigned long long)left,
@@ -39,6 +30,14 @@ int shunt_pool_create(struct shunt_region *region, uint32_t count, struct shunt_
     shunt_error_remedy(error, "make a larger region, or destroy pools that are not used");
     return -ENOSPC;
   }
+  struct shunt_pool *made = malloc(sizeof *made + (size_t)count * sizeof made->stack[0]);
+  shunt_buf *own = malloc((size_t)count * sizeof own[0]);
+  if (made == NULL || own == NULL) {
+    free(made);
+    free(own);
+    return error_set_errno(error, -ENOMEM, "can't allocate a pool of %u buffers", count);
+  }
+  region_carve(region, count, own);
   *made = (struct shunt_pool){
       .region = region,
       .region_bytes = shunt_region_bytes(region),

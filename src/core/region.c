@@ -173,8 +173,9 @@ static void region_explain_huge(const struct region_attempt *attempt, int code,
   }
   shunt_error_why(error, "%d of %d are free, %lld more are needed", unused, total, missing);
   bool by_default = pages->pages == SHUNT_PAGES_2M && !attempt->options->numa_required;
-  shunt_error_remedy(error, "echo %lld > %s", total + missing,
-                     by_default ? "/proc/sys/vm/nr_hugepages" : path);
+  shunt_error_remedy(error, "echo %lld > %s%s", total + missing,
+                     by_default ? "/proc/sys/vm/nr_hugepages" : path,
+                     pages->pages == SHUNT_PAGES_1G ? ", best at boot (hugepagesz=1G)" : "");
 }
 
 /* There is no such memory. code is the errno of the call that said so. */
@@ -518,11 +519,13 @@ bool region_is_locked(const struct shunt_region *region)
 
 /* ---- Carving ---- */
 
-int region_carve(struct shunt_region *region, uint32_t count, shunt_buf bufs[], uint64_t *left)
+uint64_t region_uncarved(const struct shunt_region *region)
 {
-  *left = region->uncarved;
-  if (count > region->uncarved)
-    return -ENOSPC;
+  return region->uncarved;
+}
+
+void region_carve(struct shunt_region *region, uint32_t count, shunt_buf bufs[])
+{
   uint32_t taken = 0;
   for (uint64_t i = 0; taken < count; i++) {
     uint64_t bit = UINT64_C(1) << (i % 64);
@@ -532,7 +535,6 @@ int region_carve(struct shunt_region *region, uint32_t count, shunt_buf bufs[], 
     bufs[taken++] = i * region->buf_bytes;
   }
   region->uncarved -= count;
-  return 0;
 }
 
 void region_uncarve(struct shunt_region *region, const shunt_buf bufs[], uint32_t count)

@@ -31,9 +31,11 @@ int region_create(const struct region_system *system, const struct shunt_region_
 /* Whether the pages stay where they are: huge, or locked. */
 bool region_is_locked(const struct shunt_region *region);
 
-/* Carve count buffers, lowest offsets first. Returns 0, or -ENOSPC with nothing carved and *left
- * telling how many there are. */
-int region_carve(struct shunt_region *region, uint32_t count, shunt_buf bufs[], uint64_t *left);
+/* Buffers that belong to no pool. */
+uint64_t region_uncarved(const struct shunt_region *region);
+
+/* Carve count buffers, no more than region_uncarved, lowest offsets first; and put them back. */
+void region_carve(struct shunt_region *region, uint32_t count, shunt_buf bufs[]);
 void region_uncarve(struct shunt_region *region, const shunt_buf bufs[], uint32_t count);
 
 /* Who owns each buffer, for checked ports: a word a buffer, written with relaxed atomics; made at
