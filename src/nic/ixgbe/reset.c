@@ -125,7 +125,7 @@ int ixgbe_reset(struct ixgbe *ixgbe, struct shunt_error *error)
 
   ixgbe_write(ixgbe, IXGBE_RXCTRL, 0);
   ixgbe_mask_interrupts(ixgbe);
-  ixgbe->dma_stuck = stop_master(ixgbe, error) == -ETIMEDOUT;
+  ixgbe->dma_stuck = stop_master(ixgbe, NULL) == -ETIMEDOUT; /* no failure: a harder reset */
   if (ixgbe->dma_stuck)
     clear_stuck_buffers(ixgbe);
   result = reset_chip(ixgbe, error);
