@@ -148,14 +148,7 @@ static bool tx_collect(struct twin_ixgbe *twin, const struct tx_queue *queue,
 static void tx_advanced(struct twin_ixgbe *twin, const struct tx_queue *queue,
                         struct twin_ixgbe_tx_frame *frame)
 {
-  /* 7.2.3.2.4: PAYLEN is the length of the whole frame, or of what TSO cuts up. */
-  uint32_t payload = HW_GET(IXGBE_TXD_PAYLEN, frame->options);
-  bool is_tso = frame->command & IXGBE_TXD_TSE;
-  if (!is_tso && payload != frame->bytes) {
-    twin->faults.bad_descriptor++;
-    return;
-  }
-  if (!is_tso && !(frame->command & IXGBE_TXD_VLE) && !(frame->options & TX_NEEDS_CONTEXT)) {
+  if (!(frame->command & (IXGBE_TXD_TSE | IXGBE_TXD_VLE)) && !(frame->options & TX_NEEDS_CONTEXT)) {
     twin_ixgbe_tx_send(twin, frame->pieces, frame->piece_count, frame->bytes);
     return;
   }
@@ -172,7 +165,10 @@ static void tx_complete(struct twin_ixgbe *twin, struct tx_queue *queue)
       .is_legacy = queue->is_legacy, .command = queue->command, .options = queue->options};
   if (!tx_collect(twin, queue, &frame))
     return;
-  if (!(frame.command & IXGBE_TXD_IFCS) && !tx_take_crc(twin, &frame)) {
+  /* 7.2.3.2.4: PAYLEN is the length of the whole frame, or of what TSO cuts up. */
+  bool is_whole = !frame.is_legacy && !(frame.command & IXGBE_TXD_TSE);
+  if ((is_whole && HW_GET(IXGBE_TXD_PAYLEN, frame.options) != frame.bytes) ||
+      (!(frame.command & IXGBE_TXD_IFCS) && !tx_take_crc(twin, &frame))) {
     twin->faults.bad_descriptor++;
     return;
   }
