@@ -210,7 +210,9 @@ static int inproc_interrupts(struct pci *pci, unsigned n, int fds[], struct shun
     return shunt_error_set(error, -EINVAL, "%u interrupt vectors: the model has %u", n,
                            pci->vectors);
   inproc_silence(inproc);
-  inproc->fds = calloc(n > 0 ? n : 1, sizeof inproc->fds[0]);
+  if (n == 0)
+    return 0;
+  inproc->fds = calloc(n, sizeof inproc->fds[0]);
   if (inproc->fds == NULL)
     return error_set_errno(error, -ENOMEM, "can't allocate %u interrupts", n);
   int code = backend_eventfds(n, inproc->fds);
