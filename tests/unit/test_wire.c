@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "twin/wire/wire.h"
+
+/* An end that remembers what it saw, and may do one thing with it. */
+struct node {
+  struct shunt_wire *wire;
+  struct shunt_wire_end *end;
+  unsigned delivered, detached, carriers, polls;
+  int carrier;
+  const void *last_at;
+  uint32_t last_bytes;
+  uint8_t last[64];
+  uint64_t last_ns;
+  unsigned inside, inside_most;
+  void (*then)(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns);
+  struct node *other;
+  uint64_t next_ns;
+};
+
+static void node_deliver(void *context, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  struct node *node = context;
+  assert_int_equal(node->detached, 0);
+  node->delivered++;
+  node->last_at = frame;
+  node->last_bytes = bytes;
+  node->last_ns = now_ns;
+  memcpy(node->last, frame, bytes < sizeof(node->last) ? bytes : sizeof(node->last));
+  node->inside++;
+  if (node->inside > node->inside_most)
+    node->inside_most = node->inside;
+  if (node->then != NULL)
+    node->then(node, frame, bytes, now_ns);
+  node->inside--;
+}
+
+static void node_carrier(void *context, int up)
+{
+  struct node *node = context;
+  assert_int_not_equal(up, node->carrier);
+  node->carrier = up;
+  node->carriers++;
+}
+
+static unsigned node_poll(void *context, uint64_t now_ns)
+{
+  struct node *node = context;
+  assert_int_equal(node->detached, 0);
+  (void)now_ns;
+  node->polls++;
+  return 0;
+}
+
+static uint64_t node_next_ns(void *context)
+{
+  return ((struct node *)context)->next_ns;
+}
+
+static void node_detached(void *context)
+{
+  struct node *node = context;
+  assert_int_equal(node->inside, 0);
+  node->detached++;
+}
+
+static const struct shunt_wire_end_ops node_ops = {
+    .deliver = node_deliver,
+    .carrier = node_carrier,
+    .poll = node_poll,
+    .next_ns = node_next_ns,
+    .detached = node_detached,
+};
+
+static struct shunt_wire *make_wire(uint32_t queue_frames)
+{
+  struct shunt_wire_options options = {.size = sizeof(options), .queue_frames = queue_frames};
+  struct shunt_wire *wire = NULL;
+  assert_int_equal(shunt_wire_create(&options, &wire, NULL), 0);
+  return wire;
+}
+
+static void plug(struct shunt_wire *wire, struct node *node)
+{
+  memset(node, 0, sizeof(*node));
+  node->wire = wire;
+  node->next_ns = UINT64_MAX;
+  assert_int_equal(shunt_wire_attach(wire, "node", &node_ops, node, &node->end, NULL), 0);
+}
+
+static int send_bytes(struct node *node, const void *frame, size_t bytes, uint64_t now_ns)
+{
+  struct iovec piece = {.iov_base = (void *)(uintptr_t)frame, .iov_len = bytes};
+  return shunt_wire_send(node->end, &piece, 1, now_ns);
+}
+
+static struct shunt_wire_statistics statistics_of(const struct node *node)
+{
+  struct shunt_wire_statistics statistics = {.size = sizeof(statistics)};
+  shunt_wire_statistics(node->end, &statistics);
+  assert_int_equal(statistics.offered + statistics.duplicated,
+                   statistics.delivered + statistics.lost + statistics.overflowed +
+                       statistics.no_carrier + statistics.in_flight);
+  return statistics;
+}
+
+/* ---- Sending ---- */
+
+static void a_frame_reaches_every_other_end_uncopied(void **state)
+{
+  (void)state;
+  static const uint8_t frame[100] = {1, 2, 3};
+  struct shunt_wire *wire = make_wire(0);
+  struct node nodes[3];
+  for (unsigned i = 0; i < 3; i++)
+    plug(wire, &nodes[i]);
+  assert_int_equal(send_bytes(&nodes[1], frame, sizeof(frame), 42), 0);
+  assert_int_equal(nodes[1].delivered, 0);
+  for (unsigned i = 0; i < 3; i += 2) {
+    assert_int_equal(nodes[i].delivered, 1);
+    assert_ptr_equal(nodes[i].last_at, frame);
+    assert_int_equal(nodes[i].last_bytes, 100);
+    assert_int_equal(nodes[i].last_ns, 42);
+    struct shunt_wire_statistics statistics = statistics_of(&nodes[i]);
+    assert_int_equal(statistics.offered, 1);
+    assert_int_equal(statistics.delivered_bytes, 100);
+    assert_int_equal(statistics.sent, 0);
+  }
+  assert_int_equal(statistics_of(&nodes[1]).sent, 1);
+  assert_int_equal(statistics_of(&nodes[1]).sent_bytes, 100);
+  assert_int_equal(statistics_of(&nodes[1]).offered, 0);
+  shunt_wire_destroy(wire);
+}
+
+static void pieces_are_put_together(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  struct iovec pieces[] = {{"head", 4}, {"", 0}, {"er+", 3}, {"payload", 7}};
+  assert_int_equal(shunt_wire_send(a.end, pieces, 4, 0), 0);
+  assert_int_equal(b.last_bytes, 14);
+  assert_memory_equal(b.last, "header+payload", 14);
+  shunt_wire_destroy(wire);
+}
+
+static void lengths_are_bounded(void **state)
+{
+  (void)state;
+  static uint8_t frame[SHUNT_WIRE_FRAME_BYTES + 1];
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  assert_int_equal(send_bytes(&a, frame, SHUNT_WIRE_FRAME_BYTES, 0), 0);
+  assert_int_equal(b.last_bytes, SHUNT_WIRE_FRAME_BYTES);
+  assert_int_equal(send_bytes(&a, frame, SHUNT_WIRE_FRAME_BYTES + 1, 0), -EMSGSIZE);
+  assert_int_equal(send_bytes(&a, frame, 0, 0), -EMSGSIZE);
+  assert_int_equal(shunt_wire_send(a.end, NULL, 0, 0), -EMSGSIZE);
+  /* Lengths whose sum wraps to something small. */
+  struct iovec wraps[] = {{frame, 100}, {frame, SIZE_MAX - 50}};
+  assert_int_equal(shunt_wire_send(a.end, wraps, 2, 0), -EMSGSIZE);
+  struct iovec halves[] = {{frame, SHUNT_WIRE_FRAME_BYTES / 2},
+                           {frame, SHUNT_WIRE_FRAME_BYTES / 2}};
+  assert_int_equal(shunt_wire_send(a.end, halves, 2, 0), 0);
+  assert_int_equal(b.delivered, 2);
+  assert_int_equal(statistics_of(&a).sent, 2);
+  shunt_wire_destroy(wire);
+}
+
+/* ---- Carrier ---- */
+
+static void carrier_needs_two(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b, c;
+  plug(wire, &a);
+  assert_int_equal(shunt_wire_carrier(a.end), 0);
+  assert_int_equal(a.carriers, 0);
+  plug(wire, &b);
+  assert_int_equal(a.carrier, 1);
+  assert_int_equal(b.carrier, 1);
+  assert_int_equal(shunt_wire_carrier(b.end), 1);
+  plug(wire, &c);
+  assert_int_equal(a.carriers, 1);
+
+  shunt_wire_cut(a.end);
+  shunt_wire_cut(a.end);
+  assert_int_equal(a.carrier, 0);
+  assert_int_equal(b.carrier, 1);
+  shunt_wire_cut(b.end);
+  assert_int_equal(c.carrier, 0);
+  shunt_wire_join(a.end);
+  shunt_wire_join(a.end);
+  assert_int_equal(a.carrier, 1);
+  assert_int_equal(b.carrier, 0);
+  assert_int_equal(c.carrier, 1);
+  shunt_wire_detach(c.end);
+  assert_int_equal(a.carrier, 0);
+  assert_int_equal(c.detached, 1);
+  shunt_wire_destroy(wire);
+  assert_int_equal(a.detached, 1);
+  assert_int_equal(b.detached, 1);
+  assert_int_equal(c.detached, 1);
+}
+
+static void a_cut_end_neither_sends_nor_receives(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  shunt_wire_cut(b.end);
+  assert_int_equal(send_bytes(&b, "x", 1, 0), -ENETDOWN);
+  assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  assert_int_equal(b.delivered, 0);
+  assert_int_equal(statistics_of(&b).no_carrier, 1);
+  assert_int_equal(statistics_of(&b).sent, 0);
+  shunt_wire_join(b.end);
+  assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  assert_int_equal(b.delivered, 1);
+  shunt_wire_destroy(wire);
+}
+
+static void a_cut_takes_what_is_in_flight(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  struct shunt_impairments late = {.size = sizeof(late), .delay_ns = 1000};
+  assert_int_equal(shunt_wire_impair(b.end, &late, NULL), 0);
+  for (unsigned i = 0; i < 3; i++)
+    send_bytes(&a, "x", 1, 0);
+  assert_int_equal(statistics_of(&b).in_flight, 3);
+  assert_int_equal(statistics_of(&b).delayed, 3);
+  shunt_wire_cut(b.end);
+  shunt_wire_join(b.end);
+  assert_int_equal(statistics_of(&b).no_carrier, 3);
+  assert_int_equal(shunt_wire_poll(wire, 5000), 0);
+  assert_int_equal(b.delivered, 0);
+  assert_true(shunt_wire_next_ns(wire) == UINT64_MAX);
+  shunt_wire_destroy(wire);
+}
+
+/* ---- Callbacks that call back ---- */
+
+static void echo(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  assert_int_equal(send_bytes(node, frame, bytes, now_ns), 0);
+}
+
+static void an_echo_of_an_echo_stays_shallow(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  a.then = echo;
+  b.then = echo;
+  assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  for (unsigned i = 0; i < 1000; i++)
+    assert_true(shunt_wire_poll(wire, i) > 0);
+  assert_int_equal(a.inside_most, 1);
+  assert_int_equal(b.inside_most, 1);
+  assert_true(a.delivered >= 1000 && b.delivered >= 1000);
+  assert_int_equal(statistics_of(&a).in_flight + statistics_of(&b).in_flight, 1);
+  shunt_wire_destroy(wire);
+}
+
+#define CHAIN 20
+
+/* Each end passes on only what names it, and names the next one. */
+static void pass_on(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  const uint8_t *to = frame;
+  uint8_t next = (uint8_t)(to[0] + 1);
+  (void)bytes;
+  if (node->next_ns == to[0])
+    assert_int_equal(send_bytes(node, &next, 1, now_ns), 0);
+}
+
+static void a_long_chain_is_broken_off_and_continued(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  static struct node nodes[CHAIN];
+  for (unsigned i = 0; i < CHAIN; i++) {
+    plug(wire, &nodes[i]);
+    nodes[i].then = pass_on;
+    nodes[i].next_ns = i; /* its number, here */
+  }
+  uint8_t to = 1;
+  assert_int_equal(send_bytes(&nodes[0], &to, 1, 0), 0);
+  assert_true(nodes[CHAIN - 1].delivered < CHAIN - 1);
+  for (unsigned i = 0; i < CHAIN; i++)
+    shunt_wire_poll(wire, 0);
+  /* Frames 1..CHAIN: an end hears all but the one that it sent itself. */
+  for (unsigned i = 1; i < CHAIN; i++)
+    assert_int_equal(nodes[i].delivered, CHAIN - 1);
+  shunt_wire_destroy(wire);
+}
+
+static void detach_self(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  (void)frame;
+  (void)bytes;
+  (void)now_ns;
+  shunt_wire_detach(node->end);
+  shunt_wire_detach(node->end);
+  assert_int_equal(node->detached, 0);
+}
+
+static void detach_other(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  (void)frame;
+  (void)bytes;
+  (void)now_ns;
+  shunt_wire_detach(node->other->end);
+}
+
+static void ends_may_leave_from_a_callback(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b, c, d;
+  plug(wire, &a);
+  plug(wire, &b);
+  plug(wire, &c);
+  plug(wire, &d);
+  b.then = detach_self;
+  c.then = detach_other;
+  c.other = &d;
+  assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  assert_int_equal(b.delivered, 1);
+  assert_int_equal(b.detached, 1);
+  assert_int_equal(d.delivered, 0);
+  assert_int_equal(d.detached, 1);
+  c.then = NULL;
+  assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  assert_int_equal(c.delivered, 2);
+
+  /* The sender itself, while it is sending. */
+  c.then = detach_other;
+  c.other = &a;
+  assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  assert_int_equal(a.detached, 1);
+  assert_int_equal(c.carrier, 0);
+  shunt_wire_destroy(wire);
+  assert_int_equal(c.detached, 1);
+}
+
+static void detach_from_a_due_delivery(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b, c;
+  plug(wire, &a);
+  plug(wire, &b);
+  plug(wire, &c);
+  struct shunt_impairments late = {.size = sizeof(late), .delay_ns = 10};
+  assert_int_equal(shunt_wire_impair_all(wire, &late, NULL), 0);
+  for (unsigned i = 0; i < 5; i++)
+    send_bytes(&a, "x", 1, 0);
+  b.then = detach_self;
+  assert_int_equal(shunt_wire_poll(wire, 10), 6);
+  assert_int_equal(b.delivered, 1);
+  assert_int_equal(b.detached, 1);
+  assert_int_equal(c.delivered, 5);
+  shunt_wire_destroy(wire);
+}
+
+static void attach_another(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  (void)frame;
+  (void)bytes;
+  (void)now_ns;
+  if (node->other->wire == NULL)
+    plug(node->wire, node->other);
+}
+
+static void ends_may_come_from_a_callback(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b, c = {.wire = NULL};
+  plug(wire, &a);
+  plug(wire, &b);
+  b.then = attach_another;
+  b.other = &c;
+  assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  assert_int_equal(c.carrier, 1);
+  assert_int_equal(c.delivered, 0);
+  assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  assert_int_equal(c.delivered, 1);
+  shunt_wire_destroy(wire);
+}
+
+static void destroy_wire(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  (void)frame;
+  (void)bytes;
+  (void)now_ns;
+  shunt_wire_destroy(node->wire);
+}
+
+static void a_wire_may_be_destroyed_from_a_callback(void **state)
+{
+  (void)state;
+  for (unsigned by_poll = 0; by_poll < 2; by_poll++) {
+    struct shunt_wire *wire = make_wire(0);
+    struct node a, b, c;
+    plug(wire, &a);
+    plug(wire, &b);
+    plug(wire, &c);
+    struct shunt_impairments late = {.size = sizeof(late), .delay_ns = by_poll};
+    shunt_wire_impair_all(wire, &late, NULL);
+    b.then = destroy_wire;
+    assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+    if (by_poll)
+      shunt_wire_poll(wire, 1);
+    assert_int_equal(a.detached + b.detached + c.detached, 3);
+    assert_int_equal(b.delivered, 1);
+    assert_int_equal(c.delivered, 0);
+  }
+}
+
+/* ---- Time and queues ---- */
+
+static void order_is_kept_behind_what_waits(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  struct shunt_impairments late = {.size = sizeof(late), .delay_ns = 100};
+  shunt_wire_impair(b.end, &late, NULL);
+  send_bytes(&a, "1", 1, 0);
+  shunt_wire_impair(b.end, NULL, NULL);
+  assert_int_equal(shunt_wire_next_ns(wire), 100);
+  a.next_ns = 70;
+  assert_int_equal(shunt_wire_next_ns(wire), 70);
+  assert_int_equal(shunt_wire_poll(wire, 99), 0);
+  assert_int_equal(shunt_wire_poll(wire, 100), 1);
+  assert_int_equal(b.last[0], '1');
+  assert_int_equal(b.last_ns, 100);
+  send_bytes(&a, "2", 1, 101);
+  assert_int_equal(b.last[0], '2');
+  assert_int_equal(b.delivered, 2);
+  shunt_wire_destroy(wire);
+}
+
+static void the_queue_is_bounded(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(10);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  struct shunt_impairments late = {.size = sizeof(late), .delay_ns = 100};
+  shunt_wire_impair(b.end, &late, NULL);
+  for (unsigned i = 0; i < 25; i++)
+    assert_int_equal(send_bytes(&a, "x", 1, 0), 0);
+  assert_int_equal(statistics_of(&b).in_flight, 10);
+  assert_int_equal(statistics_of(&b).overflowed, 15);
+  assert_int_equal(shunt_wire_poll(wire, 100), 10);
+  assert_int_equal(b.delivered, 10);
+  shunt_wire_destroy(wire);
+}
+
+static void the_heap_sorts_by_time_and_then_by_sequence(void **state)
+{
+  (void)state;
+  struct wire_pool pool = {.free = {NULL}};
+  struct wire_queue queue = {.most = 5000};
+  struct random_stream random;
+  random_seed(&random, 1, 0);
+  for (uint64_t i = 0; i < 5000; i++) {
+    struct wire_frame *frame = wire_pool_take(&pool, sizeof(uint64_t) * 2);
+    uint64_t key[2] = {random_below_or_equal(&random, 99), i};
+    memcpy(frame->data, key, sizeof(key));
+    assert_int_equal(wire_queue_put(&queue, key[0], i, frame), 0);
+  }
+  struct wire_frame *extra = wire_pool_take(&pool, 1);
+  assert_int_equal(wire_queue_put(&queue, 0, 0, extra), -ENOBUFS);
+  wire_pool_give(&pool, extra);
+  uint64_t before[2] = {0, 0};
+  for (unsigned i = 0; i < 4000; i++) {
+    struct wire_frame *frame = wire_queue_pop(&queue);
+    uint64_t key[2];
+    memcpy(key, frame->data, sizeof(key));
+    if (i > 0)
+      assert_true(before[0] < key[0] || (before[0] == key[0] && before[1] < key[1]));
+    memcpy(before, key, sizeof(key));
+    wire_pool_give(&pool, frame);
+  }
+  assert_int_equal(wire_queue_clear(&queue, &pool), 1000);
+  assert_null(wire_pool_take(&pool, SHUNT_WIRE_FRAME_BYTES + 1));
+  wire_pool_clear(&pool);
+}
+
+static void copies_come_from_memory_that_is_there(void **state)
+{
+  (void)state;
+  static uint8_t frame[SHUNT_WIRE_FRAME_BYTES];
+  static const size_t sizes[] = {60, 256, 257, 1514, 9014, SHUNT_WIRE_FRAME_BYTES};
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  struct shunt_impairments late = {.size = sizeof(late), .delay_ns = 1};
+  shunt_wire_impair(b.end, &late, NULL);
+  size_t used = 0;
+  for (unsigned round = 0; round < 50; round++) {
+    for (unsigned i = 0; i < 6; i++)
+      assert_int_equal(send_bytes(&a, frame, sizes[i], round), 0);
+    assert_int_equal(shunt_wire_poll(wire, round + 1), 6);
+    if (round == 0)
+      used = mallinfo2().uordblks;
+  }
+  assert_int_equal(mallinfo2().uordblks, used);
+  shunt_wire_destroy(wire);
+}
+
+static void outside_looks_are_rare_when_idle(void **state)
+{
+  (void)state;
+  struct wire_look look = {.next_ns = 0};
+  assert_true(wire_look_due(&look, 1000));
+  wire_look_done(&look, 1000, 0);
+  assert_false(wire_look_due(&look, 1000 + WIRE_LOOK_NS - 1));
+  assert_true(wire_look_due(&look, 1000 + WIRE_LOOK_NS));
+  wire_look_done(&look, 3000, 5);
+  assert_true(wire_look_due(&look, 3000));
+  wire_look_done(&look, 3000, 0);
+  unsigned polls = 1;
+  while (!wire_look_due(&look, 3000))
+    polls++;
+  assert_int_equal(polls, WIRE_LOOK_POLLS);
+}
+
+/* ---- Bad options ---- */
+
+static void bad_options_are_refused(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = NULL;
+  struct shunt_error error = {0};
+  struct shunt_wire_options options = {.size = 0};
+  assert_int_equal(shunt_wire_create(&options, &wire, &error), -EINVAL);
+  options.size = sizeof(options) + 8;
+  assert_int_equal(shunt_wire_create(&options, &wire, &error), -EINVAL);
+  options.size = sizeof(options);
+  options.queue_frames = UINT32_MAX;
+  assert_int_equal(shunt_wire_create(&options, &wire, &error), -EINVAL);
+  assert_non_null(strstr(error.why, "queue_frames"));
+  assert_int_equal(shunt_wire_create(NULL, &wire, NULL), 0);
+  struct shunt_wire_end_ops none = {.deliver = NULL};
+  struct shunt_wire_end *end = NULL;
+  assert_int_equal(shunt_wire_attach(wire, "deaf", &none, NULL, &end, &error), -EINVAL);
+  shunt_wire_detach(NULL);
+  shunt_wire_destroy(wire);
+  shunt_wire_destroy(NULL);
+}
+
+static void older_callers_get_the_statistics_they_know(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  send_bytes(&a, "x", 1, 0);
+  struct shunt_wire_statistics statistics;
+  memset(&statistics, 0xAA, sizeof(statistics));
+  statistics.size = offsetof(struct shunt_wire_statistics, offered);
+  shunt_wire_statistics(a.end, &statistics);
+  assert_int_equal(statistics.sent, 1);
+  assert_true(statistics.offered == UINT64_C(0xAAAAAAAAAAAAAAAA));
+  assert_int_equal(statistics.size, offsetof(struct shunt_wire_statistics, offered));
+  assert_string_equal(shunt_wire_end_name(a.end), "node");
+  shunt_wire_destroy(wire);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_frame_reaches_every_other_end_uncopied),
+      cmocka_unit_test(pieces_are_put_together),
+      cmocka_unit_test(lengths_are_bounded),
+      cmocka_unit_test(carrier_needs_two),
+      cmocka_unit_test(a_cut_end_neither_sends_nor_receives),
+      cmocka_unit_test(a_cut_takes_what_is_in_flight),
+      cmocka_unit_test(an_echo_of_an_echo_stays_shallow),
+      cmocka_unit_test(a_long_chain_is_broken_off_and_continued),
+      cmocka_unit_test(ends_may_leave_from_a_callback),
+      cmocka_unit_test(detach_from_a_due_delivery),
+      cmocka_unit_test(ends_may_come_from_a_callback),
+      cmocka_unit_test(a_wire_may_be_destroyed_from_a_callback),
+      cmocka_unit_test(order_is_kept_behind_what_waits),
+      cmocka_unit_test(the_queue_is_bounded),
+      cmocka_unit_test(the_heap_sorts_by_time_and_then_by_sequence),
+      cmocka_unit_test(copies_come_from_memory_that_is_there),
+      cmocka_unit_test(outside_looks_are_rare_when_idle),
+      cmocka_unit_test(bad_options_are_refused),
+      cmocka_unit_test(older_callers_get_the_statistics_they_know),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
