@@ -51,7 +51,7 @@ static uint64_t pci_rest(struct pci *pci, uint64_t step_ns, uint64_t left_ns)
 {
   pci_step(pci);
   shunt_clock_sleep_ns(pci->clock, step_ns < left_ns ? step_ns : left_ns);
-  return step_ns < PCI_STEP_MOST_NS ? step_ns * 2 : step_ns;
+  return step_ns * 2 < PCI_STEP_MOST_NS ? step_ns * 2 : PCI_STEP_MOST_NS;
 }
 
 void pci_delay_ns(struct pci *pci, uint64_t ns)
