@@ -7,6 +7,8 @@
 
 #include "src/pci/pci.h"
 
+struct shunt_model;
+
 /* Let the device do DMA (and answer memory accesses), or stop it. Returns 0 or config_write's. */
 int backend_bus_master(struct pci *pci, bool on);
 
@@ -25,6 +27,9 @@ int backend_physical(const char *pagemap, const struct shunt_region *region, uin
 /* pci_open_sysfs with another file for pagemap. */
 int sysfs_open(const char *address, const struct pci_open_options *options, const char *pagemap,
                struct pci **pci, struct shunt_error *error);
+
+/* The model behind a function that pci_open_inproc opened: its counters are a test's evidence. */
+struct shunt_model *inproc_model(struct pci *pci);
 
 /* What VFIO is asked through; the calls answer as libc's do. */
 struct vfio_system {

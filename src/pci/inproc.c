@@ -48,6 +48,11 @@ static unsigned inproc_step(struct pci *pci)
   return shunt_testbed_poll(inproc_of(pci)->testbed);
 }
 
+struct shunt_model *inproc_model(struct pci *pci)
+{
+  return inproc_of(pci)->model;
+}
+
 /* ---- Registers ---- */
 
 static uint32_t inproc_read32(struct pci *pci, unsigned bar, uint64_t offset)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Statistics (datasheet 8.2.3.23): cleared by reading, stuck at their maximum. Those of the port
- * lie in their registers, those of queues in queue_statistics. Bytes are counted with CRC. */
+ * lie in their registers, those of queues in queue_statistics.
+ *
+ * Bytes: the MAC counts the CRC, of received frames only where it is not stripped; the queues count
+ * what crosses the bus. The datasheet does not say so, drivers correct for it (DPDK's
+ * ixgbe_read_stats_registers). */
 #include <string.h>
 
 #include "twin/ixgbe/ixgbe.h"
@@ -78,6 +82,12 @@ static void count_casts(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t 
   count_32(twin, memcmp(frame, all_ones, sizeof(all_ones)) ? multicast : broadcast, 1);
 }
 
+/* CRC bytes that a received frame counts with behind the stripper. */
+static uint32_t rx_crc_bytes(const struct twin_ixgbe *twin)
+{
+  return twin_ixgbe_get(twin, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP ? 0 : CRC_BYTES;
+}
+
 void twin_ixgbe_count_rx_all(struct twin_ixgbe *twin, uint32_t bytes)
 {
   count_32(twin, STATISTIC_TPR, 1);
@@ -88,10 +98,9 @@ void twin_ixgbe_count_rx_all(struct twin_ixgbe *twin, uint32_t bytes)
 
 void twin_ixgbe_count_rx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
 {
-  bytes += CRC_BYTES;
   count_32(twin, STATISTIC_GPRC, 1);
-  count_36(twin, STATISTIC_GORC, bytes);
-  count_32(twin, size_class(STATISTIC_PRC64, bytes), 1);
+  count_36(twin, STATISTIC_GORC, bytes + rx_crc_bytes(twin));
+  count_32(twin, size_class(STATISTIC_PRC64, bytes + CRC_BYTES), 1);
   count_casts(twin, frame, STATISTIC_MPRC, STATISTIC_BPRC);
 }
 
@@ -119,9 +128,10 @@ void twin_ixgbe_count_rx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t
 {
   struct twin_ixgbe_queue_statistics *set = set_of(twin, IXGBE_RQSMR(0), queue);
   set->rx_frames = add_stuck(set->rx_frames, 1, UINT32_MAX);
-  set->rx_bytes = add_stuck(set->rx_bytes, bytes + CRC_BYTES, maximum(36));
+  bytes += rx_crc_bytes(twin);
+  set->rx_bytes = add_stuck(set->rx_bytes, bytes, maximum(36));
   count_32(twin, STATISTIC_RXDGPC, 1);
-  count_36(twin, STATISTIC_RXDGBC, bytes + CRC_BYTES);
+  count_36(twin, STATISTIC_RXDGBC, bytes);
 }
 
 void twin_ixgbe_count_rx_queue_drop(struct twin_ixgbe *twin, unsigned queue)
@@ -134,9 +144,9 @@ void twin_ixgbe_count_tx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t
 {
   struct twin_ixgbe_queue_statistics *set = set_of(twin, IXGBE_TQSM(0), queue);
   set->tx_frames = add_stuck(set->tx_frames, 1, UINT32_MAX);
-  set->tx_bytes = add_stuck(set->tx_bytes, bytes + CRC_BYTES, maximum(36));
+  set->tx_bytes = add_stuck(set->tx_bytes, bytes, maximum(36));
   count_32(twin, STATISTIC_TXDGPC, 1);
-  count_36(twin, STATISTIC_TXDGBC, bytes + CRC_BYTES);
+  count_36(twin, STATISTIC_TXDGBC, bytes);
 }
 
 /* Each half is cleared by its own read, so a count between the two is not lost. */

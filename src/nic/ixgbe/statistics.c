@@ -2,10 +2,12 @@
 /* Statistics (datasheet 8.2.3.23): the chip's counters, which clear when they are read, added up in
  * 64 bits.
  *
- * Each stands under a name of ethtool's kind. Lengths here never count the frame check sequence, as
- * everywhere in shunt, while the chip's do: rx_bytes and tx_bytes are corrected by the number of
- * frames. A counter sticks at its maximum: 32 bits of frames last for five minutes at line rate, 36
- * bits of bytes for 55 seconds, so read them at least that often. */
+ * Each stands under a name of ethtool's kind. Lengths called bytes do not count the frame check
+ * sequence, as everywhere in shunt; those called octets are the chip's own, which counts it in some
+ * places. rx_packets and rx_bytes are what reached the queues: the chip's GPRC counts missed frames
+ * too (an erratum that Intel's drivers avoid in the same way). A counter sticks at its maximum: 32
+ * bits of frames last for five minutes at line rate, 36 bits of bytes for 55 seconds, so read them
+ * at least that often. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,10 +35,10 @@ enum {
 };
 
 static const char *const names[COUNTERS] = {
-    [COUNTER_GPRC] = "rx_packets",
-    [COUNTER_GPTC] = "tx_packets",
-    [COUNTER_GORC] = "rx_bytes",
-    [COUNTER_GOTC] = "tx_bytes",
+    [COUNTER_GPRC] = "rx_good_packets",
+    [COUNTER_GORC] = "rx_good_octets",
+    [COUNTER_GPTC] = "tx_good_packets",
+    [COUNTER_GOTC] = "tx_good_octets",
     [COUNTER_RXMPC] = "rx_missed",
     [COUNTER_CRCERRS] = "rx_crc_errors",
     [COUNTER_ILLERRC] = "rx_illegal_bytes",
@@ -178,11 +180,27 @@ static void put(struct report *report, const char *name, uint64_t value)
   report->statistics[i].value = value;
 }
 
-static uint64_t corrected(const uint64_t *counters, unsigned counter)
+static uint64_t sum_sets(const uint64_t first[SETS])
 {
-  uint64_t frames = counter == COUNTER_GORC ? counters[COUNTER_GPRC] : counters[COUNTER_GPTC];
-  uint64_t octets = counters[counter];
-  return octets > frames * FCS_BYTES ? octets - frames * FCS_BYTES : 0;
+  uint64_t sum = 0;
+  for (unsigned set = 0; set < SETS; set++)
+    sum += first[set];
+  return sum;
+}
+
+/* With CRC stripping on, the receive side counts lengths without it (as drivers found out; the
+ * datasheet does not say), the send side with it. Pause frames, which the chip sends by itself, are
+ * taken off what was sent. */
+static void put_totals(struct report *report, const uint64_t *counters)
+{
+  uint64_t pauses = counters[COUNTER_LXONTXC] + counters[COUNTER_LXOFFTXC];
+  uint64_t sent = counters[COUNTER_GPTC], octets = counters[COUNTER_GOTC];
+  put(report, "rx_packets", sum_sets(counters + COUNTER_QPRC));
+  put(report, "tx_packets", sent > pauses ? sent - pauses : 0);
+  put(report, "rx_bytes", sum_sets(counters + COUNTER_QBRC));
+  uint64_t without = sent * FCS_BYTES + pauses * SHUNT_ETHERNET_MIN_BYTES;
+  put(report, "tx_bytes", octets > without ? octets - without : 0);
+  put(report, "rx_dropped", sum_sets(counters + COUNTER_QPRDC));
 }
 
 static void put_queue(struct report *report, const char *direction, unsigned set, bool shared,
@@ -228,12 +246,10 @@ unsigned ixgbe_statistics(struct shunt_port *port, struct shunt_statistic statis
     ixgbe_link_events(ixgbe);
     accumulate(ixgbe);
   }
-  for (unsigned i = 0; i < COUNTERS; i++) {
-    if (!names[i])
-      continue;
-    bool with_fcs = i == COUNTER_GORC || i == COUNTER_GOTC;
-    put(&report, names[i], with_fcs ? corrected(ixgbe->counters, i) : ixgbe->counters[i]);
-  }
+  put_totals(&report, ixgbe->counters);
+  for (unsigned i = 0; i < COUNTERS; i++)
+    if (names[i])
+      put(&report, names[i], ixgbe->counters[i]);
   put_queues(&report, ixgbe);
   put_own(&report, ixgbe);
   return report.count;
