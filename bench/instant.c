@@ -16,13 +16,11 @@ int instant_create(struct instant *device, struct shunt_region *region, struct s
   device->frame_bytes = frame_bytes;
   uint64_t jumps = shunt_region_bytes(region) >> SHUNT_REGION_ALIGN_SHIFT;
   uint64_t *delta = calloc(jumps, sizeof(*delta));
-  q->head.verbs = q->head.inner = &ixgbe_verbs;
+  ixgbe_verbs_install(q, &device->rdt, &device->tdt, false);
   q->head.base = shunt_region_base(region);
   q->head.buf_bytes = shunt_region_buf_bytes(region);
   q->delta = delta;
   q->buf_mask = ~(uint64_t)(q->head.buf_bytes - 1);
-  q->rdt = &device->rdt;
-  q->tdt = &device->tdt;
   q->rx_mask = q->tx_mask = ring - 1;
   q->rx_batch = ring / 4;
   q->rx_low = ring / 2;

@@ -29,16 +29,18 @@ SHUNT_BEGIN_DECLS
 
 struct shunt_echo {
   struct shunt_host host;
-  uint32_t validate;  /* non-zero: no frame is answered before it was checked in full */
-  uint32_t careful;   /* non-zero: no frame takes the fast path: validate is set, or one is held */
-  uint32_t in_flight; /* pieces posted for send and not taken back yet */
-  uint32_t held;      /* pieces of a frame whose end has not arrived; above SHUNT_ECHO_PIECES: the
-                         rest of a frame that has too many is being dropped */
-  uint64_t sent;      /* pieces posted for send; see shunt_echo_answered */
-  uint64_t extra_pieces;                  /* of sent, beyond the first of each frame */
-  uint64_t no_room;                       /* answers dropped because the send ring was full */
-  uint64_t too_many_pieces;               /* frames */
+  uint32_t validate;        /* non-zero: no frame is answered before it was checked in full */
+  uint32_t least_len;       /* shorter pieces don't take the fast path; UINT32_MAX where none does:
+                               validate is set, or a frame is held */
+  uint32_t until_refill;    /* rounds of one until buffers are taken back */
+  uint64_t sent;            /* pieces posted for send; see shunt_echo_answered */
+  uint64_t returned;        /* of sent, those whose buffers were taken back */
+  uint64_t extra_pieces;    /* of sent, beyond the first of each frame */
+  uint64_t no_room;         /* answers dropped because the send ring was full */
+  uint64_t too_many_pieces; /* frames */
   uint64_t unanswered[SHUNT_CAUSE_COUNT]; /* frames, by cause */
+  uint32_t held; /* pieces of a frame whose end has not arrived; above SHUNT_ECHO_PIECES: the
+                    rest of a frame that has too many is being dropped */
   struct shunt_frame pieces[SHUNT_ECHO_PIECES];
 };
 
@@ -62,11 +64,23 @@ static inline uint64_t shunt_echo_answered(const struct shunt_echo *echo)
 /* Unanswered frames of all causes together. */
 uint64_t shunt_echo_unanswered(const struct shunt_echo *echo);
 
-/* What the inline round leaves to a call. A frame (or a piece of one): pieces of answers are
- * appended to out at *answers, buffers to repost to drops at *dropped. Not for direct use. */
+/* What the inline rounds leave to a call. Not for direct use.
+ *
+ * _refill       take back what was sent and give it to the receive ring; returns received
+ * _slow         a piece that can't take the fast path: pieces of answers are appended to out at
+ *               *answers, buffers to repost to drops at *dropped
+ * _drop_unsent  answers that the send ring has no room for: count them and repost their buffers
+ * _no_room      the same for one, in a round of one; returns 1
+ * _one          a round of one from behind rx_poll on; returns 1 */
+unsigned shunt_echo_refill(struct shunt_queue *q, struct shunt_echo *echo, unsigned received);
 void shunt_echo_slow(struct shunt_queue *q, struct shunt_echo *echo,
                      const struct shunt_frame *piece, struct shunt_frame out[], unsigned *answers,
                      shunt_buf drops[], unsigned *dropped);
+void shunt_echo_drop_unsent(struct shunt_queue *q, struct shunt_echo *echo,
+                            const struct shunt_frame out[], unsigned n);
+unsigned shunt_echo_no_room(struct shunt_queue *q, struct shunt_echo *echo, shunt_buf addr);
+unsigned shunt_echo_one(struct shunt_queue *q, struct shunt_echo *echo, shunt_buf addr,
+                        uint32_t flags, uint16_t len, uint16_t vlan);
 
 static inline int shunt_echo_matches(const uint8_t *bytes, const uint8_t wanted[4],
                                      const uint8_t mask[4])
@@ -79,20 +93,24 @@ static inline int shunt_echo_matches(const uint8_t *bytes, const uint8_t wanted[
 }
 
 /* Whether the frame is an ICMP echo request in a plain datagram to one station: Ethernet II, IPv4
- * without options, no fragment, protocol 1, type 8. */
+ * without options, no fragment, protocol 1, type 8. One checksum is left out, that of a request
+ * which is zero but for its type: there the step of RFC 1624 can't tell the two zeros apart (see
+ * shunt_checksum_of_zero). */
 static inline int shunt_echo_is_plain(const uint8_t *frame)
 {
   static const uint8_t ethernet_ip[4] = {0x08, 0x00, 0x45, 0},
                        ethernet_ip_mask[4] = {255, 255, 255};
   /* Flags and offset, of which DF may be set; time to live; protocol. */
   static const uint8_t whole_icmp[4] = {0, 0, 0, 1}, whole_icmp_mask[4] = {0xBF, 0xFF, 0, 0xFF};
-  return shunt_echo_matches(frame + 12, ethernet_ip, ethernet_ip_mask) &&
-         shunt_echo_matches(frame + 20, whole_icmp, whole_icmp_mask) && frame[34] == 8 &&
-         !(frame[0] & 1);
+  static const uint8_t two_zeros[2] = {0xF7, 0xFF};
+  return SHUNT_LIKELY(shunt_echo_matches(frame + 12, ethernet_ip, ethernet_ip_mask)) &&
+         SHUNT_LIKELY(shunt_echo_matches(frame + 20, whole_icmp, whole_icmp_mask)) &&
+         SHUNT_LIKELY(frame[34] == 8) && SHUNT_LIKELY(!(frame[0] & 1)) &&
+         SHUNT_LIKELY(memcmp(frame + 36, two_zeros, 2) != 0);
 }
 
-/* Turn such a request into its answer. bytes: of the frame. */
-static inline void shunt_echo_crop(uint8_t *frame, uint32_t bytes)
+/* Turn such a request into its answer. */
+static inline void shunt_echo_crop(uint8_t *frame)
 {
   static const uint8_t ipv4_type[2] = {0x08, 0x00};
   static const uint8_t request[2] = {8, 0}, reply[2] = {0, 0};
@@ -111,24 +129,46 @@ static inline void shunt_echo_crop(uint8_t *frame, uint32_t bytes)
   memcpy(&old_word, request, 2);
   memcpy(&new_word, reply, 2);
   memcpy(&checksum, frame + 36, 2);
-  checksum = shunt_checksum_update(checksum, old_word, new_word);
-  if (SHUNT_UNLIKELY(!checksum))
-    checksum = shunt_checksum_of_zero(frame + 38, bytes - 38);
+  const uint32_t step = (uint16_t)~old_word + (uint32_t)new_word; /* ~m + m' of RFC 1624, eq. 3 */
+  const uint32_t sum = 0xFFFFu - checksum + step;
+  /* At most 0x1FFFF - 8, so folding once is enough. */
+  checksum = (uint16_t) ~((sum & 0xFFFF) + (sum >> 16));
   memcpy(frame + 36, &checksum, 2);
   frame[34] = 0;
 }
 
-/* Take back what was sent and give it to the receive ring. */
-SHUNT_INLINE void shunt_echo_refill_with(const struct shunt_queue_verbs *verbs,
-                                         struct shunt_queue *q, struct shunt_echo *echo)
+/* An Ethernet, an IPv4 and an ICMP header. */
+#define SHUNT_ECHO_LEAST_LEN 42
+
+/* Whether a received piece can take the fast path, as far as its bytes don't matter: it is a whole
+ * frame that needs nothing of the NIC when it is sent. */
+static inline int shunt_echo_is_simple(const struct shunt_echo *echo,
+                                       const struct shunt_frame *piece)
 {
-  shunt_buf bufs[SHUNT_ECHO_BATCH];
-  unsigned free;
-  do {
-    free = verbs->tx_poll(q, bufs, SHUNT_ECHO_BATCH);
-    echo->in_flight -= free;
-    verbs->rx_post(q, bufs, free);
-  } while (free == SHUNT_ECHO_BATCH);
+  return SHUNT_LIKELY(!(piece->flags & SHUNT_FRAME_SEND_FLAGS)) &&
+         SHUNT_LIKELY(piece->len >= echo->least_len);
+}
+
+/* A round of one frame: no array, no loop, and every call the last thing that is done, so that
+ * nothing has to be kept over it. */
+SHUNT_INLINE unsigned shunt_echo_single_with(const struct shunt_queue_verbs *verbs,
+                                             struct shunt_queue *q, struct shunt_echo *echo)
+{
+  struct shunt_frame frame;
+  if (!verbs->rx_poll(q, &frame, 1))
+    return shunt_echo_refill(q, echo, 0);
+  uint8_t *bytes = q->base + frame.addr;
+  if (SHUNT_UNLIKELY(!shunt_echo_is_simple(echo, &frame)) ||
+      SHUNT_UNLIKELY(!shunt_echo_is_plain(bytes)))
+    return shunt_echo_one(q, echo, frame.addr, frame.flags, frame.len, frame.vlan);
+  shunt_echo_crop(bytes);
+  if (SHUNT_UNLIKELY(!verbs->tx_post(q, &frame, 1)))
+    return shunt_echo_no_room(q, echo, frame.addr);
+  verbs->tx_push(q);
+  echo->sent++;
+  if (SHUNT_UNLIKELY(!--echo->until_refill))
+    return shunt_echo_refill(q, echo, 1);
+  return 1;
 }
 
 /* shunt_echo_round, with the verbs of a table that the compiler can see. */
@@ -136,34 +176,33 @@ SHUNT_INLINE unsigned shunt_echo_round_with(const struct shunt_queue_verbs *verb
                                             struct shunt_queue *q, struct shunt_echo *echo,
                                             unsigned batch)
 {
+  if (__builtin_constant_p(batch) && batch == 1)
+    return shunt_echo_single_with(verbs, q, echo);
   struct shunt_frame in[SHUNT_ECHO_BATCH], out[SHUNT_ECHO_BATCH + SHUNT_ECHO_PIECES];
   shunt_buf drops[SHUNT_ECHO_BATCH + SHUNT_ECHO_PIECES];
   unsigned answers = 0, dropped = 0, received = verbs->rx_poll(q, in, batch);
 
   for (unsigned i = 0; i < received; i++) {
-    uint8_t *frame = q->base + in[i].addr;
-    if (SHUNT_UNLIKELY(in[i].flags & SHUNT_FRAME_MORE) || SHUNT_UNLIKELY(echo->careful) ||
-        SHUNT_UNLIKELY(in[i].len < 42) || SHUNT_UNLIKELY(!shunt_echo_is_plain(frame))) {
+    uint8_t *bytes = q->base + in[i].addr;
+    if (SHUNT_UNLIKELY(!shunt_echo_is_simple(echo, &in[i])) ||
+        SHUNT_UNLIKELY(!shunt_echo_is_plain(bytes))) {
       shunt_echo_slow(q, echo, &in[i], out, &answers, drops, &dropped);
       continue;
     }
-    shunt_echo_crop(frame, in[i].len);
+    shunt_echo_crop(bytes);
     memcpy(&out[answers++], &in[i], offsetof(struct shunt_frame, hash));
   }
   if (answers) {
     unsigned sent = verbs->tx_post(q, out, answers);
     verbs->tx_push(q);
-    echo->in_flight += sent;
     echo->sent += sent;
-    for (; SHUNT_UNLIKELY(sent < answers); sent++) {
-      drops[dropped++] = out[sent].addr;
-      echo->no_room += !(out[sent].flags & SHUNT_FRAME_MORE);
-    }
+    if (SHUNT_UNLIKELY(sent < answers))
+      shunt_echo_drop_unsent(q, echo, out + sent, answers - sent);
   }
   if (dropped)
     verbs->rx_post(q, drops, dropped);
-  if (echo->in_flight >= SHUNT_ECHO_BATCH || (!received && echo->in_flight))
-    shunt_echo_refill_with(verbs, q, echo);
+  if (echo->sent - echo->returned >= SHUNT_ECHO_BATCH || !received)
+    shunt_echo_refill(q, echo, received);
   return received;
 }
 

@@ -28,6 +28,8 @@ struct shunt_ixgbe_slot {
   uint32_t reserved;
 };
 
+enum shunt_ixgbe_tail { SHUNT_IXGBE_RDT, SHUNT_IXGBE_TDT };
+
 /* A queue pair. Read what you like; write nothing. */
 struct shunt_ixgbe_queue {
   struct shunt_queue head;
@@ -35,9 +37,6 @@ struct shunt_ixgbe_queue {
   /* Both directions. Device address of region offset o: o + delta[o >> SHUNT_REGION_ALIGN_SHIFT] */
   const uint64_t *delta;
   uint64_t buf_mask; /* clears the offset inside a buffer */
-  /* Rings a doorbell that can't be reached as memory; only where rdt or tdt is NULL. */
-  void (*doorbell)(struct shunt_ixgbe_queue *q, uint32_t register_offset, uint32_t value);
-  uint32_t rdt_offset, tdt_offset; /* in BAR 0 */
 
   /* Receive: rx_head <= rx_told <= rx_tail <= rx_head + rx_mask */
   union ixgbe_rx_desc *rx_ring;
@@ -45,14 +44,13 @@ struct shunt_ixgbe_queue {
   volatile uint32_t *rdt;
   uint64_t rx_keep; /* what of a descriptor's status, length and tag is passed on */
   uint32_t rx_mask;
-  uint32_t rx_head;    /* next descriptor that the NIC fills */
-  uint32_t rx_tail;    /* next slot that rx_post fills */
-  uint32_t rx_told;    /* rx_tail as the NIC knows it */
-  uint32_t rx_batch;   /* descriptors that may be kept from the NIC for a while ... */
-  uint32_t rx_low;     /* ... unless it has fewer than these */
-  uint8_t rx_metadata; /* fill in the second half of struct shunt_frame */
+  uint32_t rx_head;  /* next descriptor that the NIC fills */
+  uint32_t rx_tail;  /* next slot that rx_post fills */
+  uint32_t rx_told;  /* rx_tail as the NIC knows it */
+  uint32_t rx_batch; /* descriptors that may be kept from the NIC for a while ... */
+  uint32_t rx_low;   /* ... unless it has fewer than these */
 
-  /* Send: tx_head <= tx_done <= tx_unreported <= tx_pushed <= tx_tail <= tx_head + tx_mask */
+  /* Send: tx_head <= tx_done <= tx_unreported <= tx_tail <= tx_head + tx_mask */
   uint8_t tx_contexts; /* the ring has held context descriptors: poll skips them */
   union ixgbe_tx_desc *tx_ring;
   struct shunt_ixgbe_slot *tx_slots;
@@ -61,25 +59,31 @@ struct shunt_ixgbe_queue {
   uint32_t tx_head;       /* next buffer that tx_poll returns */
   uint32_t tx_done;       /* sent, as far as we know */
   uint32_t tx_unreported; /* first descriptor behind the last one that carries RS */
-  uint32_t tx_pushed;     /* tx_tail as the NIC knows it */
   uint32_t tx_tail;       /* next slot that tx_post fills */
   uint32_t tx_interval;   /* descriptors from one report to the next, at least */
 
+  /* Where the tails can't be reached as memory, rdt and tdt point to trapped_tails, and the
+   * portable calls, which know it, pass on what the inline ones left there. */
+  uint32_t trapped_tails[2]; /* by enum shunt_ixgbe_tail */
+  void (*doorbell)(struct shunt_ixgbe_queue *q, enum shunt_ixgbe_tail tail, uint32_t value);
   void *driver; /* the driver's own */
 };
 
 #define SHUNT_IXGBE_CONTEXT UINT64_MAX
 
-/* The inline view of a queue, or NULL where q is not an 82599's, or is a checked port's: there the
- * portable calls must be used. */
+/* The inline view of a queue, or NULL where only the portable calls will do: q is not an 82599's,
+ * or a checked port's, or its doorbells can't be reached as memory. */
 struct shunt_ixgbe_queue *shunt_ixgbe_queue(struct shunt_queue *q);
 
-/* What the inline calls leave to a call: the part of a burst behind the ring's end, frames with
- * metadata, frames of several pieces or with offloads or tags, rings that hold context descriptors.
- * Not for direct use. */
-unsigned shunt_ixgbe_rx_post_rest(struct shunt_ixgbe_queue *q, const shunt_buf bufs[], unsigned n);
+/* shunt_rx_poll with hash and time stamp, for a port opened with rx_metadata: its portable calls
+ * are this one. */
 unsigned shunt_ixgbe_rx_poll_metadata(struct shunt_ixgbe_queue *q, struct shunt_frame frames[],
                                       unsigned n);
+
+/* What the inline calls leave to a call: the part of a burst behind the ring's end, frames of
+ * several pieces or with offloads or tags, rings that hold context descriptors. Not for direct
+ * use. */
+unsigned shunt_ixgbe_rx_post_rest(struct shunt_ixgbe_queue *q, const shunt_buf bufs[], unsigned n);
 unsigned shunt_ixgbe_tx_post_rest(struct shunt_ixgbe_queue *q, const struct shunt_frame frames[],
                                   unsigned n);
 unsigned shunt_ixgbe_tx_poll_contexts(struct shunt_ixgbe_queue *q, shunt_buf bufs[], unsigned n);
@@ -95,14 +99,10 @@ static inline void shunt_ixgbe_store_barrier(void)
 #endif
 }
 
-static inline void shunt_ixgbe_ring_doorbell(struct shunt_ixgbe_queue *q, volatile uint32_t *tail,
-                                             uint32_t register_offset, uint32_t value)
+static inline void shunt_ixgbe_ring_doorbell(volatile uint32_t *tail, uint32_t value)
 {
   shunt_ixgbe_store_barrier();
-  if (SHUNT_LIKELY(tail != NULL))
-    __atomic_store_n(tail, value, __ATOMIC_RELEASE);
-  else
-    q->doorbell(q, register_offset, value);
+  __atomic_store_n(tail, value, __ATOMIC_RELEASE);
 }
 
 static inline uint64_t shunt_ixgbe_address(const struct shunt_ixgbe_queue *q, uint64_t offset)
@@ -118,7 +118,8 @@ static inline uint32_t shunt_ixgbe_run(uint32_t slot, uint32_t mask, uint32_t wa
   return wanted < straight ? wanted : straight;
 }
 
-/* A burst of one that the compiler knows of needs no loop. */
+/* A burst of one that the compiler knows of has code of its own: no loop, and no frame whose
+ * address is taken, so that it stays in registers. */
 #define SHUNT_IXGBE_SINGLE(n) (__builtin_constant_p(n) && (n) == 1)
 
 static inline void shunt_ixgbe_rx_put(uint64_t buf_mask, const uint64_t *delta,
@@ -138,7 +139,7 @@ SHUNT_INLINE unsigned shunt_ixgbe_rx_post(struct shunt_ixgbe_queue *q, const shu
 {
   const uint32_t tail = q->rx_tail, mask = q->rx_mask, slot = tail & mask;
   const uint32_t room = mask - (tail - q->rx_head), most = n < room ? n : room;
-  const uint32_t run = SHUNT_IXGBE_SINGLE(n) ? most : shunt_ixgbe_run(slot, mask, most);
+  const uint32_t run = shunt_ixgbe_run(slot, mask, most);
   const uint64_t *const delta = q->delta, buf_mask = q->buf_mask;
   union ixgbe_rx_desc *const desc = q->rx_ring + slot;
   struct shunt_ixgbe_slot *const slots = q->rx_slots + slot;
@@ -154,7 +155,7 @@ SHUNT_INLINE unsigned shunt_ixgbe_rx_post(struct shunt_ixgbe_queue *q, const shu
     return run + shunt_ixgbe_rx_post_rest(q, bufs + run, n - run);
   if (now - told >= q->rx_batch || (told - q->rx_head < q->rx_low && now != told)) {
     q->rx_told = now;
-    shunt_ixgbe_ring_doorbell(q, q->rdt, q->rdt_offset, now & mask);
+    shunt_ixgbe_ring_doorbell(q->rdt, now & mask);
   }
   return run;
 }
@@ -174,17 +175,34 @@ static inline void shunt_ixgbe_rx_take(uint64_t status, uint64_t keep,
   memcpy((char *)frame + offsetof(struct shunt_frame, flags), &status, sizeof(status));
 }
 
-/* As shunt_rx_poll. A burst ends at the ring's end, so only 0 means that nothing is there. */
+SHUNT_INLINE unsigned shunt_ixgbe_rx_poll_one(struct shunt_ixgbe_queue *q,
+                                              struct shunt_frame *frame)
+{
+  const uint32_t slot = q->rx_head & q->rx_mask;
+  uint64_t status = shunt_ixgbe_rx_status(q->rx_ring + slot);
+  if (!(status & IXGBE_RXD_STAT_DD))
+    return 0;
+  status = (status & q->rx_keep) ^ IXGBE_RXD_STAT_EOP;
+  frame->addr = q->rx_slots[slot].addr;
+  frame->flags = (uint32_t)status;
+  frame->len = (uint16_t)(status >> 32);
+  frame->vlan = (uint16_t)(status >> 48);
+  q->rx_head++;
+  return 1;
+}
+
+/* As shunt_rx_poll, without the second half of struct shunt_frame. A burst ends at the ring's end,
+ * so only 0 means that nothing is there. */
 SHUNT_INLINE unsigned shunt_ixgbe_rx_poll(struct shunt_ixgbe_queue *q, struct shunt_frame frames[],
                                           unsigned n)
 {
-  if (SHUNT_UNLIKELY(q->rx_metadata))
-    return shunt_ixgbe_rx_poll_metadata(q, frames, n);
+  if (SHUNT_IXGBE_SINGLE(n))
+    return shunt_ixgbe_rx_poll_one(q, frames);
   const uint32_t slot = q->rx_head & q->rx_mask;
   const uint64_t keep = q->rx_keep;
   const union ixgbe_rx_desc *desc = q->rx_ring + slot;
   const struct shunt_ixgbe_slot *slots = q->rx_slots + slot;
-  const uint32_t run = SHUNT_IXGBE_SINGLE(n) ? 1 : shunt_ixgbe_run(slot, q->rx_mask, n);
+  const uint32_t run = shunt_ixgbe_run(slot, q->rx_mask, n);
   size_t got = 0;
   /* A slot that was never posted holds no DD: rings start zeroed, and rx_put clears it. */
   for (; got + SHUNT_FOUR <= run; got += SHUNT_FOUR) {
@@ -222,13 +240,30 @@ static inline void shunt_ixgbe_tx_put(const uint64_t *delta, union ixgbe_tx_desc
   desc->quad[1] = frame->len * SHUNT_IXGBE_TX_LENGTHS + SHUNT_IXGBE_TX_WHOLE;
 }
 
+SHUNT_INLINE unsigned shunt_ixgbe_tx_post_one(struct shunt_ixgbe_queue *q,
+                                              const struct shunt_frame *frame)
+{
+  const uint32_t tail = q->tx_tail, mask = q->tx_mask, slot = tail & mask;
+  if (SHUNT_UNLIKELY(tail - q->tx_head == mask))
+    return 0;
+  if (SHUNT_UNLIKELY(frame->flags & SHUNT_FRAME_SEND_FLAGS)) {
+    struct shunt_frame copy = *frame;
+    return shunt_ixgbe_tx_post_rest(q, &copy, 1);
+  }
+  shunt_ixgbe_tx_put(q->delta, q->tx_ring + slot, q->tx_slots + slot, frame);
+  q->tx_tail = tail + 1;
+  return 1;
+}
+
 /* As shunt_tx_post. */
 SHUNT_INLINE unsigned shunt_ixgbe_tx_post(struct shunt_ixgbe_queue *q,
                                           const struct shunt_frame frames[], unsigned n)
 {
+  if (SHUNT_IXGBE_SINGLE(n))
+    return shunt_ixgbe_tx_post_one(q, frames);
   const uint32_t tail = q->tx_tail, mask = q->tx_mask, slot = tail & mask;
   const uint32_t room = mask - (tail - q->tx_head), most = n < room ? n : room;
-  const uint32_t run = SHUNT_IXGBE_SINGLE(n) ? most : shunt_ixgbe_run(slot, mask, most);
+  const uint32_t run = shunt_ixgbe_run(slot, mask, most);
   const uint64_t *const delta = q->delta;
   union ixgbe_tx_desc *const desc = q->tx_ring + slot;
   struct shunt_ixgbe_slot *const slots = q->tx_slots + slot;
@@ -254,54 +289,40 @@ SHUNT_INLINE unsigned shunt_ixgbe_tx_post(struct shunt_ixgbe_queue *q,
  * tx_report_interval says that it is too early. */
 SHUNT_INLINE void shunt_ixgbe_tx_push(struct shunt_ixgbe_queue *q)
 {
-  uint32_t tail = q->tx_tail, mask = q->tx_mask;
-  if (tail == q->tx_pushed)
-    return;
+  const uint32_t tail = q->tx_tail, mask = q->tx_mask;
   if (tail - q->tx_unreported >= q->tx_interval) {
     q->tx_ring[(tail - 1) & mask].read.cmd_type_len |= IXGBE_TXD_RS;
     q->tx_slots[q->tx_unreported & mask].report_end = tail;
     q->tx_unreported = tail;
   }
-  q->tx_pushed = tail;
-  shunt_ixgbe_ring_doorbell(q, q->tdt, q->tdt_offset, tail & mask);
+  shunt_ixgbe_ring_doorbell(q->tdt, tail & mask);
 }
 
-/* As shunt_tx_poll. Looks at the one descriptor that carries RS, not at each. */
+/* As shunt_tx_poll. Looks at the descriptors that carry RS, not at each. A burst ends at the ring's
+ * end, so only 0 means that nothing is there. */
 SHUNT_INLINE unsigned shunt_ixgbe_tx_poll(struct shunt_ixgbe_queue *q, shunt_buf bufs[], unsigned n)
 {
   if (SHUNT_UNLIKELY(q->tx_contexts))
     return shunt_ixgbe_tx_poll_contexts(q, bufs, n);
-  const uint32_t mask = q->tx_mask;
-  uint32_t head = q->tx_head, done = q->tx_done;
-  unsigned got = 0;
-  for (;;) {
-    uint32_t ready = done - head, wanted = n - got, slot = head & mask;
-    const uint32_t run = shunt_ixgbe_run(slot, mask, ready < wanted ? ready : wanted);
-    const struct shunt_ixgbe_slot *slots = q->tx_slots + slot;
-    shunt_buf *buf = bufs + got;
-    size_t i = 0;
-    for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR)
-      SHUNT_EACH_OF_FOUR (k)
-        buf[i + k] = slots[i + k].addr;
-    for (; i < run; i++)
-      buf[i] = slots[i].addr;
-    head += run;
-    got += run;
-    if (got == n)
+  const uint32_t head = q->tx_head, mask = q->tx_mask, slot = head & mask;
+  const struct shunt_ixgbe_slot *const slots = q->tx_slots + slot;
+  uint32_t done = q->tx_done;
+  while (done - head < n && done != q->tx_unreported) {
+    const uint32_t end = q->tx_slots[done & mask].report_end;
+    const union ixgbe_tx_desc *last = &q->tx_ring[(end - 1) & mask];
+    if (!(__atomic_load_n(&last->wb.status, __ATOMIC_ACQUIRE) & IXGBE_TXD_STAT_DD))
       break;
-    if (head != done)
-      continue;
-    if (done == q->tx_unreported)
-      break;
-    uint32_t end = q->tx_slots[done & mask].report_end;
-    uint32_t status = __atomic_load_n(&q->tx_ring[(end - 1) & mask].wb.status, __ATOMIC_ACQUIRE);
-    if (!(status & IXGBE_TXD_STAT_DD))
-      break;
-    done = end;
+    q->tx_done = done = end;
   }
-  q->tx_head = head;
-  q->tx_done = done;
-  return got;
+  const uint32_t ready = done - head, run = shunt_ixgbe_run(slot, mask, ready < n ? ready : n);
+  size_t i = 0;
+  for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR)
+    SHUNT_EACH_OF_FOUR (k)
+      bufs[i + k] = slots[i + k].addr;
+  for (; i < run; i++)
+    bufs[i] = slots[i].addr;
+  q->tx_head = head + run;
+  return run;
 }
 
 /* The verbs above as a table, for code that takes one: called through a constant table that the

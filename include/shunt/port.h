@@ -148,7 +148,8 @@ inline unsigned shunt_rx_post(struct shunt_queue *q, const shunt_buf bufs[], uns
  *
  * Owner    the caller owns the buffers of the frames returned
  * Thread   the one that owns q
- * Returns  how many, 0..n; never waits. A frame's pieces may be split over two calls. */
+ * Returns  how many, 0..n; never waits. Fewer than n does not mean that there are no more (a burst
+ *          may end at the ring's end); 0 does. A frame's pieces may be split over two calls. */
 inline unsigned shunt_rx_poll(struct shunt_queue *q, struct shunt_frame frames[], unsigned n)
 {
   return q->verbs->rx_poll(q, frames, n);
@@ -177,7 +178,8 @@ inline void shunt_tx_push(struct shunt_queue *q)
  *
  * bufs     each is the addr of a piece as it was posted
  * Thread   the one that owns q
- * Returns  how many, 0..n; never waits */
+ * Returns  how many, 0..n; never waits. Fewer than n does not mean that there are no more; 0 does
+ */
 inline unsigned shunt_tx_poll(struct shunt_queue *q, shunt_buf bufs[], unsigned n)
 {
   return q->verbs->tx_poll(q, bufs, n);

@@ -5,7 +5,9 @@ void shunt_echo_init(struct shunt_echo *echo, const struct shunt_host *host, int
 {
   memset(echo, 0, sizeof(*echo));
   echo->host = *host;
-  echo->validate = echo->careful = validate != 0;
+  echo->validate = validate != 0;
+  echo->until_refill = SHUNT_ECHO_BATCH;
+  echo->least_len = validate ? UINT32_MAX : SHUNT_ECHO_LEAST_LEN;
 }
 
 unsigned shunt_echo_round(struct shunt_queue *q, struct shunt_echo *echo, unsigned batch)
@@ -69,7 +71,7 @@ void shunt_echo_slow(struct shunt_queue *q, struct shunt_echo *echo,
 {
   uint32_t verify = echo->validate ? SHUNT_PARSE_VERIFY_ALL : 0;
   bool more = piece->flags & SHUNT_FRAME_MORE;
-  echo->careful = more || echo->validate;
+  echo->least_len = more || echo->validate ? UINT32_MAX : SHUNT_ECHO_LEAST_LEN;
   if (echo->held >= SHUNT_ECHO_PIECES) {
     drop_long_frame(echo, piece, drops, dropped);
     return;
@@ -92,4 +94,53 @@ void shunt_echo_slow(struct shunt_queue *q, struct shunt_echo *echo,
     echo->unanswered[cause]++;
   }
   echo->held = 0;
+}
+
+void shunt_echo_drop_unsent(struct shunt_queue *q, struct shunt_echo *echo,
+                            const struct shunt_frame out[], unsigned n)
+{
+  for (unsigned i = 0; i < n; i++) {
+    shunt_rx_post(q, &out[i].addr, 1);
+    echo->no_room += !(out[i].flags & SHUNT_FRAME_MORE);
+  }
+}
+
+unsigned shunt_echo_no_room(struct shunt_queue *q, struct shunt_echo *echo, shunt_buf addr)
+{
+  struct shunt_frame unsent = {.addr = addr};
+  shunt_echo_drop_unsent(q, echo, &unsent, 1);
+  return 1;
+}
+
+unsigned shunt_echo_one(struct shunt_queue *q, struct shunt_echo *echo, shunt_buf addr,
+                        uint32_t flags, uint16_t len, uint16_t vlan)
+{
+  const struct shunt_frame piece = {.addr = addr, .flags = flags, .len = len, .vlan = vlan};
+  struct shunt_frame out[SHUNT_ECHO_PIECES];
+  shunt_buf drops[SHUNT_ECHO_PIECES + 1];
+  unsigned answers = 0, dropped = 0;
+  shunt_echo_slow(q, echo, &piece, out, &answers, drops, &dropped);
+  if (answers) {
+    unsigned sent = shunt_tx_post(q, out, answers);
+    shunt_tx_push(q);
+    echo->sent += sent;
+    shunt_echo_drop_unsent(q, echo, out + sent, answers - sent);
+  }
+  shunt_rx_post(q, drops, dropped);
+  return 1;
+}
+
+unsigned shunt_echo_refill(struct shunt_queue *q, struct shunt_echo *echo, unsigned received)
+{
+  shunt_buf bufs[SHUNT_ECHO_BATCH];
+  unsigned free = SHUNT_ECHO_BATCH;
+  /* Again where the burst ended at the ring's end, or a backlog could grow. */
+  for (bool more = echo->sent != echo->returned; more;
+       more = free && echo->sent - echo->returned >= free) {
+    free = shunt_tx_poll(q, bufs, SHUNT_ECHO_BATCH);
+    echo->returned += free;
+    shunt_rx_post(q, bufs, free);
+  }
+  echo->until_refill = SHUNT_ECHO_BATCH;
+  return received;
 }

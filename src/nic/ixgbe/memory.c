@@ -27,6 +27,12 @@ static int map_region(struct ixgbe *ixgbe, struct shunt_region *region, uint64_t
   return 0;
 }
 
+static void ring_doorbell(struct shunt_ixgbe_queue *q, enum shunt_ixgbe_tail tail, uint32_t value)
+{
+  unsigned i = q->head.index;
+  ixgbe_write(q->driver, tail == SHUNT_IXGBE_RDT ? IXGBE_RDT(i) : IXGBE_TDT(i), value);
+}
+
 static int create_rings(struct ixgbe *ixgbe, struct shunt_error *error)
 {
   uint64_t descriptors = ixgbe->options.rx_ring + ixgbe->options.tx_ring;
@@ -62,7 +68,6 @@ static int create_queue(struct ixgbe *ixgbe, unsigned index)
     return -ENOMEM;
 
   uint32_t buf_bytes = shunt_region_buf_bytes(options->region);
-  q->head.verbs = &ixgbe_verbs;
   q->head.base = shunt_region_base(options->region);
   q->head.port = &ixgbe->port;
   q->head.index = index;
@@ -70,6 +75,9 @@ static int create_queue(struct ixgbe *ixgbe, unsigned index)
   q->delta = ixgbe->frame_delta;
   q->buf_mask = ~(uint64_t)(buf_bytes - 1);
   q->driver = ixgbe;
+  q->doorbell = ring_doorbell;
+  ixgbe_verbs_install(q, pci_direct(ixgbe->pci, IXGBE_RDT(index)),
+                      pci_direct(ixgbe->pci, IXGBE_TDT(index)), options->rx_metadata);
   return 0;
 }
 

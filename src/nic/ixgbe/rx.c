@@ -50,14 +50,14 @@ static uint32_t split_receive_control(const struct ixgbe *ixgbe, const struct sh
 
 /* Of a descriptor's second quadword: the length always, the tag and the bits that speak of metadata
  * only where somebody asked for them. */
-static uint64_t what_to_keep(const struct shunt_ixgbe_queue *q, bool rx_time)
+static uint64_t what_to_keep(const struct shunt_port_options *options)
 {
   uint64_t keep = SHUNT_FRAME_MORE | SHUNT_FRAME_L4_CHECKED | SHUNT_FRAME_IP_CHECKED |
                   SHUNT_FRAME_DAMAGED | SHUNT_FRAME_L4_BAD | SHUNT_FRAME_IP_BAD;
   keep |= UINT64_C(0xFFFF) << 32;
-  if (q->rx_metadata)
+  if (options->rx_metadata)
     keep |= SHUNT_FRAME_VLAN | UINT64_C(0xFFFF) << 48;
-  return rx_time ? keep | SHUNT_FRAME_TIME : keep;
+  return options->rx_time ? keep | SHUNT_FRAME_TIME : keep;
 }
 
 /* 4.6.7.1: the ring's place and length, the buffers' length. Empty: head == tail. */
@@ -70,10 +70,7 @@ static void set_up_queue(struct ixgbe *ixgbe, struct shunt_ixgbe_queue *q)
   q->rx_mask = descriptors - 1;
   q->rx_batch = descriptors / 4;
   q->rx_low = descriptors / 2;
-  q->rx_metadata = ixgbe->options.rx_metadata || ixgbe->options.rx_time;
-  q->rx_keep = what_to_keep(q, ixgbe->options.rx_time);
-  q->rdt_offset = IXGBE_RDT(i);
-  q->rdt = pci_direct(ixgbe->pci, IXGBE_RDT(i));
+  q->rx_keep = what_to_keep(&ixgbe->options);
 
   ixgbe_write(ixgbe, IXGBE_RDBAL(i), (uint32_t)address);
   ixgbe_write(ixgbe, IXGBE_RDBAH(i), (uint32_t)(address >> 32));

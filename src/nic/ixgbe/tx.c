@@ -31,11 +31,6 @@ static void start_packet_buffer(struct ixgbe *ixgbe)
   ixgbe_clear(ixgbe, IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS);
 }
 
-static void doorbell(struct shunt_ixgbe_queue *q, uint32_t register_offset, uint32_t value)
-{
-  ixgbe_write(q->driver, register_offset, value);
-}
-
 /* 4.6.8.1 */
 static void set_up_queue(struct ixgbe *ixgbe, struct shunt_ixgbe_queue *q)
 {
@@ -45,9 +40,6 @@ static void set_up_queue(struct ixgbe *ixgbe, struct shunt_ixgbe_queue *q)
   q->tx_ring = ixgbe_ring_take(ixgbe, descriptors, &address);
   q->tx_mask = descriptors - 1;
   q->tx_interval = ixgbe->options.tx_report_interval;
-  q->tdt_offset = IXGBE_TDT(i);
-  q->tdt = pci_direct(ixgbe->pci, IXGBE_TDT(i));
-  q->doorbell = doorbell;
 
   ixgbe_write(ixgbe, IXGBE_TDBAL(i), (uint32_t)address);
   ixgbe_write(ixgbe, IXGBE_TDBAH(i), (uint32_t)(address >> 32));

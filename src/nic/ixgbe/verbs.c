@@ -5,7 +5,50 @@
 
 #include <string.h>
 
-const struct shunt_queue_verbs ixgbe_verbs = SHUNT_IXGBE_VERBS;
+static struct shunt_ixgbe_queue *of(struct shunt_queue *q)
+{
+  return (struct shunt_ixgbe_queue *)q;
+}
+
+static unsigned rx_poll_metadata(struct shunt_queue *q, struct shunt_frame frames[], unsigned n)
+{
+  return shunt_ixgbe_rx_poll_metadata(of(q), frames, n);
+}
+
+static unsigned trapped_rx_post(struct shunt_queue *q, const shunt_buf bufs[], unsigned n)
+{
+  uint32_t told = of(q)->rx_told;
+  unsigned posted = shunt_ixgbe_rx_post(of(q), bufs, n);
+  if (of(q)->rx_told != told)
+    of(q)->doorbell(of(q), SHUNT_IXGBE_RDT, *of(q)->rdt);
+  return posted;
+}
+
+static void trapped_tx_push(struct shunt_queue *q)
+{
+  shunt_ixgbe_tx_push(of(q));
+  of(q)->doorbell(of(q), SHUNT_IXGBE_TDT, *of(q)->tdt);
+}
+
+/* By whether metadata is wanted, and whether doorbells are trapped. */
+static const struct shunt_queue_verbs tables[2][2] = {
+    {SHUNT_IXGBE_VERBS,
+     {trapped_rx_post, shunt_ixgbe_verb_rx_poll, shunt_ixgbe_verb_tx_post, trapped_tx_push,
+      shunt_ixgbe_verb_tx_poll}},
+    {{shunt_ixgbe_verb_rx_post, rx_poll_metadata, shunt_ixgbe_verb_tx_post,
+      shunt_ixgbe_verb_tx_push, shunt_ixgbe_verb_tx_poll},
+     {trapped_rx_post, rx_poll_metadata, shunt_ixgbe_verb_tx_post, trapped_tx_push,
+      shunt_ixgbe_verb_tx_poll}},
+};
+
+void ixgbe_verbs_install(struct shunt_ixgbe_queue *q, volatile uint32_t *rdt,
+                         volatile uint32_t *tdt, bool metadata)
+{
+  bool trapped = !rdt || !tdt;
+  q->rdt = trapped ? &q->trapped_tails[SHUNT_IXGBE_RDT] : rdt;
+  q->tdt = trapped ? &q->trapped_tails[SHUNT_IXGBE_TDT] : tdt;
+  q->head.verbs = q->head.inner = &tables[metadata][trapped];
+}
 
 /* The RSS type in the lower quadword; flow director puts its own report where the hash is. */
 static bool has_hash(uint32_t info)
@@ -158,7 +201,7 @@ unsigned shunt_ixgbe_tx_poll_contexts(struct shunt_ixgbe_queue *q, shunt_buf buf
 
 struct shunt_ixgbe_queue *shunt_ixgbe_queue(struct shunt_queue *q)
 {
-  if (!q || q->inner != &ixgbe_verbs || q->port->options.checked)
+  if (!q || q->port->options.checked)
     return NULL;
-  return (struct shunt_ixgbe_queue *)q;
+  return q->inner == &tables[0][0] || q->inner == &tables[1][0] ? of(q) : NULL;
 }

@@ -5,8 +5,11 @@
 #include "shunt/ixgbe.h"
 #include "src/port/driver.h"
 
-/* What a queue of this driver has in head.verbs until port.c puts a guard around it. */
-extern const struct shunt_queue_verbs ixgbe_verbs;
+/* Choose the queue's verbs, as port.c finds them before it puts a guard around.
+ *
+ * rdt, tdt  the tail registers as memory; NULL where they are trapped: then q->doorbell is rung */
+void ixgbe_verbs_install(struct shunt_ixgbe_queue *q, volatile uint32_t *rdt,
+                         volatile uint32_t *tdt, bool metadata);
 
 /* ptp.c: the time stamp of the frame just polled, read and released (RXSTMPL/H, datasheet
  * 8.2.3.26.3), in nanoseconds. Called only for descriptors that carry TS. */
