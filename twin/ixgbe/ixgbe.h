@@ -255,7 +255,8 @@ bool twin_ixgbe_ptp_rx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t b
 void twin_ixgbe_ptp_tx(struct twin_ixgbe *twin);
 
 /* link.c: LINKS, AUTOC, carrier from the wire; raises LSC when it changes. Up in loopback too. */
-void twin_ixgbe_link_reset(struct twin_ixgbe *twin); /* what the EEPROM loads into AUTOC */
+/* Take the link down and load AUTOC from the EEPROM; twin_ixgbe_link_update brings it up. */
+void twin_ixgbe_link_reset(struct twin_ixgbe *twin);
 void twin_ixgbe_link_update(struct twin_ixgbe *twin);
 bool twin_ixgbe_link_up(const struct twin_ixgbe *twin);
 uint32_t twin_ixgbe_links_read(struct twin_ixgbe *twin);

@@ -24,6 +24,8 @@ static uint32_t autoc_loaded(const struct twin_ixgbe *twin)
 
 void twin_ixgbe_link_reset(struct twin_ixgbe *twin)
 {
+  twin->link_up = false; /* whoever updates the link next finds it up again */
+  twin->link_was_lost = true;
   bool is_serial = twin->options.device_id == IXGBE_DEVICE_82599_SFP;
   twin_ixgbe_set(twin, IXGBE_AUTOC, autoc_loaded(twin));
   twin_ixgbe_set(twin, IXGBE_AUTOC2,
@@ -82,7 +84,7 @@ void twin_ixgbe_link_update(struct twin_ixgbe *twin)
 {
   bool is_up = link_compute(twin);
   bool partner_answers = is_up && mode_negotiates(link_mode(twin));
-  twin_ixgbe_set(twin, IXGBE_ANLP1, partner_answers ? HW_FIELD(IXGBE_ANLP1_AN_STATE, 1u) : 0);
+  twin_ixgbe_set(twin, IXGBE_LINKS2, partner_answers ? IXGBE_LINKS2_AN_SUPPORTED : 0);
   if (is_up == twin->link_up)
     return;
   twin->link_up = is_up;

@@ -103,7 +103,7 @@ static void special_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t val
   case IXGBE_SWSM:
     twin_ixgbe_set(twin, offset, value);
     return;
-  default: /* STATUS, LINKS, ANLP1, FRTIMER: read only */
+  default: /* STATUS, LINKS, FRTIMER: read only */
     return;
   }
 }
