@@ -451,7 +451,8 @@ void twin_ixgbe_rx_loopback(struct twin_ixgbe *twin, const uint8_t *frame, uint3
 
 /* ---- Queues ---- */
 
-/* 7.1.9: the base lies on 128 bytes, the length is a multiple of 128, not 0. */
+/* 7.1.9: the base lies on 128 bytes, the length is a multiple of 128,
+ * not 0. A queue without such a ring reads as enabled and does nothing. */
 void twin_ixgbe_rx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
 {
   struct rx_queue *queue = &twin->rx->queues[index];
@@ -461,6 +462,7 @@ void twin_ixgbe_rx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
   twin->rx_enabled[index / 64] &= ~bit;
   if (!on)
     return;
+  twin->rx_enabled[index / 64] |= bit;
 
   uint64_t base = (uint64_t)twin_ixgbe_get(twin, IXGBE_RDBAH(index)) << 32 |
                   twin_ixgbe_get(twin, IXGBE_RDBAL(index));
@@ -474,7 +476,6 @@ void twin_ixgbe_rx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
   queue->head = twin_ixgbe_get(twin, IXGBE_RDH(index));
   if (queue->head >= queue->count)
     queue->head = 0;
-  twin->rx_enabled[index / 64] |= bit;
 }
 
 int twin_ixgbe_rx_create(struct twin_ixgbe *twin)

@@ -391,7 +391,8 @@ unsigned twin_ixgbe_tx_poll(struct twin_ixgbe *twin)
   return done;
 }
 
-/* 7.2.3.3, 8.2.3.9.5 - .7: the base lies on 128 bytes, the length is a multiple of 128, not 0. */
+/* 7.2.3.3, 8.2.3.9.5 - .7: the base lies on 128 bytes, the length is a multiple of 128,
+ * not 0. A queue without such a ring reads as enabled and does nothing. */
 void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
 {
   struct tx_queue *queue = &twin->tx->queues[index];
@@ -401,6 +402,7 @@ void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
   twin->tx_enabled[index / 64] &= ~bit;
   if (!on)
     return;
+  twin->tx_enabled[index / 64] |= bit;
 
   uint64_t base = (uint64_t)twin_ixgbe_get(twin, IXGBE_TDBAH(index)) << 32 |
                   twin_ixgbe_get(twin, IXGBE_TDBAL(index));
@@ -414,7 +416,6 @@ void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
   queue->head = twin_ixgbe_get(twin, IXGBE_TDH(index));
   if (queue->head >= queue->count)
     queue->head = 0;
-  twin->tx_enabled[index / 64] |= bit;
 }
 
 int twin_ixgbe_tx_create(struct twin_ixgbe *twin)
