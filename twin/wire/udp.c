@@ -116,6 +116,14 @@ static bool udp_split(const char *text, char *host, size_t host_bytes, const cha
   return true;
 }
 
+/* 0..65535, and nothing around it; getaddrinfo would cut larger numbers. */
+static bool udp_port_valid(const char *port)
+{
+  size_t length = strlen(port);
+  return length >= 1 && length <= 5 && port[strspn(port, "0123456789")] == '\0' &&
+         strtoul(port, NULL, 10) <= UINT16_MAX;
+}
+
 static int udp_parse(const char *text, struct sockaddr_storage *address, socklen_t *bytes,
                      struct shunt_error *error)
 {
@@ -127,8 +135,8 @@ static int udp_parse(const char *text, struct sockaddr_storage *address, socklen
       .ai_socktype = SOCK_DGRAM,
   };
   const char *why = "it is not ADDRESS:PORT or [ADDRESS]:PORT";
-  if (udp_split(text, host, sizeof(host), &port)) {
-    int result = getaddrinfo(host, port[0] != '\0' ? port : "none", &hints, &found);
+  if (udp_split(text, host, sizeof(host), &port) && udp_port_valid(port)) {
+    int result = getaddrinfo(host, port, &hints, &found);
     if (result == 0) {
       memcpy(address, found->ai_addr, found->ai_addrlen);
       *bytes = found->ai_addrlen;
