@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shunt: one command, one file per subcommand. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/shunt/cli.h"
+#include "tools/shunt/config.h"
+
+extern const struct cli_command info_command, doctor_command, bind_command, unbind_command,
+    echo_command, ping_command, forward_command, send_command, recv_command, bench_command,
+    report_command;
+
+static const struct cli_command *const commands[] = {
+    &info_command, &doctor_command, &bind_command,    &unbind_command,
+    &echo_command, &ping_command,   &forward_command, &send_command,
+    &recv_command, &bench_command,  &report_command,
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void help(FILE *out)
+{
+  fputs("usage: shunt COMMAND [options] [arguments]\n\n", out);
+  for (unsigned i = 0; i < COMMANDS; i++)
+    fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+  fputs("\nshunt COMMAND --help tells a command's options, man shunt how devices are named.\n",
+        out);
+}
+
+static int run(const struct cli_command *command, bool only_complete, int argc, char **argv)
+{
+  struct cli cli = {.command = command, .complete = only_complete};
+  int exit = command->run(&cli, argc, argv);
+  cli_config_free(cli.file);
+  return exit;
+}
+
+static const struct cli_command *find(const char *name)
+{
+  for (unsigned i = 0; i < COMMANDS; i++)
+    if (!strcmp(commands[i]->name, name))
+      return commands[i];
+  return NULL;
+}
+
+/* For the shell: the commands, or the options of one. */
+static int complete(int argc, char **argv)
+{
+  if (argc > 2) {
+    const struct cli_command *command = find(argv[2]);
+    return command ? run(command, true, 1, argv) : CLI_USAGE;
+  }
+  for (unsigned i = 0; i < COMMANDS; i++)
+    puts(commands[i]->name);
+  return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+  if (argc < 2) {
+    help(stderr);
+    return CLI_USAGE;
+  }
+  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    const struct cli_command *about = argc > 2 ? find(argv[2]) : NULL;
+    char *asked[] = {argv[0], "--help", NULL};
+    if (about)
+      return run(about, false, 2, asked);
+    help(stdout);
+    return CLI_OK;
+  }
+  if (!strcmp(argv[1], "--version")) {
+    puts("shunt " SHUNT_VERSION);
+    return CLI_OK;
+  }
+  if (!strcmp(argv[1], "--complete"))
+    return complete(argc, argv);
+  const struct cli_command *command = find(argv[1]);
+  if (!command) {
+    fprintf(stderr, "shunt: there is no command \"%s\"\n\n", argv[1]);
+    help(stderr);
+    return CLI_USAGE;
+  }
+  return run(command, false, argc - 1, argv + 1);
+}
