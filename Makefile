@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# A thin front: what is built and how stands in CMakeLists.txt.
+#
+#   make run        build, then the main job: an echo over two 82599 twins, measured; report.html
+#   make test       build, then every test
+#   make build      build into build/; the command is build/bin/shunt
+#   make check      format, lint, sanitizers, fuzz corpora, coverage
+#   make bench      speed beside kernel sockets: build/bench.json
+#   make cost       instructions per packet: build/cost.json
+#   make fuzz       search with libFuzzer, SECONDS=60 a target
+#   make install    PREFIX=/usr/local, DESTDIR=
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+SECONDS ?= 60
+JOBS    := $(shell nproc)
+
+.PHONY: run test build check bench cost fuzz format install clean deps
+
+build: deps
+	@cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+
+deps:
+	@scripts/install-deps build
+
+run: build
+	@$(BUILD)/bin/shunt bench --only rtt --seconds 10 --report report.html
+
+test: build
+	@scripts/install-deps test
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+check:
+	@scripts/install-deps check
+	@scripts/check
+
+bench: build
+	@$(BUILD)/bin/shunt bench --out $(BUILD)/bench.json --report $(BUILD)/bench.html
+
+cost: build
+	@$(BUILD)/bin/shunt-cost $(BUILD)/cost.json
+
+fuzz:
+	@scripts/install-deps check
+	@scripts/fuzz $(SECONDS)
+
+format:
+	@scripts/install-deps check
+	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
+
+install: build
+	@cmake --install $(BUILD)
+
+clean:
+	@rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz build-coverage
