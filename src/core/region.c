@@ -353,8 +353,10 @@ static int region_check_options(const struct shunt_region_options *given,
                                 struct shunt_region_options *options, struct shunt_error *error)
 {
   *options = (struct shunt_region_options){.numa_node = SHUNT_NUMA_ANY};
-  if (given != NULL && given->size < sizeof given->size)
-    return shunt_error_set(error, -EINVAL, "the region's options have no size");
+  if (given != NULL && given->size < sizeof given->size) {
+    shunt_error_set(error, -EINVAL, "the region's options have no size");
+    return -EINVAL;
+  }
   if (given != NULL)
     memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
   if (options->bytes == 0)
@@ -415,11 +417,11 @@ static void region_add_refusal(char *text, size_t bytes, const struct region_pag
     region_append(text, bytes, ": %s", error->remedy);
 }
 
-int region_create(const struct region_system *system, const struct shunt_region_options *given,
+int region_create(const struct region_system *system, const struct shunt_region_options *options,
                   struct shunt_region **region, struct shunt_error *error)
 {
-  struct shunt_region_options options;
-  int code = region_check_options(given, &options, error);
+  struct shunt_region_options complete;
+  int code = region_check_options(options, &complete, error);
   if (code < 0)
     return code;
   struct shunt_region *made = malloc(sizeof *made);
@@ -429,9 +431,9 @@ int region_create(const struct region_system *system, const struct shunt_region_
   char refused[REGION_TEXT_BYTES] = "";
   struct shunt_error why = {0};
   for (size_t i = 0; i < REGION_PAGE_SIZES; i++) {
-    if (!region_allows(&options, &region_pages[i]))
+    if (!region_allows(&complete, &region_pages[i]))
       continue;
-    struct region_attempt attempt = {system, &options, &region_pages[i], made};
+    struct region_attempt attempt = {system, &complete, &region_pages[i], made};
     *made = (struct shunt_region){0};
     code = region_try(&attempt, &why);
     if (code == 0) {
@@ -446,7 +448,7 @@ int region_create(const struct region_system *system, const struct shunt_region_
   if (error != NULL)
     *error = why;
   return shunt_error_within(error, code, "can't make a region of %llu MiB",
-                            (unsigned long long)((options.bytes + MIB - 1) / MIB));
+                            (unsigned long long)((complete.bytes + MIB - 1) / MIB));
 }
 
 int shunt_region_create(const struct shunt_region_options *options, struct shunt_region **region,

@@ -21,7 +21,7 @@ static void route_add(struct route_interfaces *interfaces, const char *name)
       return;
   if (interfaces->count == ROUTE_MOST_INTERFACES || strlen(name) >= IF_NAMESIZE)
     return;
-  strcpy(interfaces->names[interfaces->count++], name);
+  memcpy(interfaces->names[interfaces->count++], name, strlen(name) + 1);
 }
 
 void route_find_interfaces(const char *sys, const char *address,
