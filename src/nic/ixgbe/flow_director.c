@@ -49,11 +49,12 @@ static uint32_t l4_type(uint8_t protocol)
   }
 }
 
-/* The chip writes the compared fields one behind the other (7.1.2.7.4) and XORs together the 15-bit
- * windows of that string which begin at bits where the 32-bit key, repeated, has a one. The string
- * is folded into two dwords here, because windows a multiple of 32 bits apart meet the same key
- * bit: high holds bits 16-31 of each dword in front of the bits that follow them, low the other
- * half. The first dword (pool, flow type, VLAN) has no window at its bit 0. */
+/* 7.1.2.7.4: the compared fields lie in a ring of 336 bits; the 32-bit key, repeated, lies over
+ * bits 1 to 351 of it; each one in the key adds (XOR) the 15 bits that begin there. Windows a
+ * multiple of 32 bits apart meet the same key bit, so all of them are XORed into two dwords first:
+ * low for windows that begin in an upper half (key bits 0-15), high for those in a lower half. The
+ * first dword (pool, flow type, VLAN) is met twice, once aligned and once at the ring's seam 16
+ * bits off; no window begins at its bit 0. */
 uint16_t ixgbe_flow_director_hash(const struct shunt_filter *filter)
 {
   uint32_t first = l4_type(filter->protocol) << 16 | filter->vlan;
