@@ -545,11 +545,17 @@ static void outside_looks_are_rare_when_idle(void **state)
   wire_look_done(&look, 1000, 0);
   assert_false(wire_look_due(&look, 1000 + WIRE_LOOK_NS - 1));
   assert_true(wire_look_due(&look, 1000 + WIRE_LOOK_NS));
+  /* Busy: every poll looks, until nothing has come for a while. */
   wire_look_done(&look, 3000, 5);
   assert_true(wire_look_due(&look, 3000));
-  wire_look_done(&look, 3000, 0);
-  unsigned polls = 1;
-  while (!wire_look_due(&look, 3000))
+  wire_look_done(&look, 3000 + WIRE_LOOK_BUSY_NS - 1, 0);
+  assert_true(wire_look_due(&look, 3000 + WIRE_LOOK_BUSY_NS - 1));
+  uint64_t idle_ns = 3000 + WIRE_LOOK_BUSY_NS;
+  wire_look_done(&look, idle_ns, 0);
+  assert_false(wire_look_due(&look, idle_ns + 1));
+  /* Time may stand still. */
+  unsigned polls = 2;
+  while (!wire_look_due(&look, idle_ns))
     polls++;
   assert_int_equal(polls, WIRE_LOOK_POLLS);
 }

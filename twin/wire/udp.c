@@ -56,7 +56,7 @@ static bool udp_is_peer(const struct udp *udp, const struct sockaddr_storage *fr
 static bool udp_receive(struct udp *udp, uint64_t now_ns)
 {
   struct shunt_wire_statistics *statistics = &udp->end->statistics;
-  struct sockaddr_storage from;
+  struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
   socklen_t from_bytes = sizeof(from);
   /* MSG_TRUNC: the length that the datagram had, also where it did not fit. */
   ssize_t bytes = recvfrom(udp->fd, udp->frame, sizeof(udp->frame), MSG_TRUNC,
@@ -170,6 +170,24 @@ static int udp_open(struct udp *udp, const struct sockaddr_storage *local, sockl
   return code;
 }
 
+static int udp_set_up(struct udp *udp, const char *local, const char *remote,
+                      struct shunt_error *error)
+{
+  struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
+  socklen_t at_bytes = 0;
+  int code = udp_parse(local, &at, &at_bytes, error);
+  if (code == 0)
+    code = udp_parse(remote, &udp->remote, &udp->remote_bytes, error);
+  if (code < 0)
+    return code;
+  if (at.ss_family != udp->remote.ss_family) {
+    code = shunt_error_set(error, -EINVAL, "can't tunnel from %s to %s", local, remote);
+    shunt_error_why(error, "one is an IPv4 address and the other an IPv6 one");
+    return code;
+  }
+  return udp_open(udp, &at, at_bytes, local, error);
+}
+
 int shunt_wire_udp(struct shunt_wire *wire, const char *local, const char *remote,
                    struct shunt_wire_end **end, struct shunt_error *error)
 {
@@ -178,29 +196,21 @@ int shunt_wire_udp(struct shunt_wire *wire, const char *local, const char *remot
       .poll = udp_poll,
       .detached = udp_detached,
   };
-  struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
-  socklen_t at_bytes = 0;
   struct udp *udp = calloc(1, sizeof(*udp));
   if (udp == NULL)
     return shunt_error_set(error, -ENOMEM, "no memory for the tunnel at %s", local);
   udp->fd = -1;
-  int code = udp_parse(local, &at, &at_bytes, error);
-  if (code == 0)
-    code = udp_parse(remote, &udp->remote, &udp->remote_bytes, error);
-  if (code == 0 && at.ss_family != udp->remote.ss_family) {
-    code = shunt_error_set(error, -EINVAL, "can't tunnel from %s to %s", local, remote);
-    shunt_error_why(error, "one is an IPv4 address and the other an IPv6 one");
-  }
-  if (code == 0)
-    code = udp_open(udp, &at, at_bytes, local, error);
+  int code = udp_set_up(udp, local, remote, error);
+  if (code < 0)
+    goto failed;
   char name[WIRE_NAME_BYTES];
   snprintf(name, sizeof(name), "udp %s", local);
-  if (code == 0)
-    code = shunt_wire_attach(wire, name, &ops, udp, &udp->end, error);
-  if (code < 0) {
-    udp_detached(udp);
-    return code;
-  }
+  code = shunt_wire_attach(wire, name, &ops, udp, &udp->end, error);
+  if (code < 0)
+    goto failed;
   *end = udp->end;
   return 0;
+failed:
+  udp_detached(udp);
+  return code;
 }

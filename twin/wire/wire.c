@@ -485,6 +485,8 @@ bool wire_look_due(struct wire_look *look, uint64_t now_ns)
 
 void wire_look_done(struct wire_look *look, uint64_t now_ns, unsigned frames)
 {
+  if (frames > 0)
+    look->busy_until_ns = now_ns + WIRE_LOOK_BUSY_NS;
   look->polls = 0;
-  look->next_ns = frames > 0 ? now_ns : now_ns + WIRE_LOOK_NS;
+  look->next_ns = now_ns < look->busy_until_ns ? now_ns : now_ns + WIRE_LOOK_NS;
 }

@@ -21,10 +21,12 @@
 #define WIRE_FRAME_LEAST_BYTES 60
 /* Preamble and start delimiter 8, FCS 4, gap 12 (IEEE 802.3 3.1.1, 4.4.2). */
 #define WIRE_FRAME_OVERHEAD_BYTES 24
-/* How often idle ends to the outside are looked at, and how much one look takes at most. */
-#define WIRE_LOOK_NS     2000
-#define WIRE_LOOK_POLLS  64
-#define WIRE_LOOK_FRAMES 64
+/* How often idle ends to the outside are looked at, for how long after a frame they count as busy,
+ * and how much one look takes at most. */
+#define WIRE_LOOK_NS      2000
+#define WIRE_LOOK_BUSY_NS 50000
+#define WIRE_LOOK_POLLS   64
+#define WIRE_LOOK_FRAMES  64
 
 /* ---- queue.c ---- */
 
@@ -149,6 +151,7 @@ void wire_reseed(struct shunt_wire *wire, uint64_t seed);
 /* When to look at a file descriptor that costs a system call: see shunt_wire_poll. */
 struct wire_look {
   uint64_t next_ns;
+  uint64_t busy_until_ns;
   unsigned polls;
 };
 bool wire_look_due(struct wire_look *look, uint64_t now_ns);
