@@ -90,10 +90,15 @@ static inline int rig_set_up(void **state)
   return 0;
 }
 
+/* Close the port; what it held is in the pool again. */
 static inline void rig_close(struct rig *rig)
 {
+  uint32_t count = shunt_pool_count(rig->pool);
   shunt_port_close(rig->port);
   rig->port = NULL;
+  shunt_pool_destroy(rig->pool);
+  if (shunt_pool_create(rig->options.region, count, &rig->pool, &rig->error))
+    rig_fail(rig, "pool");
 }
 
 static inline int rig_tear_down(void **state)
@@ -124,13 +129,17 @@ static inline uint32_t rig_register(const struct rig *rig, uint32_t offset)
   return ixgbe_read(rig_ixgbe(rig), offset);
 }
 
-/* Post as many buffers as each ring takes. */
+/* Post to each ring what it takes of its share of the free buffers. */
 static inline void rig_fill(struct rig *rig)
 {
-  struct shunt_port_info info = {.size = sizeof(info)};
-  shunt_port_info(rig->port, &info);
-  for (unsigned q = 0; q < info.queues; q++)
-    shunt_rx_fill(shunt_port_queue(rig->port, q), rig->pool);
+  unsigned queues = rig_ixgbe(rig)->options.queues;
+  unsigned share = shunt_pool_free(rig->pool) / queues;
+  for (unsigned i = 0; i < queues; i++) {
+    shunt_buf bufs[128];
+    unsigned n = shunt_pool_take(rig->pool, bufs, share < 128 ? share : 128);
+    unsigned posted = shunt_rx_post(shunt_port_queue(rig->port, i), bufs, n);
+    shunt_pool_give(rig->pool, bufs + posted, n - posted);
+  }
 }
 
 /* Open "ixgbe:twin?wire=w<keys>", bring the link up and fill the Rx rings. */

@@ -238,9 +238,10 @@ static void large_buffers_hold_a_jumbo_frame_whole(void **state)
   assert_int_equal(rig->frames[0].len, 9014);
   assert_int_equal(rig->frames[0].flags & SHUNT_FRAME_MORE, 0);
   rig_close(rig);
-  shunt_pool_destroy(pool);
+  shunt_pool_destroy(rig->pool);
   shunt_region_destroy(region);
   rig->pool = small;
+  rig->options.region = rig->region;
 }
 
 /* ---- Checksums ---- */
