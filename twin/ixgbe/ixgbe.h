@@ -233,7 +233,7 @@ uint64_t twin_ixgbe_interrupts_next_ns(const struct twin_ixgbe *twin); /* when; 
 void twin_ixgbe_count(struct twin_ixgbe *twin, uint32_t low_offset, uint64_t n);
 bool twin_ixgbe_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
 bool twin_ixgbe_queue_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
-/* bytes is without FCS; the registers count it. _rx_all: came from the wire; _rx: and passed the
+/* bytes is without FCS; statistics.c knows which registers count it. _rx_all: came from the wire; _rx: and passed the
  * L2 filters; _tx: was sent; _rx_queue: reached a queue; _rx_queue_drop: found no descriptor there
  * with DROP_EN set. All but _rx_all are the datapath's to call. */
 void twin_ixgbe_count_rx_all(struct twin_ixgbe *twin, uint32_t bytes);
