@@ -248,6 +248,24 @@ static void a_driver_that_is_gone_is_named(void **state)
   assert_string_equal(driver_now(), "ixgbe");
 }
 
+/* Through the public calls, on files that do not react: the writes land, and are found not to have
+ * helped. */
+static void the_public_calls_write_to_the_files(void **state)
+{
+  (void)state;
+  struct shunt_error error;
+  tree_put("bus/pci/drivers_probe", "");
+  tree_put(DRIVERS "ixgbe/unbind", "");
+  assert_int_equal(shunt_pci_bind("03:00.0", NULL, 0, &options, &error), -EIO);
+  assert_non_null(strstr(error.why, "its driver is ixgbe now"));
+  assert_string_equal(tree_get(DRIVERS "ixgbe/unbind"), CARD);
+  assert_string_equal(tree_get("bus/pci/drivers_probe"), CARD);
+  assert_int_equal(shunt_pci_unbind("03:00.0", &options, &error), -EALREADY);
+  unlink(tree_path(DEVICES CARD "/driver_override"));
+  assert_int_equal(shunt_pci_bind("03:00.0", NULL, 0, &options, &error), -ENOENT);
+  assert_non_null(strstr(error.what, "driver_override"));
+}
+
 /* ---- Refusals ---- */
 
 static void assert_refused(const char *driver, int code, const char *text)
@@ -499,6 +517,7 @@ int main(void)
       TEST(a_record_with_rubbish_is_not_followed),
       TEST(what_is_not_taken_is_not_given_back),
       TEST(a_driver_that_is_gone_is_named),
+      TEST(the_public_calls_write_to_the_files),
       TEST(wrong_words_are_refused),
       TEST(a_default_route_is_refused_unless_forced),
       TEST(a_route_that_is_not_the_default_does_no_harm),

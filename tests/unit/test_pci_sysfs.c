@@ -209,6 +209,9 @@ static void missing_files_are_named(void **state)
   assert_string_equal(tree_get(DEVICE "enable"), "0\n");
   tree_put(DEVICE "resource0", "");
   assert_int_equal(open_tree(&pci, &error), -ENXIO);
+  unlink(tree_path(DEVICE "enable"));
+  assert_int_equal(open_tree(&pci, &error), -ENOENT);
+  assert_non_null(strstr(error.what, "can't enable"));
   unlink(tree_path(DEVICE "config"));
   assert_int_equal(open_tree(&pci, &error), -ENOENT);
   assert_non_null(strstr(error.what, "config"));

@@ -454,6 +454,19 @@ static void no_group_says_that_the_iommu_is_off(void **state)
   assert_refused(-EOPNOTSUPP, "shunt bind 0000:03:00.0 none");
 }
 
+/* With the real system; no machine has a group of that number. */
+static void pci_open_goes_to_vfio_where_vfio_has_it(void **state)
+{
+  (void)state;
+  struct pci *pci = NULL;
+  struct shunt_error error;
+  struct pci_open_options options = {.sysfs = tree};
+  tree_link(DEVICE "iommu_group", "kernel/iommu_groups/4294967294");
+  assert_int_equal(pci_open("03:00.0", &options, &pci, &error), -ENODEV);
+  assert_non_null(strstr(error.what, "/dev/vfio/noiommu-4294967294"));
+  assert_null(pci);
+}
+
 /* ---- Registers ---- */
 
 static void registers_are_mapped_or_asked_for(void **state)
@@ -692,6 +705,7 @@ int main(void)
       TEST(the_groups_file_says_what_is_wrong),
       TEST(a_group_that_is_shared_with_the_kernel_names_who),
       TEST(no_group_says_that_the_iommu_is_off),
+      TEST(pci_open_goes_to_vfio_where_vfio_has_it),
       TEST(registers_are_mapped_or_asked_for),
       TEST(what_is_outside_reads_all_ones),
       TEST(memory_is_mapped_at_its_own_address_where_that_is_allowed),

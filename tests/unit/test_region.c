@@ -205,6 +205,23 @@ static void this_machine_grants_the_defaults(void **state)
   shunt_region_destroy(region);
 }
 
+static void this_machine_knows_its_first_node(void **state)
+{
+  (void)state;
+  struct shunt_region *region;
+  struct shunt_error error;
+  assert_int_equal(shunt_region_create(OPTIONS_ON(0, .bytes = 1), &region, &error), 0);
+  if (access("/sys/devices/system/node/node0", F_OK) == 0)
+    assert_int_equal(shunt_region_numa_node(region), 0);
+  else
+    assert_int_equal(shunt_region_numa_node(region), SHUNT_NUMA_ANY);
+  shunt_region_destroy(region);
+  assert_int_equal(
+      shunt_region_create(OPTIONS_ON(1023, .bytes = 1, .numa_required = 1), &region, &error) < 0,
+      1);
+  assert_non_null(strstr(error.what, "NUMA node 1023"));
+}
+
 static void another_process_can_map_but_not_cut_it(void **state)
 {
   (void)state;
@@ -437,6 +454,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(this_machine_grants_the_defaults),
+      cmocka_unit_test(this_machine_knows_its_first_node),
       cmocka_unit_test(another_process_can_map_but_not_cut_it),
       cmocka_unit_test(nothing_is_no_error_to_destroy),
       cmocka_unit_test_setup_teardown(wrong_options_are_refused_with_the_rule, set_up, tear_down),
