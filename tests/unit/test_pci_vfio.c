@@ -527,7 +527,9 @@ static void memory_is_mapped_at_its_own_address_where_that_is_allowed(void **sta
   assert_int_equal(delta[1], base);
   pci->ops->dma_unmap(pci, region, delta);
   assert_int_equal(vfio.map_count, 0);
+  /* The address is free again. */
   assert_int_equal(pci->ops->dma_map(pci, region, delta, NULL), 0);
+  assert_int_equal(delta[0], base);
   shunt_region_destroy(region);
   pci_close(pci);
 }
