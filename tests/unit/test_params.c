@@ -57,7 +57,7 @@ static void the_limits_are_exact(void **state)
     used += (size_t)snprintf(text + used, sizeof(text) - used, "%sk%u=1", i ? "&" : "", i);
   assert_int_equal(params_parse(&params, text, NULL), 0);
   assert_int_equal(params.count, PARAMS_MOST);
-  strcat(text, "&more=1");
+  snprintf(text + used, sizeof(text) - used, "&more=1");
   assert_int_equal(params_parse(&params, text, NULL), -EINVAL);
 
   memset(text, 'v', sizeof(text));

@@ -415,7 +415,7 @@ static void files_that_are_none(void **state)
 
 static char *scratch_path(char path[64])
 {
-  strcpy(path, "/tmp/shunt-test-XXXXXX");
+  snprintf(path, 64, "/tmp/shunt-test-XXXXXX");
   int fd = mkstemp(path);
   assert_true(fd >= 0);
   close(fd);

@@ -14,13 +14,12 @@
 struct node {
   struct shunt_wire *wire;
   struct shunt_wire_end *end;
-  unsigned delivered, detached, carriers, polls;
+  unsigned delivered, detached, carriers, polls, inside, inside_most;
   int carrier;
-  const void *last_at;
   uint32_t last_bytes;
-  uint8_t last[64];
+  const void *last_at;
   uint64_t last_ns;
-  unsigned inside, inside_most;
+  uint8_t last[64];
   void (*then)(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns);
   struct node *other;
   uint64_t next_ns;

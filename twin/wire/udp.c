@@ -16,9 +16,15 @@
 
 #define UDP_BUFFER_BYTES (4 << 20) /* asked of the kernel, which gives what net.core allows */
 
+union udp_address {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+};
+
 struct udp {
   int fd;
-  struct sockaddr_storage remote;
+  union udp_address remote;
   socklen_t remote_bytes;
   struct shunt_wire_end *end;
   struct wire_look look;
@@ -31,36 +37,32 @@ static void udp_deliver(void *context, const void *frame, uint32_t bytes, uint64
 {
   struct udp *udp = context;
   (void)now_ns;
-  ssize_t sent = sendto(udp->fd, frame, bytes, MSG_NOSIGNAL, (const struct sockaddr *)&udp->remote,
-                        udp->remote_bytes);
+  ssize_t sent = sendto(udp->fd, frame, bytes, MSG_NOSIGNAL, &udp->remote.any, udp->remote_bytes);
   if (sent != (ssize_t)bytes)
     udp->end->statistics.outside_refused++;
 }
 
-static bool udp_is_peer(const struct udp *udp, const struct sockaddr_storage *from)
+static bool udp_is_peer(const struct udp *udp, const union udp_address *from)
 {
-  if (from->ss_family != udp->remote.ss_family)
+  const union udp_address *peer = &udp->remote;
+  if (from->any.sa_family != peer->any.sa_family)
     return false;
-  if (from->ss_family == AF_INET) {
-    const struct sockaddr_in *a = (const struct sockaddr_in *)from;
-    const struct sockaddr_in *b = (const struct sockaddr_in *)&udp->remote;
-    return a->sin_port == b->sin_port && a->sin_addr.s_addr == b->sin_addr.s_addr;
-  }
-  const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)from;
-  const struct sockaddr_in6 *b = (const struct sockaddr_in6 *)&udp->remote;
-  return a->sin6_port == b->sin6_port &&
-         memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0;
+  if (from->any.sa_family == AF_INET)
+    return from->v4.sin_port == peer->v4.sin_port &&
+           from->v4.sin_addr.s_addr == peer->v4.sin_addr.s_addr;
+  return from->v6.sin6_port == peer->v6.sin6_port &&
+         IN6_ARE_ADDR_EQUAL(&from->v6.sin6_addr, &peer->v6.sin6_addr);
 }
 
 /* Returns whether a datagram was there, whatever became of it. */
 static bool udp_receive(struct udp *udp, uint64_t now_ns)
 {
   struct shunt_wire_statistics *statistics = &udp->end->statistics;
-  struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+  union udp_address from = {.v6 = {.sin6_family = AF_UNSPEC}};
   socklen_t from_bytes = sizeof(from);
   /* MSG_TRUNC: the length that the datagram had, also where it did not fit. */
-  ssize_t bytes = recvfrom(udp->fd, udp->frame, sizeof(udp->frame), MSG_TRUNC,
-                           (struct sockaddr *)&from, &from_bytes);
+  ssize_t bytes =
+      recvfrom(udp->fd, udp->frame, sizeof(udp->frame), MSG_TRUNC, &from.any, &from_bytes);
   if (bytes < 0) {
     statistics->outside_errors += errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED;
     return false;
@@ -124,7 +126,7 @@ static bool udp_port_valid(const char *port)
          strtoul(port, NULL, 10) <= UINT16_MAX;
 }
 
-static int udp_parse(const char *text, struct sockaddr_storage *address, socklen_t *bytes,
+static int udp_parse(const char *text, union udp_address *address, socklen_t *bytes,
                      struct shunt_error *error)
 {
   char host[96];
@@ -137,7 +139,7 @@ static int udp_parse(const char *text, struct sockaddr_storage *address, socklen
   const char *why = "it is not ADDRESS:PORT or [ADDRESS]:PORT";
   if (udp_split(text, host, sizeof(host), &port) && udp_port_valid(port)) {
     int result = getaddrinfo(host, port, &hints, &found);
-    if (result == 0) {
+    if (result == 0) { /* numbers: an IPv4 or an IPv6 address, and nothing else */
       memcpy(address, found->ai_addr, found->ai_addrlen);
       *bytes = found->ai_addrlen;
       freeaddrinfo(found);
@@ -151,16 +153,16 @@ static int udp_parse(const char *text, struct sockaddr_storage *address, socklen
   return code;
 }
 
-static int udp_open(struct udp *udp, const struct sockaddr_storage *local, socklen_t local_bytes,
+static int udp_open(struct udp *udp, const union udp_address *local, socklen_t local_bytes,
                     const char *name, struct shunt_error *error)
 {
   static const int buffer_bytes = UDP_BUFFER_BYTES;
-  udp->fd = socket(local->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  udp->fd = socket(local->any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (udp->fd < 0)
     return error_set_errno(error, -errno, "can't open a UDP socket for %s", name);
   (void)setsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
   (void)setsockopt(udp->fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
-  if (bind(udp->fd, (const struct sockaddr *)local, local_bytes) == 0)
+  if (bind(udp->fd, &local->any, local_bytes) == 0)
     return 0;
   int code = error_set_errno(error, -errno, "can't receive at %s", name);
   if (code == -EADDRINUSE)
@@ -173,14 +175,14 @@ static int udp_open(struct udp *udp, const struct sockaddr_storage *local, sockl
 static int udp_set_up(struct udp *udp, const char *local, const char *remote,
                       struct shunt_error *error)
 {
-  struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
+  union udp_address at = {.v6 = {.sin6_family = AF_UNSPEC}};
   socklen_t at_bytes = 0;
   int code = udp_parse(local, &at, &at_bytes, error);
   if (code == 0)
     code = udp_parse(remote, &udp->remote, &udp->remote_bytes, error);
   if (code < 0)
     return code;
-  if (at.ss_family != udp->remote.ss_family) {
+  if (at.any.sa_family != udp->remote.any.sa_family) {
     code = shunt_error_set(error, -EINVAL, "can't tunnel from %s to %s", local, remote);
     shunt_error_why(error, "one is an IPv4 address and the other an IPv6 one");
     return code;
