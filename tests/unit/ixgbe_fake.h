@@ -25,7 +25,7 @@ struct fake {
   unsigned writes;
   uint32_t stuck_offset, stuck_mask, stuck_value; /* mask 0: nothing is stuck */
   uint64_t reads_left;                            /* then the device is gone; UINT64_MAX: never */
-  unsigned eeprom_reads;
+  uint16_t eeprom[4096];
   unsigned mapped, closed;
   uint32_t rejected_rdt; /* tails written to a ring that was not enabled */
 };
@@ -65,7 +65,9 @@ static inline uint32_t fake_answer(struct fake *fake, uint32_t offset)
   case IXGBE_RDRXCTL:
     return *value | IXGBE_RDRXCTL_DMAIDONE;
   case IXGBE_EERD:
-    return *value | IXGBE_EERD_DONE | IXGBE_EERD_DATA;
+    return *value | IXGBE_EERD_DONE |
+           HW_FIELD(IXGBE_EERD_DATA,
+                    (uint32_t)fake->eeprom[HW_GET(IXGBE_EERD_ADDR, *value) % 4096]);
   case IXGBE_FDIRCTRL:
     return *value | IXGBE_FDIRCTRL_INIT_DONE;
   case IXGBE_I2CCTL: /* nobody pulls the lines low */
@@ -182,6 +184,7 @@ static inline void fake_init(struct fake *fake, uint16_t device)
   shunt_virtual_clock_init(&fake->time, 0);
   fake->clock = shunt_virtual_clock_view(&fake->time);
   fake->reads_left = UINT64_MAX;
+  memset(fake->eeprom, 0xFF, sizeof(fake->eeprom));
   *fake_register(fake, IXGBE_RAL(0)) = 0x59820002;
   *fake_register(fake, IXGBE_RAH(0)) = IXGBE_RAH_AV | 0x0190;
   fake->pci = (struct pci){.ops = &fake_ops,

@@ -52,6 +52,9 @@ void ixgbe_filters_start(struct ixgbe *ixgbe)
     ixgbe_write(ixgbe, IXGBE_MTA(i), 0);
   for (unsigned i = 0; i < IXGBE_FTQF_FILTERS; i++)
     ixgbe_write(ixgbe, IXGBE_FTQF(i), 0);
+  for (unsigned i = 0; i < IXGBE_ETQF_FILTERS; i++)
+    ixgbe_write(ixgbe, IXGBE_ETQF(i), 0);
+  ixgbe_write(ixgbe, IXGBE_SYNQF, 0);
   ixgbe->entries_used[0] = 1;
   write_filter_control(ixgbe);
 }

@@ -28,20 +28,24 @@ static const struct ixgbe_device devices[] = {
 };
 
 /* Relatives that would need more than this driver has. first..last are device ids. */
-static const struct {
+static const struct ixgbe_relative {
   uint16_t first, last;
   const char *name, *why;
 } relatives[] = {
+    {0x10ED, 0x10ED, "82599 virtual function", "open the physical function"},
+    {0x152E, 0x152E, "82599 virtual function", "open the physical function"},
+    {0x151C, 0x151C, "82599 with 10GBASE-T", "its PHY wants a driver of its own"},
+    {0x154A, 0x154A, "82599 with four ports", "the bridge between them has not been looked at"},
+    {0x154F, 0x154F, "82599 with LCO optics", "its module has not been looked at"},
+    {0x1558, 0x1558, "82599 with QSFP+", "its module has another register map"},
     {0x10B6, 0x10B6, "82598", "other rings and registers"},
     {0x10C6, 0x10C8, "82598", "other rings and registers"},
     {0x10DB, 0x10DD, "82598", "other rings and registers"},
-    {0x10E1, 0x10F4, "82598", "other rings and registers"},
-    {0x150B, 0x150B, "82598", "other rings and registers"},
-    {0x151C, 0x151C, "82599 with 10GBASE-T", "its PHY wants a driver of its own"},
+    {0x10E1, 0x10E1, "82598", "other rings and registers"},
+    {0x10EC, 0x10EC, "82598", "other rings and registers"},
+    {0x10F1, 0x10F4, "82598", "other rings and registers"},
+    {0x1508, 0x150B, "82598", "other rings and registers"},
     {0x1528, 0x1528, "X540", "another EEPROM, PHY and semaphores"},
-    {0x154A, 0x154A, "82599 with four ports", "its bridge has not been looked at"},
-    {0x154F, 0x154F, "82599 with LCO optics", "its module has not been looked at"},
-    {0x1558, 0x1558, "82599 with QSFP+", "its module has another register map"},
     {0x1560, 0x1560, "X540", "another EEPROM, PHY and semaphores"},
     {0x1563, 0x1563, "X550", "another EEPROM, PHY, semaphores and clock"},
     {0x15AA, 0x15B0, "X550", "another EEPROM, PHY, semaphores and clock"},
@@ -50,19 +54,27 @@ static const struct {
     {0x15E4, 0x15E5, "X550", "another EEPROM, PHY, semaphores and clock"},
 };
 
+static const struct ixgbe_relative *find_relative(const struct pci *pci)
+{
+  for (unsigned i = 0; i < sizeof(relatives) / sizeof(relatives[0]); i++)
+    if (pci->vendor == IXGBE_VENDOR_INTEL && pci->device >= relatives[i].first &&
+        pci->device <= relatives[i].last)
+      return &relatives[i];
+  return NULL;
+}
+
 static int refuse_device(const struct pci *pci, struct shunt_error *error)
 {
+  const struct ixgbe_relative *relative = find_relative(pci);
   shunt_error_set(error, -ENODEV, "%s is no 82599 that this driver knows", pci->address);
+  if (relative) {
+    shunt_error_why(error, "device %04x is an Intel %s: %s", pci->device, relative->name,
+                    relative->why);
+    shunt_error_remedy(error, "use it through its kernel driver, as xdp:<interface>");
+    return -ENODEV;
+  }
   shunt_error_why(error, "its vendor is %04x and its device %04x", pci->vendor, pci->device);
   shunt_error_remedy(error, "shunt info lists the devices here and their drivers");
-  for (unsigned i = 0; i < sizeof(relatives) / sizeof(relatives[0]); i++) {
-    if (pci->vendor != IXGBE_VENDOR_INTEL || pci->device < relatives[i].first ||
-        pci->device > relatives[i].last)
-      continue;
-    shunt_error_why(error, "its device %04x is an Intel %s: %s", pci->device, relatives[i].name,
-                    relatives[i].why);
-    shunt_error_remedy(error, "use it through its kernel driver, as xdp:<interface>");
-  }
   return -ENODEV;
 }
 

@@ -283,11 +283,18 @@ int ixgbe_sfp_tune(struct ixgbe *ixgbe, struct shunt_error *error)
   if (result || !data)
     return result;
   result = ixgbe_eeprom_read(ixgbe, (uint16_t)(data + 1), words, SETTINGS_WORDS_MOST, error);
-  if (!result)
-    result = ixgbe_acquire(ixgbe, IXGBE_SYNC_MAC_CSR, error);
   if (result)
     return result;
   unsigned n = settings_length(words, SETTINGS_WORDS_MOST);
+  if (n == SETTINGS_WORDS_MOST) {
+    shunt_log_write(ixgbe->pci->log, SHUNT_LOG_WARNING,
+                    "%s: the EEPROM's settings for the module have no end: not loaded",
+                    ixgbe->pci->address);
+    return 0;
+  }
+  result = ixgbe_acquire(ixgbe, IXGBE_SYNC_MAC_CSR, error);
+  if (result)
+    return result;
   for (unsigned i = 0; i < n; i++) {
     ixgbe_write(ixgbe, IXGBE_CORECTL, words[i]);
     ixgbe_flush(ixgbe);
