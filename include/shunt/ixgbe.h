@@ -151,6 +151,9 @@ SHUNT_INLINE unsigned shunt_ixgbe_rx_post(struct shunt_ixgbe_queue *q, const shu
     shunt_ixgbe_rx_put(buf_mask, delta, desc + i, slots + i, bufs[i]);
   const uint32_t now = tail + run, told = q->rx_told;
   q->rx_tail = now;
+  /* The slot behind the last is ours, and may hold a DD of the ring's last turn: rx_poll stops at
+   * it, so it need not look where the ring ends. */
+  q->rx_ring[now & mask].quad[1] = 0;
   if (SHUNT_UNLIKELY(run < most))
     return run + shunt_ixgbe_rx_post_rest(q, bufs + run, n - run);
   if (now - told >= q->rx_batch || (told - q->rx_head < q->rx_low && now != told)) {
@@ -204,7 +207,6 @@ SHUNT_INLINE unsigned shunt_ixgbe_rx_poll(struct shunt_ixgbe_queue *q, struct sh
   const struct shunt_ixgbe_slot *slots = q->rx_slots + slot;
   const uint32_t run = shunt_ixgbe_run(slot, q->rx_mask, n);
   size_t got = 0;
-  /* A slot that was never posted holds no DD: rings start zeroed, and rx_put clears it. */
   for (; got + SHUNT_FOUR <= run; got += SHUNT_FOUR) {
     uint64_t status[SHUNT_FOUR], all = IXGBE_RXD_STAT_DD;
     SHUNT_EACH_OF_FOUR (k)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "conformance/pair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int pair_create(struct pair *pair, const struct device *device,
+                const struct shunt_port_options *given, uint32_t buf_bytes,
+                struct shunt_error *error)
+{
+  struct shunt_region_options region = {.size = sizeof(region),
+                                        .buf_bytes = buf_bytes,
+                                        .bytes = (uint64_t)PAIR_BUFS * 2 *
+                                                 (buf_bytes ? buf_bytes : 2048),
+                                        .numa_node = SHUNT_NUMA_ANY};
+  struct shunt_port_options options = given ? *given : (struct shunt_port_options){0};
+  memset(pair, 0, sizeof(*pair));
+  int result = shunt_testbed_create(NULL, &pair->testbed, error);
+  if (!result)
+    result = shunt_region_create(&region, &pair->region, error);
+  if (!result)
+    result = shunt_pool_create(pair->region, PAIR_BUFS, &pair->pool, error);
+  options.size = sizeof(options);
+  options.region = pair->region;
+  options.testbed = pair->testbed;
+  for (unsigned i = 0; i < 2 && !result; i++) {
+    struct shunt_port_info info = {.size = sizeof(info)};
+    result = shunt_port_open(device->name, &options, &pair->port[i], error);
+    if (result)
+      break;
+    pair->queue[i] = shunt_port_queue(pair->port[i], 0);
+    shunt_port_info(pair->port[i], &info);
+    pair->mac[i] = info.mac;
+    for (unsigned q = 0; q < info.queues; q++)
+      shunt_rx_fill(shunt_port_queue(pair->port[i], q), pair->pool);
+  }
+  if (result)
+    pair_destroy(pair);
+  else
+    pair_settle(pair);
+  return result;
+}
+
+void pair_destroy(struct pair *pair)
+{
+  for (unsigned i = 0; i < 2; i++)
+    shunt_port_close(pair->port[i]);
+  shunt_pool_destroy(pair->pool);
+  shunt_region_destroy(pair->region);
+  shunt_testbed_destroy(pair->testbed);
+  memset(pair, 0, sizeof(*pair));
+}
+
+void pair_settle(struct pair *pair)
+{
+  unsigned idle = 0;
+  for (unsigned i = 0; i < 100000 && idle < 4; i++)
+    idle = shunt_testbed_poll(pair->testbed) ? 0 : idle + 1;
+  assert_true(idle >= 4); /* else the devices never come to rest */
+}
+
+uint8_t *pair_data(struct pair *pair, const struct shunt_frame *frame)
+{
+  return (uint8_t *)shunt_region_base(pair->region) + frame->addr;
+}
+
+void pair_build(struct pair *pair, unsigned from, uint32_t bytes, uint8_t seed,
+                struct shunt_frame *frame)
+{
+  shunt_buf buf;
+  assert_int_equal(shunt_pool_take(pair->pool, &buf, 1), 1);
+  *frame = (struct shunt_frame){.addr = buf, .len = (uint16_t)bytes};
+  uint8_t *data = pair_data(pair, frame);
+  memcpy(data, pair->mac[!from].bytes, 6);
+  memcpy(data + 6, pair->mac[from].bytes, 6);
+  data[12] = 0x88; /* local experimental ethertype (IEEE 802) */
+  data[13] = 0xB5;
+  for (uint32_t i = 14; i < bytes; i++)
+    data[i] = (uint8_t)(seed + i);
+}
+
+void pair_send(struct pair *pair, unsigned from, const struct shunt_frame frames[], unsigned n)
+{
+  assert_int_equal(shunt_tx_post(pair->queue[from], frames, n), n);
+  shunt_tx_push(pair->queue[from]);
+  pair_settle(pair);
+}
+
+unsigned pair_receive(struct pair *pair, unsigned at, struct shunt_frame frames[], unsigned n)
+{
+  unsigned got = 0;
+  for (unsigned round = 0; round < 64 && got < n; round++) {
+    got += shunt_rx_poll(pair->queue[at], frames + got, n - got);
+    pair_settle(pair);
+  }
+  return got;
+}
+
+unsigned pair_reclaim(struct pair *pair, unsigned from)
+{
+  shunt_buf bufs[64];
+  unsigned all = 0, got;
+  pair_settle(pair);
+  while ((got = shunt_tx_poll(pair->queue[from], bufs, 64))) {
+    shunt_pool_give(pair->pool, bufs, got);
+    all += got;
+  }
+  return all;
+}
+
+void pair_give(struct pair *pair, const struct shunt_frame frames[], unsigned n)
+{
+  for (unsigned i = 0; i < n; i++)
+    shunt_pool_give(pair->pool, &frames[i].addr, 1);
+}
+
+uint64_t pair_statistic(struct pair *pair, unsigned at, const char *name)
+{
+  unsigned n = shunt_port_statistics(pair->port[at], NULL, 0);
+  struct shunt_statistic *statistics = calloc(n, sizeof(*statistics));
+  uint64_t value = UINT64_MAX;
+  assert_non_null(statistics);
+  shunt_port_statistics(pair->port[at], statistics, n);
+  for (unsigned i = 0; i < n; i++)
+    if (!strcmp(statistics[i].name, name))
+      value = statistics[i].value;
+  free(statistics);
+  assert_true(value != UINT64_MAX); /* else there is no such counter */
+  return value;
+}
+
+uint32_t pair_udp(struct pair *pair, unsigned from, struct shunt_frame *frame, uint16_t source_port,
+                  uint32_t payload_bytes, int partial)
+{
+  uint32_t bytes = 14 + 20 + 8 + payload_bytes, udp_bytes = 8 + payload_bytes;
+  pair_build(pair, from, bytes, (uint8_t)source_port, frame);
+  uint8_t *data = pair_data(pair, frame);
+  const uint8_t head[28] = {0x45,
+                            0,
+                            (uint8_t)((bytes - 14) >> 8),
+                            (uint8_t)(bytes - 14),
+                            0,
+                            1,
+                            0,
+                            0,
+                            64,
+                            17,
+                            0,
+                            0,
+                            10,
+                            1,
+                            0,
+                            (uint8_t)(1 + from),
+                            10,
+                            1,
+                            0,
+                            (uint8_t)(2 - from),
+                            (uint8_t)(source_port >> 8),
+                            (uint8_t)source_port,
+                            0x10,
+                            0x92,
+                            (uint8_t)(udp_bytes >> 8),
+                            (uint8_t)udp_bytes,
+                            0,
+                            0};
+  data[12] = 0x08;
+  data[13] = 0x00;
+  memcpy(data + 14, head, sizeof(head));
+  if (partial) {
+    uint32_t sum = shunt_checksum_pseudo(0x0A010001u + from, 0x0A010002u - from, 17, udp_bytes);
+    uint16_t folded = (uint16_t)~shunt_checksum_finish(sum);
+    data[40] = (uint8_t)(folded >> 8);
+    data[41] = (uint8_t)folded;
+  }
+  return bytes;
+}

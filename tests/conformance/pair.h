@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Two ports of one kind, joined: what every conformance case runs on. */
+#ifndef TESTS_CONFORMANCE_PAIR_H
+#define TESTS_CONFORMANCE_PAIR_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "shunt/checksum.h"
+#include "shunt/port.h"
+#include "shunt/testbed.h"
+
+/* A kind of device: the name that both ports are opened with. */
+struct device {
+  const char *label;
+  const char *name;
+};
+
+struct pair {
+  struct shunt_testbed *testbed;
+  struct shunt_region *region; /* both ports' */
+  struct shunt_pool *pool;
+  struct shunt_port *port[2];
+  struct shunt_queue *queue[2]; /* queue 0 of each */
+  struct shunt_mac mac[2];
+  uint32_t pool_count;
+};
+
+#define PAIR_BUFS 3000u
+
+/* Options of a case: zeroed for the defaults. */
+int pair_create(struct pair *pair, const struct device *device,
+                const struct shunt_port_options *options, uint32_t buf_bytes,
+                struct shunt_error *error);
+void pair_destroy(struct pair *pair);
+
+/* Give the devices turns until they are idle; bounded. */
+void pair_settle(struct pair *pair);
+
+/* A frame from one end to the other: Ethernet header and bytes counted up from seed. Returns the
+ * buffer; the frame is in *frame. */
+void pair_build(struct pair *pair, unsigned from, uint32_t bytes, uint8_t seed,
+                struct shunt_frame *frame);
+uint8_t *pair_data(struct pair *pair, const struct shunt_frame *frame);
+
+/* Send one frame (or its pieces) and settle. */
+void pair_send(struct pair *pair, unsigned from, const struct shunt_frame frames[], unsigned n);
+
+/* Take what arrived at an end, up to n, settling in between. */
+unsigned pair_receive(struct pair *pair, unsigned at, struct shunt_frame frames[], unsigned n);
+
+/* Give sent buffers back to the pool. Returns how many. */
+unsigned pair_reclaim(struct pair *pair, unsigned from);
+void pair_give(struct pair *pair, const struct shunt_frame frames[], unsigned n);
+
+uint64_t pair_statistic(struct pair *pair, unsigned at, const char *name);
+
+/* IPv4 and UDP in front of payload_bytes of payload; checksums left 0 (UDP: the pseudo header's sum
+ * where partial is set). Returns the frame's length. */
+uint32_t pair_udp(struct pair *pair, unsigned from, struct shunt_frame *frame, uint16_t source_port,
+                  uint32_t payload_bytes, int partial);
+
+#endif
