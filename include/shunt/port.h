@@ -78,6 +78,13 @@ struct shunt_port_options {
 int shunt_port_open(const char *name, const struct shunt_port_options *options,
                     struct shunt_port **port, struct shunt_error *error);
 
+/* The driver that opens a PCI device of these ids, as the first part of a port's name: "ixgbe".
+ *
+ * error   filled where there is none: why not
+ * Thread  any
+ * Returns constant text, or NULL */
+const char *shunt_port_driver(uint16_t vendor, uint16_t device, struct shunt_error *error);
+
 /* Quiesce the device and close. Buffers that the NIC held are the caller's again. No queue may be
  * in use by another thread. NULL is fine. Bounded: at most about a second on dead hardware. */
 void shunt_port_close(struct shunt_port *port);

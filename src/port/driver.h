@@ -47,6 +47,9 @@ struct shunt_port {
  * took is an error that port.c reports. */
 struct port_driver {
   const char *name;
+  /* Whether it drives PCI devices of these ids: 0, or -ENODEV with the reason where these are a
+   * relative of its devices; the reason stays untouched for what is none. */
+  int (*knows)(uint16_t vendor, uint16_t device, struct shunt_error *error);
   int (*open)(const char *location, const struct shunt_port_options *options, struct params *params,
               struct shunt_port **port, struct shunt_error *error);
 };

@@ -54,39 +54,44 @@ static const struct ixgbe_relative {
     {0x15E4, 0x15E5, "X550", "another EEPROM, PHY, semaphores and clock"},
 };
 
-static const struct ixgbe_relative *find_relative(const struct pci *pci)
+static const struct ixgbe_device *find_device(uint16_t vendor, uint16_t id)
+{
+  for (unsigned i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+    if (vendor == IXGBE_VENDOR_INTEL && id == devices[i].id)
+      return &devices[i];
+  return NULL;
+}
+
+static const struct ixgbe_relative *find_relative(uint16_t vendor, uint16_t id)
 {
   for (unsigned i = 0; i < sizeof(relatives) / sizeof(relatives[0]); i++)
-    if (pci->vendor == IXGBE_VENDOR_INTEL && pci->device >= relatives[i].first &&
-        pci->device <= relatives[i].last)
+    if (vendor == IXGBE_VENDOR_INTEL && id >= relatives[i].first && id <= relatives[i].last)
       return &relatives[i];
   return NULL;
 }
 
-static int refuse_device(const struct pci *pci, struct shunt_error *error)
+static int ixgbe_knows(uint16_t vendor, uint16_t id, struct shunt_error *error)
 {
-  const struct ixgbe_relative *relative = find_relative(pci);
-  shunt_error_set(error, -ENODEV, "%s is no 82599 that this driver knows", pci->address);
+  const struct ixgbe_relative *relative = find_relative(vendor, id);
+  if (find_device(vendor, id))
+    return 0;
   if (relative) {
-    shunt_error_why(error, "device %04x is an Intel %s: %s", pci->device, relative->name,
-                    relative->why);
+    shunt_error_why(error, "device %04x is an Intel %s: %s", id, relative->name, relative->why);
     shunt_error_remedy(error, "use it through its kernel driver, as xdp:<interface>");
-    return -ENODEV;
   }
-  shunt_error_why(error, "its vendor is %04x and its device %04x", pci->vendor, pci->device);
-  shunt_error_remedy(error, "shunt info lists the devices here and their drivers");
   return -ENODEV;
 }
 
-static int find_device(struct ixgbe *ixgbe, struct shunt_error *error)
+static int identify(struct ixgbe *ixgbe, struct shunt_error *error)
 {
-  for (unsigned i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-    if (ixgbe->pci->vendor == IXGBE_VENDOR_INTEL && ixgbe->pci->device == devices[i].id) {
-      ixgbe->device = &devices[i];
-      return 0;
-    }
-  }
-  return refuse_device(ixgbe->pci, error);
+  const struct pci *pci = ixgbe->pci;
+  ixgbe->device = find_device(pci->vendor, pci->device);
+  if (ixgbe->device)
+    return 0;
+  shunt_error_set(error, -ENODEV, "%s is no 82599 that this driver knows", pci->address);
+  shunt_error_why(error, "its vendor is %04x and its device %04x", pci->vendor, pci->device);
+  shunt_error_remedy(error, "shunt info lists the devices here and their drivers");
+  return ixgbe_knows(pci->vendor, pci->device, error);
 }
 
 /* --- What can be asked of them ---------------------------------------------------------------- */
@@ -119,7 +124,7 @@ static int check_options(const struct shunt_port_options *options, struct shunt_
  * the link, and the receive unit's enable bit as the last thing of all. */
 static int start(struct ixgbe *ixgbe, struct shunt_error *error)
 {
-  int result = find_device(ixgbe, error);
+  int result = identify(ixgbe, error);
   if (!result)
     result = ixgbe_reset(ixgbe, error);
   if (!result)
@@ -260,4 +265,4 @@ static int ixgbe_open(const char *location, const struct shunt_port_options *opt
   return result ? result : ixgbe_open_pci(pci, options, port, error);
 }
 
-const struct port_driver ixgbe_driver = {.name = "ixgbe", .open = ixgbe_open};
+const struct port_driver ixgbe_driver = {.name = "ixgbe", .knows = ixgbe_knows, .open = ixgbe_open};
