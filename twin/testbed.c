@@ -103,14 +103,9 @@ int shunt_testbed_create(const struct shunt_testbed_options *options,
                          struct shunt_testbed **testbed, struct shunt_error *error)
 {
   struct shunt_testbed_options set = {.size = sizeof(set)};
-  if (options != NULL) {
-    if (options->size == 0 || options->size > sizeof(set)) {
-      int code = shunt_error_set(error, -EINVAL, "can't make a testbed");
-      shunt_error_why(error, "the options' size is %zu, not %zu", options->size, sizeof(set));
-      return code;
-    }
-    memcpy(&set, options, options->size);
-  }
+  int code = wire_take_options(&set, sizeof(set), options, "can't make a testbed", error);
+  if (code < 0)
+    return code;
   struct shunt_testbed *made = calloc(1, sizeof(*made));
   if (made == NULL)
     return shunt_error_set(error, -ENOMEM, "no memory for a testbed");
@@ -346,6 +341,17 @@ void shunt_testbed_remove(struct shunt_testbed *testbed, struct shunt_model *mod
   if (*link != NULL)
     testbed_end_twin(testbed, link);
   shunt_testbed_unlock(testbed);
+}
+
+struct shunt_model *shunt_testbed_model(struct shunt_testbed *testbed, unsigned index)
+{
+  shunt_testbed_lock(testbed);
+  const struct testbed_twin *twin = testbed->twins;
+  while (twin != NULL && index-- > 0)
+    twin = twin->next;
+  struct shunt_model *model = twin ? twin->model : NULL;
+  shunt_testbed_unlock(testbed);
+  return model;
 }
 
 struct shunt_wire_end *shunt_testbed_end(struct shunt_testbed *testbed,

@@ -13,9 +13,8 @@
  * Every random decision comes from the wire's seed, and time is what the caller passes in, so the
  * same calls give the same losses, on a real clock or a virtual one.
  *
- * Callbacks may call anything here except shunt_wire_destroy; an end that detaches itself or
- * another gets no further call. No end is called to deliver a frame while it is still at work on
- * another: what two ends send each other in answer to each other waits for the next poll, so an
+ * Callbacks may call anything here. No end is called to deliver a frame while it is still at work
+ * on another: what two ends send each other in answer to each other waits for the next poll, so an
  * echo of an echo neither overflows the stack nor keeps a poll from returning.
  *
  * Thread: a wire and all its ends belong to one thread. */
@@ -47,7 +46,6 @@ struct shunt_wire_options {
  *
  * Owner   the caller, until shunt_wire_destroy
  * Returns 0, -EINVAL (options of another size), -ENOMEM */
-
 int shunt_wire_create(const struct shunt_wire_options *options, struct shunt_wire **wire,
                       struct shunt_error *error);
 /* Detaches all ends and ends the recording; what is in flight is gone. NULL is fine. From a

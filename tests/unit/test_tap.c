@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -298,6 +299,9 @@ static void bad_names_and_mtus_are_refused(void **state)
     assert_int_equal(shunt_wire_tap(wire, names[i], NULL, &end, &error), -EINVAL);
     assert_non_null(strstr(error.why, "1 to 15 characters"));
   }
+  struct shunt_tap_options unsized = {.size = 0};
+  assert_int_equal(shunt_wire_tap(wire, "fine", &unsized, &end, &error), -EINVAL);
+  assert_non_null(strstr(error.why, "size"));
   static const uint32_t mtus[] = {1, 67, SHUNT_TAP_MTU_MAX + 1, UINT32_MAX};
   for (unsigned i = 0; i < 4; i++) {
     struct shunt_tap_options options = {.size = sizeof(options), .mtu = mtus[i]};
@@ -307,10 +311,35 @@ static void bad_names_and_mtus_are_refused(void **state)
   shunt_wire_destroy(wire);
 }
 
+/* In a child that has given up its rights: the error says which are missing. */
+static void rights_are_asked_for(void **state)
+{
+  (void)state;
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    struct shunt_wire *wire = NULL;
+    struct shunt_wire_end *end = NULL;
+    struct shunt_error error = {0};
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+      _exit(3);
+    shunt_wire_create(NULL, &wire, NULL);
+    int code = shunt_wire_tap(wire, "shunttest2", NULL, &end, &error);
+    shunt_wire_destroy(wire);
+    if (code == -ENOENT)
+      _exit(strstr(error.remedy, "modprobe tun") ? 0 : 2);
+    _exit(code == -EPERM && error.code == -EPERM && strstr(error.remedy, "CAP_NET_ADMIN") ? 0 : 1);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bad_names_and_mtus_are_refused),
+      cmocka_unit_test(rights_are_asked_for),
       cmocka_unit_test(datagrams_come_back_whole),
       cmocka_unit_test(a_burst_passes_whole),
       cmocka_unit_test(the_kernel_sees_the_cable),

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "twin/wire/wire.h"
 
@@ -57,16 +56,9 @@ int impair_set(struct impair *impair, const struct shunt_impairments *impairment
                struct shunt_error *error)
 {
   struct shunt_impairments set = {.size = sizeof(set)};
-  if (impairments != NULL) {
-    if (impairments->size == 0 || impairments->size > sizeof(set)) {
-      int code = shunt_error_set(error, -EINVAL, "can't impair the wire");
-      shunt_error_why(error, "the impairments' size is %zu, not %zu", impairments->size,
-                      sizeof(set));
-      return code;
-    }
-    memcpy(&set, impairments, impairments->size);
-  }
-  int code = impair_check(&set, error);
+  int code = wire_take_options(&set, sizeof(set), impairments, "can't impair the wire", error);
+  if (code == 0)
+    code = impair_check(&set, error);
   if (code < 0)
     return code;
   if (set.reorder_ns == 0)

@@ -196,11 +196,15 @@ uint64_t shunt_wire_play_left(const struct shunt_wire_end *end)
 static int play_options(struct play *play, const struct shunt_play_options *options,
                         uint32_t *loops, struct shunt_error *error)
 {
-  play->speed = options ? options->speed : 1;
-  *loops = options && options->loops ? options->loops : 1;
+  struct shunt_play_options set = {.size = sizeof(set), .speed = 1};
+  int code = wire_take_options(&set, sizeof(set), options, "can't play a capture", error);
+  if (code < 0)
+    return code;
+  play->speed = set.speed;
+  *loops = set.loops ? set.loops : 1;
   if (isfinite(play->speed) && play->speed >= 0)
     return 0;
-  int code = shunt_error_set(error, -EINVAL, "can't play at a speed of %g", play->speed);
+  code = shunt_error_set(error, -EINVAL, "can't play at a speed of %g", play->speed);
   shunt_error_why(error, "1 is the file's own timing, 2 twice as fast, 0 as fast as it goes");
   return code;
 }

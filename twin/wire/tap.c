@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An end that is a TAP interface of the kernel (Documentation/networking/tuntap.rst). Offloads are
- * never turned on (TUNSETOFFLOAD), so the kernel hands over whole frames with their checksums. */
+/* An end that is a TAP interface of the kernel (Documentation/networking/tuntap.rst). */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -156,8 +155,11 @@ static int tap_claim(struct tap *tap, struct shunt_error *error)
 {
   struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
   memcpy(request.ifr_name, tap->name, sizeof(tap->name));
-  if (ioctl(tap->fd, TUNSETIFF, &request) == 0)
+  if (ioctl(tap->fd, TUNSETIFF, &request) == 0) {
+    /* No offloads, whoever may have turned them on: whole frames with their checksums. */
+    (void)ioctl(tap->fd, TUNSETOFFLOAD, 0ul);
     return 0;
+  }
   int code = error_set_errno(error, -errno, "can't join the TAP interface %s", tap->name);
   if (code == -EPERM)
     shunt_error_remedy(error,
@@ -219,8 +221,10 @@ int shunt_wire_tap(struct shunt_wire *wire, const char *interface,
       .poll = tap_poll,
       .detached = tap_detached,
   };
-  uint32_t mtu = options ? options->mtu : 0;
-  int code = tap_check(interface, mtu, error);
+  struct shunt_tap_options set = {.size = sizeof(set)};
+  int code = wire_take_options(&set, sizeof(set), options, "can't join a TAP interface", error);
+  if (code == 0)
+    code = tap_check(interface, set.mtu, error);
   if (code < 0)
     return code;
   struct tap *tap = calloc(1, sizeof(*tap));
@@ -228,7 +232,7 @@ int shunt_wire_tap(struct shunt_wire *wire, const char *interface,
     return shunt_error_set(error, -ENOMEM, "no memory for the TAP interface %s", interface);
   tap->fd = -1;
   snprintf(tap->name, sizeof(tap->name), "%s", interface);
-  code = tap_set_up(tap, mtu, error);
+  code = tap_set_up(tap, set.mtu, error);
   if (code < 0)
     goto failed;
   tap_carrier(tap, 0); /* until the wire says otherwise */

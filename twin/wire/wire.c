@@ -111,20 +111,31 @@ int shunt_wire_carrier(const struct shunt_wire_end *end)
 
 /* ---- Life ---- */
 
+int wire_take_options(void *set, size_t set_bytes, const void *options, const char *what,
+                      struct shunt_error *error)
+{
+  size_t bytes;
+  if (options == NULL)
+    return 0;
+  memcpy(&bytes, options, sizeof(bytes));
+  if (bytes < sizeof(bytes) || bytes > set_bytes) {
+    int code = shunt_error_set(error, -EINVAL, "%s", what);
+    shunt_error_why(error, "the options' size is %zu, not %zu", bytes, set_bytes);
+    return code;
+  }
+  memcpy(set, options, bytes);
+  return 0;
+}
+
 int shunt_wire_create(const struct shunt_wire_options *options, struct shunt_wire **wire,
                       struct shunt_error *error)
 {
   struct shunt_wire_options set = {.size = sizeof(set)};
-  if (options != NULL) {
-    if (options->size == 0 || options->size > sizeof(set)) {
-      int code = shunt_error_set(error, -EINVAL, "can't make a wire");
-      shunt_error_why(error, "the options' size is %zu, not %zu", options->size, sizeof(set));
-      return code;
-    }
-    memcpy(&set, options, options->size);
-  }
+  int code = wire_take_options(&set, sizeof(set), options, "can't make a wire", error);
+  if (code < 0)
+    return code;
   if (set.queue_frames > WIRE_QUEUE_FRAMES_MAX) {
-    int code = shunt_error_set(error, -EINVAL, "can't make a wire");
+    code = shunt_error_set(error, -EINVAL, "can't make a wire");
     shunt_error_why(error, "queue_frames is %u, and %u is the most", set.queue_frames,
                     WIRE_QUEUE_FRAMES_MAX);
     return code;

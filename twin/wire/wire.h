@@ -145,6 +145,14 @@ struct shunt_wire {
   struct wire_record *record;
 };
 
+/* Take a caller's options, a struct that begins with its size, into set, which holds the defaults:
+ * an older caller's are shorter. options NULL: the defaults.
+ *
+ * what    failed where the size is wrong: "can't make a wire"
+ * Returns 0 or -EINVAL */
+int wire_take_options(void *set, size_t set_bytes, const void *options, const char *what,
+                      struct shunt_error *error);
+
 /* Seed anew, as if the wire and its ends had been made with this seed. */
 void wire_reseed(struct shunt_wire *wire, uint64_t seed);
 
