@@ -99,6 +99,10 @@ int shunt_testbed_twin(struct shunt_testbed *testbed, const char *kind, const ch
                        struct shunt_model **model, struct shunt_error *error);
 void shunt_testbed_remove(struct shunt_testbed *testbed, struct shunt_model *model);
 
+/* The twin with that index, from 0 on, the one made last first; NULL where there are fewer. Valid
+ * until it is removed. */
+struct shunt_model *shunt_testbed_model(struct shunt_testbed *testbed, unsigned index);
+
 /* The end of its wire that a twin hangs on; NULL where the testbed has no such twin. */
 struct shunt_wire_end *shunt_testbed_end(struct shunt_testbed *testbed,
                                          const struct shunt_model *model);

@@ -54,6 +54,36 @@ int cli_json(struct json_object *document, int exit)
   return exit;
 }
 
+/* ---- Output ---- */
+
+void cli_add_u64(struct json_object *object, const char *key, uint64_t value)
+{
+  json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+void cli_add_double(struct json_object *object, const char *key, double value)
+{
+  char text[32];
+  /* json-c would write all 17 digits, of which the last ones are noise. */
+  snprintf(text, sizeof(text), "%.9g", value);
+  json_object_object_add(object, key, json_object_new_double_s(value, text));
+}
+
+void cli_add_bool(struct json_object *object, const char *key, bool value)
+{
+  json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
+void cli_add_text(struct json_object *object, const char *key, const char *text)
+{
+  json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
+}
+
+void cli_print_count(const char *name, uint64_t count)
+{
+  printf("  %-22s %12llu\n", name, (unsigned long long)count);
+}
+
 /* ---- The options that every command has ---- */
 
 static const char *level_name;
@@ -304,7 +334,6 @@ static int walk(struct cli *cli, const struct table *table, const struct cli_opt
   optind = 0;
   opterr = 0;
   for (;;) {
-    int at = optind ? optind : 1;
     int result = getopt_long(argc, argv, table->shorts, table->longs, NULL);
     if (result == -1)
       return -1;
@@ -314,8 +343,12 @@ static int walk(struct cli *cli, const struct table *table, const struct cli_opt
     }
     if (result == ':')
       return cli_usage(cli, "%s needs an argument", argv[optind - 1]);
+    if (result == '?' && optopt >= 1000)
+      return cli_usage(cli, "--%s takes no argument", table->options[optopt - 1000]->name);
+    if (result == '?' && optopt)
+      return cli_usage(cli, "there is no option -%c", optopt);
     if (result == '?')
-      return unknown(cli, argv[at < argc ? at : argc - 1], options, common);
+      return unknown(cli, argv[optind - 1], options, common);
     const struct cli_option *option = table_option(table, result);
     if (only_config && option->value != &cli->config && option->value != &cli->json)
       continue;

@@ -71,6 +71,15 @@ int cli_usage(const struct cli *cli, const char *format, ...) SHUNT_PRINTF(2, 3)
 /* Print the document on standard output and release it. Returns exit. */
 int cli_json(struct json_object *document, int exit);
 
+/* Add a member to a JSON object. text NULL: null. */
+void cli_add_u64(struct json_object *object, const char *key, uint64_t value);
+void cli_add_double(struct json_object *object, const char *key, double value);
+void cli_add_bool(struct json_object *object, const char *key, bool value);
+void cli_add_text(struct json_object *object, const char *key, const char *text);
+
+/* One line of a report for a person: a name, and a count aligned with those above and below. */
+void cli_print_count(const char *name, uint64_t count);
+
 /* The name of the device, where the argument is an alias of the configuration file's [devices]. */
 const char *cli_device(const struct cli *cli, const char *argument);
 
