@@ -128,25 +128,42 @@ static void diagnose_signal(const struct ixgbe *ixgbe, uint32_t links, char text
              links);
 }
 
-static void diagnose(struct ixgbe *ixgbe, uint32_t links, char text[], size_t bytes)
+/* Whether the module or its laser is the reason. */
+static bool diagnose_module(struct ixgbe *ixgbe, char text[], size_t bytes)
 {
   const struct ixgbe_module *module = &ixgbe->module;
-  if (ixgbe->device->media != IXGBE_MEDIA_SFP)
-    diagnose_signal(ixgbe, links, text, bytes);
-  else if (module->kind == IXGBE_MODULE_NONE)
+  switch (module->kind) {
+  case IXGBE_MODULE_NONE:
     snprintf(text, bytes, "no module in the cage (ESDP.SDP2 reads 0)");
-  else if (module->kind == IXGBE_MODULE_UNREADABLE)
+    return true;
+  case IXGBE_MODULE_UNREADABLE:
     snprintf(text, bytes, "the module in the cage does not answer on its two-wire bus: reseat it");
-  else if (module->kind == IXGBE_MODULE_UNKNOWN)
+    return true;
+  case IXGBE_MODULE_UNKNOWN:
     snprintf(text, bytes,
              "module is not an SFP+ type we know: identifier %02x, codes %02x %02x, cable %02x "
              "(SFF-8472 bytes 0, 3, 6, 8)",
              module->identifier, module->codes_10g, module->codes_1g, module->cable);
-  else if (module->kind == IXGBE_MODULE_1G)
+    return true;
+  case IXGBE_MODULE_1G:
     snprintf(text, bytes, "the module is for 1 Gb/s, the port is set for 10 Gb/s (AUTOC)");
-  else if (ixgbe_read(ixgbe, IXGBE_ESDP) & IXGBE_ESDP_LASER_OFF)
-    snprintf(text, bytes, "the laser is off (ESDP.SDP3), perhaps by the card's firmware");
-  else
+    return true;
+  case IXGBE_MODULE_DA_PASSIVE:
+  case IXGBE_MODULE_DA_ACTIVE:
+  case IXGBE_MODULE_SR:
+  case IXGBE_MODULE_LR:
+    break;
+  }
+  if (!(ixgbe_read(ixgbe, IXGBE_ESDP) & IXGBE_ESDP_LASER_OFF))
+    return false;
+  snprintf(text, bytes, "the laser is off (ESDP.SDP3), perhaps by the card's firmware");
+  return true;
+}
+
+static void diagnose(struct ixgbe *ixgbe, uint32_t links, char text[], size_t bytes)
+{
+  bool has_cage = ixgbe->device->media == IXGBE_MEDIA_SFP;
+  if (!has_cage || !diagnose_module(ixgbe, text, bytes))
     diagnose_signal(ixgbe, links, text, bytes);
 }
 
