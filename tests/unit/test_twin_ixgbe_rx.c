@@ -285,6 +285,45 @@ static void without_descriptors_frames_wait(void **state)
   assert_int_equal(rig_count(rig, "no_descriptor"), 0);
 }
 
+static void send_one_more(void *context, unsigned vector, int level)
+{
+  struct rig *rig = context;
+  (void)vector;
+  (void)level;
+  if (rig->received++ < 2) {
+    frame[45] = (uint8_t)(100 + rig->received);
+    rig_send(rig, frame, 72);
+  }
+}
+
+/* The interrupt of a frame that waited brings the next frame: each still comes once, in order. */
+static void frames_that_wait_may_meet_new_ones(void **state)
+{
+  struct rig *rig = *state;
+  const struct shunt_model_host host = {.context = rig, .interrupt = send_one_more};
+  rig_rx_start(rig, 0);
+  rig_write(rig, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_EIAME | IXGBE_GPIE_PBA_SUPPORT);
+  rig_write(rig, IXGBE_IVAR(0), IXGBE_IVAR_VALID);
+  rig_write(rig, IXGBE_EIAC, 1); /* so that each frame interrupts anew */
+  rig_write(rig, IXGBE_EIMS, 1);
+  assert_int_equal(rig_udp(frame, 1, 2, 30), 72);
+  rig_write(rig, IXGBE_RDT(0), 0);
+  for (uint8_t i = 0; i < 3; i++) {
+    frame[45] = i;
+    rig_send(rig, frame, 72);
+  }
+  shunt_model_attach(rig->model, &host);
+  rig_write(rig, IXGBE_RDT(0), 20);
+  for (unsigned i = 0; i < 3; i++) /* what is sent inside a delivery, the wire holds until then */
+    shunt_wire_poll(rig->wire, RIG_NOW_NS);
+  for (uint8_t i = 0; i < 3; i++)
+    assert_int_equal(rig_rx_take(rig)->data[45], i);
+  assert_true(rig->received > 2);
+  for (uint8_t i = 1; i <= 2; i++)
+    assert_int_equal(rig_rx_take(rig)->data[45], 100 + i);
+  assert_null(rig_rx_take(rig));
+}
+
 static void a_full_packet_buffer_misses_frames(void **state)
 {
   struct rig *rig = *state;
@@ -455,6 +494,7 @@ int main(void)
       RIG_TEST(ipv6_extension_headers_are_skipped),
       RIG_TEST(headers_that_lie_end_the_search),
       RIG_TEST(without_descriptors_frames_wait),
+      RIG_TEST(frames_that_wait_may_meet_new_ones),
       RIG_TEST(a_full_packet_buffer_misses_frames),
       RIG_TEST(drop_enable_drops),
       RIG_TEST(legacy_descriptors_are_written_back),

@@ -349,6 +349,63 @@ static void context_descriptors_have_their_place(void **state)
   assert_int_equal(rig->received, 1);
 }
 
+static void stop_at_the_second(void *context, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  struct rig *rig = context;
+  (void)frame;
+  (void)bytes;
+  (void)now_ns;
+  if (++rig->received == 2)
+    rig_write(rig, IXGBE_TXDCTL(0), 0);
+}
+
+/* The far end, on getting the second of five frames, has the driver stop the queue. */
+static void a_queue_may_be_stopped_by_its_own_frame(void **state)
+{
+  struct rig *rig = *state;
+  static const struct shunt_wire_end_ops ops = {.deliver = stop_at_the_second};
+  shunt_wire_detach(rig->far);
+  assert_int_equal(shunt_wire_attach(rig->wire, "far", &ops, rig, &rig->far, NULL), 0);
+  rig_tx_start(rig, 0);
+  rig_write(rig, IXGBE_TXDCTL(0), 0);
+  rig_write(rig, IXGBE_TDH(0), RIG_RING - 3); /* so that they wrap around */
+  rig_write(rig, IXGBE_TXDCTL(0), IXGBE_TXDCTL_ENABLE);
+  rig->tx_tail = RIG_RING - 3;
+  fill(data_at(rig, 0), 60, 1);
+  for (unsigned i = 0; i < 5; i++)
+    rig_tx_frame(rig, 0, 60, 0, 0);
+  rig_tx_kick(rig);
+  assert_int_equal(rig->received, 2);
+  assert_true(rig_tx_is_done(rig, RIG_RING - 3));
+  assert_false(rig_tx_is_done(rig, RIG_RING - 2));
+  assert_false(rig_tx_is_done(rig, RIG_RING - 1));
+}
+
+/* Without traps: the driver writes tails and ENABLE to shared memory, the twin finds them. */
+static void shared_tails_are_found(void **state)
+{
+  struct rig *rig = *state;
+  const struct shunt_model_bar *bar = &rig->model->bars[0];
+  assert_non_null(bar->memory);
+  volatile uint32_t *registers = bar->memory;
+  rig_write(rig, IXGBE_DMATXCTL, rig_read(rig, IXGBE_DMATXCTL) | IXGBE_DMATXCTL_TE);
+  registers[IXGBE_TDBAL(9) / 4] = (uint32_t)(RIG_IOVA + RIG_TX_RING);
+  registers[IXGBE_TDLEN(9) / 4] = RIG_RING * IXGBE_DESC_BYTES;
+  registers[IXGBE_TXDCTL(9) / 4] = IXGBE_TXDCTL_ENABLE;
+  fill(data_at(rig, 0), 60, 1);
+  rig_tx_frame(rig, 0, 60, 0, 0);
+  registers[IXGBE_TDT(9) / 4] = rig->tx_tail;
+  rig_poll(rig);
+  assert_int_equal(rig->received, 1);
+  assert_true(rig_tx_is_done(rig, 0));
+  assert_int_equal(registers[IXGBE_TDH(9) / 4], 1);
+}
+
+static int create_shared(void **state)
+{
+  return rig_create_as(state, 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -369,6 +426,8 @@ int main(void)
       RIG_TEST(bad_frames_cost_themselves),
       RIG_TEST(a_frame_without_end_is_given_up),
       RIG_TEST(context_descriptors_have_their_place),
+      RIG_TEST(a_queue_may_be_stopped_by_its_own_frame),
+      cmocka_unit_test_setup_teardown(shared_tails_are_found, create_shared, rig_destroy),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

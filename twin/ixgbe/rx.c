@@ -64,7 +64,7 @@ struct rx_ring {
 };
 
 /* Look at the ring as it is now. false: the driver has made it unusable. */
-static bool rx_ring_look(struct twin_ixgbe *twin, unsigned index, struct rx_ring *ring)
+static inline bool rx_ring_look(struct twin_ixgbe *twin, unsigned index, struct rx_ring *ring)
 {
   struct rx_queue *queue = &twin->rx->queues[index];
   uint32_t srrctl = twin_ixgbe_get(twin, IXGBE_SRRCTL(index));
@@ -137,6 +137,23 @@ static uint64_t rx_legacy_high(const struct rx_report *report, uint32_t bytes, u
          (report->hash & 0xFFFF0000u) | bytes;
 }
 
+/* One frame, one piece, one buffer: what most frames are. */
+static inline void rx_descriptor_plain(struct twin_ixgbe *twin, const struct rx_ring *ring,
+                                       uint32_t at, const struct rx_out *out)
+{
+  const struct rx_report *report = &out->report;
+  union ixgbe_rx_desc *descriptor = &ring->descriptors[at];
+  uint64_t iova = __atomic_load_n(&descriptor->quad[0], __ATOMIC_RELAXED);
+  uint8_t *to = shunt_model_dma(&twin->model, iova, report->bytes, 1);
+  if (SHUNT_LIKELY(to))
+    memcpy(to, out->pieces[0].iov_base, report->bytes);
+  else
+    twin->faults.dma_refused++; /* as in rx_fill */
+  rx_write_back(descriptor, (uint64_t)report->hash << 32 | report->info,
+                (uint64_t)report->vlan << 48 | (uint64_t)report->bytes << 32 | report->status |
+                    IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP);
+}
+
 static void rx_descriptor(struct twin_ixgbe *twin, const struct rx_ring *ring, uint32_t at,
                           struct rx_out *out)
 {
@@ -173,21 +190,25 @@ static enum rx_outcome rx_place(struct twin_ixgbe *twin, struct rx_out *out)
     twin->drops.no_descriptor++;
     return RX_GONE;
   }
-  uint32_t need = 1;
-  if (SHUNT_UNLIKELY(bytes > ring.buffer_bytes))
-    need = (bytes + ring.buffer_bytes - 1) / ring.buffer_bytes;
-  if (SHUNT_UNLIKELY(need > ring.free)) {
-    if (need < queue->count)
-      return RX_NO_DESCRIPTOR;
-    twin->drops.no_descriptor++; /* and never will be: the ring is too short for it */
-    return RX_GONE;
-  }
-
   uint32_t head = queue->head;
-  do {
-    rx_descriptor(twin, &ring, head, out);
+  if (SHUNT_LIKELY(bytes <= ring.buffer_bytes && out->piece_count == 1 && !ring.is_legacy)) {
+    if (SHUNT_UNLIKELY(!ring.free))
+      return RX_NO_DESCRIPTOR;
+    rx_descriptor_plain(twin, &ring, head, out);
     head = head + 1 == queue->count ? 0 : head + 1;
-  } while (--need);
+  } else {
+    uint32_t need = (bytes + ring.buffer_bytes - 1) / ring.buffer_bytes;
+    if (need >= queue->count) { /* the ring will never be long enough for it */
+      twin->drops.no_descriptor++;
+      return RX_GONE;
+    }
+    if (need > ring.free)
+      return RX_NO_DESCRIPTOR;
+    for (; need; need--) {
+      rx_descriptor(twin, &ring, head, out);
+      head = head + 1 == queue->count ? 0 : head + 1;
+    }
+  }
   queue->head = head;
   twin_ixgbe_set(twin, IXGBE_RDH(index), head);
   twin_ixgbe_count_rx_queue(twin, index, bytes);
@@ -274,13 +295,18 @@ unsigned twin_ixgbe_rx_poll(struct twin_ixgbe *twin)
     uint32_t entry = (uint32_t)sizeof(out.report) + bytes;
     buffer_copy_out(rx, sizeof(out.report), rx->waiting, bytes);
     out.pieces[0] = (struct iovec){rx->waiting, bytes};
+    /* Out of the buffer first: its interrupt may lead to another frame, which looks here too. */
+    const uint32_t read = rx->read;
+    rx->read = (read + entry) % TWIN_IXGBE_PACKET_BUFFER_BYTES;
+    rx->used -= entry;
     if (rx_place(twin, &out) == RX_NO_DESCRIPTOR) {
-      if (!(twin_ixgbe_get(twin, IXGBE_SRRCTL(out.report.queue)) & IXGBE_SRRCTL_DROP_EN))
+      if (!(twin_ixgbe_get(twin, IXGBE_SRRCTL(out.report.queue)) & IXGBE_SRRCTL_DROP_EN)) {
+        rx->read = read;
+        rx->used += entry;
         break;
+      }
       rx_drop_or_keep(twin, &out); /* DROP_EN may have been set since */
     }
-    rx->read = (rx->read + entry) % TWIN_IXGBE_PACKET_BUFFER_BYTES;
-    rx->used -= entry;
     done++;
   }
   return done;
@@ -426,12 +452,12 @@ static void rx_frame(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t byt
     out.report.status |= IXGBE_RXD_STAT_TS;
   rx_shape(twin, &packet, &out, &crc);
 
-  if (SHUNT_UNLIKELY(rx->used)) /* it has to stay behind those that wait */
-    twin_ixgbe_rx_poll(twin);
-  if (SHUNT_UNLIKELY(rx->used))
+  if (SHUNT_UNLIKELY(rx->used)) { /* behind those that wait; all of them may go now */
     buffer_keep(twin, &out);
-  else if (SHUNT_UNLIKELY(rx_place(twin, &out) == RX_NO_DESCRIPTOR))
+    twin_ixgbe_rx_poll(twin);
+  } else if (SHUNT_UNLIKELY(rx_place(twin, &out) == RX_NO_DESCRIPTOR)) {
     rx_drop_or_keep(twin, &out);
+  }
 }
 
 void twin_ixgbe_rx_deliver(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)

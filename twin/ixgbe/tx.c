@@ -297,11 +297,13 @@ static uint64_t tx_head_iova(const struct twin_ixgbe *twin, unsigned index)
   return (uint64_t)twin_ixgbe_get(twin, IXGBE_TDWBAH(index)) << 32 | (low & ~UINT32_C(3));
 }
 
-/* Take descriptors from head up to tail. Returns how many. */
+/* Take descriptors from head up to tail. Returns how many. What a frame sets off on its way may
+ * come back and take the queue from under us: then nothing of it is touched any more. */
 static unsigned tx_run(struct twin_ixgbe *twin, struct tx_queue *queue, unsigned index,
                        union ixgbe_tx_desc *ring, uint32_t tail)
 {
   uint64_t head_iova = tx_head_iova(twin, index);
+  const uint32_t count = queue->count;
   uint32_t head = queue->head;
   unsigned done = 0;
   bool is_reported = false;
@@ -310,7 +312,7 @@ static unsigned tx_run(struct twin_ixgbe *twin, struct tx_queue *queue, unsigned
     union ixgbe_tx_desc *descriptor = &ring[head];
     uint64_t low = __atomic_load_n(&descriptor->quad[0], __ATOMIC_RELAXED);
     uint64_t high = __atomic_load_n(&descriptor->quad[1], __ATOMIC_RELAXED);
-    head = head + 1 == queue->count ? 0 : head + 1;
+    head = head + 1 == count ? 0 : head + 1;
     done++;
     if (SHUNT_LIKELY(tx_is_plain(queue, high)))
       tx_take_plain(twin, low, high);
@@ -320,6 +322,8 @@ static unsigned tx_run(struct twin_ixgbe *twin, struct tx_queue *queue, unsigned
       continue; /* nothing is reported for a context, 7.2.3.2.3 */
     } else
       tx_take_data(twin, queue, low, high);
+    if (SHUNT_UNLIKELY(queue->count != count))
+      return done;
     if ((high & (IXGBE_TXD_RS | IXGBE_TXD_EOP)) == (IXGBE_TXD_RS | IXGBE_TXD_EOP)) {
       tx_write_back(twin, descriptor, high, head, head_iova);
       is_reported = true;
