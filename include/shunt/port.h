@@ -44,7 +44,8 @@ struct shunt_port_options {
                                      many; 0 or 1: at each push, so that no buffer waits */
   uint32_t interrupt_interval_us; /* least time between a queue's interrupts; 0: 20; 2..8000 */
   uint8_t rx_metadata;            /* fill in hash, vlan and time_ns of received frames */
-  uint8_t rx_time;     /* time stamp every received frame (PTP clock); implies metadata */
+  uint8_t rx_time;     /* time stamp received frames (PTP clock); implies metadata. The 82599 can
+                          stamp PTP event messages only, one at a time */
   uint8_t promiscuous; /* receive what is addressed to others too */
   uint8_t vlan_strip;  /* take 802.1Q tags off received frames */
   uint8_t interrupts;  /* make the queues able to sleep: shunt_queue_fd, _arm */

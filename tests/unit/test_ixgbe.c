@@ -18,7 +18,10 @@ static void exchange(struct rig *rig)
   rig_send_flow(rig, &flow, 0x77);
   for (unsigned i = 0; i < rig_ixgbe(rig)->options.queues && !q; i++)
     q = rig_receive(rig, i) == 1 ? shunt_port_queue(rig->port, i) : NULL;
-  assert_non_null(q);
+  if (!q) {
+    fail_msg("the frame came out of no queue");
+    return;
+  }
   assert_int_equal(rig->frames[0].len, 64);
   assert_int_equal(((uint8_t *)shunt_frame_data(q, &rig->frames[0]))[63], 0x77);
 
