@@ -64,7 +64,8 @@ struct twin_ixgbe_queue_statistics {
 
 /* Where a ring lay when the queue was enabled: how a change in shared pages is noticed. */
 struct twin_ixgbe_ring {
-  uint32_t base_low, base_high, bytes;
+  uint64_t base;
+  uint32_t bytes;
 };
 
 /* The EEPROM's SPI port, bit by bit (eeprom.c). */
@@ -102,7 +103,7 @@ struct twin_ixgbe {
 
   /* Rx and Tx queues in use: those whose ENABLE reads 1. A poll looks at no others. */
   uint64_t rx_enabled[2], tx_enabled[2];
-  struct twin_ixgbe_ring rx_rings[TWIN_IXGBE_QUEUES], tx_rings[TWIN_IXGBE_QUEUES];
+  struct twin_ixgbe_ring rings[4][64]; /* Rx 0-63, 64-127, Tx 0-63, 64-127 */
   uint64_t scan_due_ns;    /* rings.c: when to look for ENABLE bits of queues not in use, */
   unsigned scan_due_polls; /* or after how many polls, or before the next one: 0 */
 
@@ -233,9 +234,9 @@ uint64_t twin_ixgbe_interrupts_next_ns(const struct twin_ixgbe *twin); /* when; 
 void twin_ixgbe_count(struct twin_ixgbe *twin, uint32_t low_offset, uint64_t n);
 bool twin_ixgbe_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
 bool twin_ixgbe_queue_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
-/* bytes is without FCS; statistics.c knows which registers count it. _rx_all: came from the wire; _rx: and passed the
- * L2 filters; _tx: was sent; _rx_queue: reached a queue; _rx_queue_drop: found no descriptor there
- * with DROP_EN set. All but _rx_all are the datapath's to call. */
+/* bytes is without FCS; statistics.c knows which registers count it. _rx_all: came from the wire;
+ * _rx: and passed the L2 filters; _tx: was sent; _rx_queue: reached a queue; _rx_queue_drop: found
+ * no descriptor there with DROP_EN set. All but _rx_all are the datapath's to call. */
 void twin_ixgbe_count_rx_all(struct twin_ixgbe *twin, uint32_t bytes);
 void twin_ixgbe_count_rx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);
 void twin_ixgbe_count_tx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);

@@ -8,98 +8,98 @@
  *   a queue up makes some), and else every SCAN_POLLS polls or SCAN_NS, whichever is first. */
 #include "twin/ixgbe/ixgbe.h"
 
-#define SCAN_POLLS 128u
+#define SCAN_POLLS 256u
 #define SCAN_NS    UINT64_C(20000)
-#define BIT(queue) (UINT64_C(1) << ((queue) % 64))
 
-typedef void enable_call(struct twin_ixgbe *twin, unsigned queue, bool on);
+/* 64 queues, whose registers fill one page: Rx 0-63, Rx 64-127, Tx 0-63, Tx 64-127. */
+#define BANKS        4u
+#define BANK_QUEUES  64u
+#define BANK_IS_TX   2u
+#define BLOCK_STRIDE 0x40u
+static const uint32_t bank_pages[BANKS] = {IXGBE_RX_QUEUE(0u), IXGBE_RX_QUEUE(64u),
+                                           IXGBE_TX_QUEUE(0u), IXGBE_TX_QUEUE(64u)};
 
-/* One direction: where the registers of a queue are, and what the model knows of it. */
-struct ring_side {
-  const uint64_t *enabled;
-  struct twin_ixgbe_ring *rings;
-  uint32_t enable_bit;
-  bool is_rx;
-  enable_call *enable;
-};
+/* Inside a block all that is looked at lies the same for both directions (8.2.3.8, 8.2.3.9). */
+#define BASE    (IXGBE_RDBAL(0u) - IXGBE_RX_QUEUE(0u))
+#define LENGTH  (IXGBE_RDLEN(0u) - IXGBE_RX_QUEUE(0u))
+#define CONTROL (IXGBE_RXDCTL(0u) - IXGBE_RX_QUEUE(0u))
+#define ENABLE  IXGBE_RXDCTL_ENABLE
+_Static_assert(IXGBE_TDBAL(0u) - IXGBE_TX_QUEUE(0u) == BASE, "one layout");
+_Static_assert(IXGBE_RDBAH(0u) - IXGBE_RDBAL(0u) == 4, "read as one quadword");
+_Static_assert(IXGBE_TDLEN(0u) - IXGBE_TX_QUEUE(0u) == LENGTH, "one layout");
+_Static_assert(IXGBE_TXDCTL(0u) - IXGBE_TX_QUEUE(0u) == CONTROL, "one layout");
+_Static_assert(IXGBE_TXDCTL_ENABLE == ENABLE && IXGBE_TXDCTL_SWFLSH == IXGBE_RXDCTL_SWFLSH,
+               "one bit for both directions");
+_Static_assert(IXGBE_RX_QUEUE_STRIDE == BLOCK_STRIDE && IXGBE_TX_QUEUE_STRIDE == BLOCK_STRIDE,
+               "blocks of one size");
 
-static struct ring_side side_rx(struct twin_ixgbe *twin)
+static inline uint64_t bank_enabled(const struct twin_ixgbe *twin, unsigned bank)
 {
-  return (struct ring_side){twin->rx_enabled, twin->rx_rings, IXGBE_RXDCTL_ENABLE, true,
-                            twin_ixgbe_rx_enable};
+  return bank & BANK_IS_TX ? twin->tx_enabled[bank & 1] : twin->rx_enabled[bank & 1];
 }
 
-static struct ring_side side_tx(struct twin_ixgbe *twin)
+static inline uint32_t load_32(const uint8_t *at, int order)
 {
-  return (struct ring_side){twin->tx_enabled, twin->tx_rings, IXGBE_TXDCTL_ENABLE, false,
-                            twin_ixgbe_tx_enable};
+  return __atomic_load_n((const uint32_t *)(const void *)at, order);
 }
 
-static uint32_t block_of(const struct ring_side *side, unsigned queue)
+static inline uint64_t load_64(const uint8_t *at)
 {
-  return side->is_rx ? IXGBE_RX_QUEUE(queue) : IXGBE_TX_QUEUE(queue);
+  return __atomic_load_n((const uint64_t *)(const void *)at, __ATOMIC_RELAXED);
 }
 
-/* Offsets inside a block are the same on both sides (8.2.3.8, 8.2.3.9). */
-#define BASE_LOW  (IXGBE_RDBAL(0) - IXGBE_RX_QUEUE(0))
-#define BASE_HIGH (IXGBE_RDBAH(0) - IXGBE_RX_QUEUE(0))
-#define BYTES     (IXGBE_RDLEN(0) - IXGBE_RX_QUEUE(0))
-#define CONTROL   (IXGBE_RXDCTL(0) - IXGBE_RX_QUEUE(0))
-_Static_assert(IXGBE_TDBAL(0) - IXGBE_TX_QUEUE(0) == BASE_LOW, "one layout for both sides");
-_Static_assert(IXGBE_TDBAH(0) - IXGBE_TX_QUEUE(0) == BASE_HIGH, "one layout for both sides");
-_Static_assert(IXGBE_TDLEN(0) - IXGBE_TX_QUEUE(0) == BYTES, "one layout for both sides");
-_Static_assert(IXGBE_TXDCTL(0) - IXGBE_TX_QUEUE(0) == CONTROL, "one layout for both sides");
-
-static bool is_enabled(const struct ring_side *side, unsigned queue)
+static void queue_set(struct twin_ixgbe *twin, unsigned bank, unsigned index, bool on)
 {
-  return side->enabled[queue / 64] & BIT(queue);
+  unsigned queue = (bank & 1) * BANK_QUEUES + index;
+  const uint8_t *block = twin->registers + bank_pages[bank] + index * BLOCK_STRIDE;
+  if (on)
+    twin->rings[bank][index] =
+        (struct twin_ixgbe_ring){load_64(block + BASE), load_32(block + LENGTH, __ATOMIC_RELAXED)};
+  if (bank & BANK_IS_TX)
+    twin_ixgbe_tx_enable(twin, queue, on);
+  else
+    twin_ixgbe_rx_enable(twin, queue, on);
 }
 
-static bool ring_moved(const struct twin_ixgbe *twin, uint32_t block,
-                       const struct twin_ixgbe_ring *ring)
+static __attribute__((__noinline__)) void ring_retake(struct twin_ixgbe *twin, unsigned bank,
+                                                      unsigned index)
 {
-  return twin_ixgbe_get(twin, block + BASE_LOW) != ring->base_low ||
-         twin_ixgbe_get(twin, block + BASE_HIGH) != ring->base_high ||
-         twin_ixgbe_get(twin, block + BYTES) != ring->bytes;
+  uint32_t control = bank_pages[bank] + index * BLOCK_STRIDE + CONTROL;
+  queue_set(twin, bank, index, false);
+  if (twin_ixgbe_get_acquire(twin, control) & ENABLE)
+    queue_set(twin, bank, index, true);
 }
 
-static void queue_enable(struct twin_ixgbe *twin, const struct ring_side *side, unsigned queue)
+/* Every poll does this for every queue in use: unrolled by its caller, a handful of loads each. */
+static inline __attribute__((__always_inline__)) void bank_look(struct twin_ixgbe *twin,
+                                                                unsigned bank, uint64_t enabled)
 {
-  uint32_t block = block_of(side, queue);
-  side->rings[queue] = (struct twin_ixgbe_ring){twin_ixgbe_get(twin, block + BASE_LOW),
-                                                twin_ixgbe_get(twin, block + BASE_HIGH),
-                                                twin_ixgbe_get(twin, block + BYTES)};
-  side->enable(twin, queue, true);
+  for (; SHUNT_UNLIKELY(enabled); enabled &= enabled - 1) {
+    size_t index = (size_t)__builtin_ctzll(enabled);
+    const uint8_t *block = twin->registers + bank_pages[bank] + index * BLOCK_STRIDE;
+    const struct twin_ixgbe_ring *known = &twin->rings[bank][index];
+    uint32_t control = load_32(block + CONTROL, __ATOMIC_ACQUIRE);
+    uint64_t changed = (~control & ENABLE) | (load_64(block + BASE) ^ known->base) |
+                       (load_32(block + LENGTH, __ATOMIC_RELAXED) ^ known->bytes);
+    if (SHUNT_UNLIKELY(changed))
+      ring_retake(twin, bank, (unsigned)index);
+  }
 }
 
-static void queues_look(struct twin_ixgbe *twin, const struct ring_side *side)
+static void bank_scan(struct twin_ixgbe *twin, unsigned bank)
 {
-  for (unsigned word = 0; word < 2; word++)
-    for (uint64_t left = side->enabled[word]; left; left &= left - 1) {
-      unsigned queue = word * 64 + (unsigned)__builtin_ctzll(left);
-      uint32_t block = block_of(side, queue);
-      bool is_wanted = twin_ixgbe_get_acquire(twin, block + CONTROL) & side->enable_bit;
-      if (SHUNT_LIKELY(is_wanted && !ring_moved(twin, block, &side->rings[queue])))
-        continue;
-      side->enable(twin, queue, false);
-      if (is_wanted)
-        queue_enable(twin, side, queue);
-    }
-}
-
-static void queues_scan(struct twin_ixgbe *twin, const struct ring_side *side)
-{
-  for (unsigned queue = 0; queue < TWIN_IXGBE_QUEUES; queue++)
-    if ((twin_ixgbe_get_acquire(twin, block_of(side, queue) + CONTROL) & side->enable_bit) &&
-        !is_enabled(side, queue))
-      queue_enable(twin, side, queue);
+  uint64_t enabled = bank_enabled(twin, bank);
+  uint32_t block = bank_pages[bank];
+  for (unsigned index = 0; index < BANK_QUEUES; index++, block += BLOCK_STRIDE)
+    if (SHUNT_UNLIKELY(twin_ixgbe_get_acquire(twin, block + CONTROL) & ENABLE) &&
+        !(enabled >> index & 1))
+      queue_set(twin, bank, index, true);
 }
 
 void twin_ixgbe_rings_scan(struct twin_ixgbe *twin)
 {
-  struct ring_side rx = side_rx(twin), tx = side_tx(twin);
-  queues_scan(twin, &rx);
-  queues_scan(twin, &tx);
+  for (unsigned bank = 0; bank < BANKS; bank++)
+    bank_scan(twin, bank);
   twin->scan_due_ns = twin->now_ns + SCAN_NS;
   twin->scan_due_polls = SCAN_POLLS;
 }
@@ -108,55 +108,42 @@ void twin_ixgbe_rings_look(struct twin_ixgbe *twin)
 {
   if (twin->options.trap)
     return; /* every change came through twin_ixgbe_?x_control_write */
-  struct ring_side rx = side_rx(twin), tx = side_tx(twin);
-  queues_look(twin, &rx);
-  queues_look(twin, &tx);
-  if (twin->scan_due_polls && twin->now_ns < twin->scan_due_ns) {
+  bank_look(twin, 0, twin->rx_enabled[0]);
+  bank_look(twin, 1, twin->rx_enabled[1]);
+  bank_look(twin, BANK_IS_TX, twin->tx_enabled[0]);
+  bank_look(twin, BANK_IS_TX | 1, twin->tx_enabled[1]);
+  if (SHUNT_LIKELY(twin->scan_due_polls && twin->now_ns < twin->scan_due_ns)) {
     twin->scan_due_polls--;
     return;
   }
   twin_ixgbe_rings_scan(twin);
 }
 
-static void control_write(struct twin_ixgbe *twin, const struct ring_side *side, unsigned queue,
-                          uint32_t value)
+static void control_write(struct twin_ixgbe *twin, unsigned bank, uint32_t offset, uint32_t value)
 {
-  bool is_wanted = value & side->enable_bit;
-  bool was_enabled = is_enabled(side, queue);
+  unsigned index = (offset - bank_pages[bank]) / BLOCK_STRIDE;
+  bool is_wanted = value & ENABLE;
+  bool was_enabled = bank_enabled(twin, bank) >> index & 1;
   /* SWFLSH is done as soon as it is asked: write-backs are never held. */
-  twin_ixgbe_set(twin, block_of(side, queue) + CONTROL, value & ~IXGBE_TXDCTL_SWFLSH);
-  if (was_enabled && !is_wanted)
-    side->enable(twin, queue, false);
-  if (!was_enabled && is_wanted)
-    queue_enable(twin, side, queue);
+  twin_ixgbe_set(twin, offset, value & ~IXGBE_TXDCTL_SWFLSH);
+  if (was_enabled != is_wanted)
+    queue_set(twin, bank, index, is_wanted);
 }
 
 void twin_ixgbe_rx_control_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value)
 {
-  struct ring_side side = side_rx(twin);
-  unsigned queue = offset < IXGBE_RX_QUEUE(64u)
-                       ? (offset - IXGBE_RX_QUEUE(0u)) / IXGBE_RX_QUEUE_STRIDE
-                       : 64 + (offset - IXGBE_RX_QUEUE(64u)) / IXGBE_RX_QUEUE_STRIDE;
-  control_write(twin, &side, queue, value);
+  control_write(twin, offset >= IXGBE_RX_QUEUE(64u), offset, value);
 }
 
 void twin_ixgbe_tx_control_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value)
 {
-  struct ring_side side = side_tx(twin);
-  control_write(twin, &side, (offset - IXGBE_TX_QUEUE(0)) / IXGBE_TX_QUEUE_STRIDE, value);
-}
-
-static void side_reset(struct twin_ixgbe *twin, const struct ring_side *side)
-{
-  for (unsigned queue = 0; queue < TWIN_IXGBE_QUEUES; queue++)
-    if (is_enabled(side, queue))
-      side->enable(twin, queue, false);
+  control_write(twin, BANK_IS_TX | (offset >= IXGBE_TX_QUEUE(64u)), offset, value);
 }
 
 /* The registers follow: twin_ixgbe_registers_reset clears ENABLE of all queues. */
 void twin_ixgbe_rings_reset(struct twin_ixgbe *twin)
 {
-  struct ring_side rx = side_rx(twin), tx = side_tx(twin);
-  side_reset(twin, &rx);
-  side_reset(twin, &tx);
+  for (unsigned bank = 0; bank < BANKS; bank++)
+    for (uint64_t left = bank_enabled(twin, bank); left; left &= left - 1)
+      queue_set(twin, bank, (unsigned)__builtin_ctzll(left), false);
 }
