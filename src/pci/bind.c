@@ -269,7 +269,7 @@ static int bind_check_group(const struct bind *bind, const char *driver, struct 
   shunt_error_why(error, "the machine has no IOMMU, or it is switched off");
   shunt_error_remedy(error,
                      "switch VT-d or AMD-Vi on in the firmware and boot with intel_iommu=on "
-                     "iommu=pt; or go without: shunt bind %s none",
+                     "iommu=pt; or go without: shunt bind %s --driver none",
                      bind->address);
   return -EOPNOTSUPP;
 }

@@ -164,8 +164,8 @@ static int sysfs_check_driver(const struct sysfs *sysfs, struct shunt_error *err
     return 0;
   shunt_error_set(error, -EBUSY, "%s belongs to the kernel", address);
   shunt_error_why(error, "it is bound to the driver %s", driver);
-  shunt_error_remedy(error, "take it: shunt bind %s (through vfio), or shunt bind %s none", address,
-                     address);
+  shunt_error_remedy(error, "take it: shunt bind %s (through vfio), or shunt bind %s --driver none",
+                     address, address);
   return -EBUSY;
 }
 

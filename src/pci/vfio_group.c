@@ -30,7 +30,7 @@ static int vfio_group_find(struct vfio_group *group, const char *sysfs, const ch
   shunt_error_why(error, "the machine has no IOMMU, or it is switched off");
   shunt_error_remedy(error,
                      "switch VT-d or AMD-Vi on in the firmware and boot with intel_iommu=on "
-                     "iommu=pt; or go without: shunt bind %s none",
+                     "iommu=pt; or go without: shunt bind %s --driver none",
                      address);
   return -EOPNOTSUPP;
 }

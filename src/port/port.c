@@ -37,7 +37,7 @@ static const struct port_driver *find_driver(const char *name, struct shunt_erro
 const char *shunt_port_driver(uint16_t vendor, uint16_t device, struct shunt_error *error)
 {
   shunt_error_set(error, -ENODEV, "no driver opens a PCI device %04x:%04x", vendor, device);
-  shunt_error_why(error, "none knows its kind");
+  shunt_error_why(error, "the drivers here are for other devices");
   for (unsigned i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
     if (drivers[i]->knows(vendor, device, error) == 0)
       return drivers[i]->name;

@@ -367,7 +367,7 @@ static void no_iommu_group_is_refused_unless_the_unsafe_mode_is_on(void **state)
 {
   (void)state;
   unlink(tree_path(DEVICES CARD "/iommu_group"));
-  assert_refused(NULL, -EOPNOTSUPP, "shunt bind 0000:03:00.0 none");
+  assert_refused(NULL, -EOPNOTSUPP, "shunt bind 0000:03:00.0 --driver none");
   tree_put("module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n");
   assert_refused(NULL, -EOPNOTSUPP, "intel_iommu=on");
   tree_put("module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n");

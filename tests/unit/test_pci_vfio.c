@@ -451,7 +451,7 @@ static void no_group_says_that_the_iommu_is_off(void **state)
   (void)state;
   unlink(tree_path(DEVICE "iommu_group"));
   assert_refused(-EOPNOTSUPP, "intel_iommu=on");
-  assert_refused(-EOPNOTSUPP, "shunt bind 0000:03:00.0 none");
+  assert_refused(-EOPNOTSUPP, "shunt bind 0000:03:00.0 --driver none");
 }
 
 /* With the real system; no machine has a group of that number. */
