@@ -30,11 +30,13 @@
  * and the rest singly. SHUNT_EACH_OF_FOUR is such a turn's inner loop, written out by the compiler.
  */
 #define SHUNT_FOUR 4u
+/* NOLINTBEGIN(bugprone-macro-parentheses): k is declared here, and a name takes no parentheses. */
 #if defined(__clang__)
 #define SHUNT_EACH_OF_FOUR(k) _Pragma("clang loop unroll(full)") for (unsigned k = 0; k < 4; k++)
 #else
 #define SHUNT_EACH_OF_FOUR(k) _Pragma("GCC unroll 4") for (unsigned k = 0; k < 4; k++)
 #endif
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* printf-like functions: the compiler checks their arguments. */
 #define SHUNT_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
