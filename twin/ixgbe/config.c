@@ -5,12 +5,12 @@
 #include "hw/pci.h"
 #include "twin/ixgbe/ixgbe.h"
 
-#define SUBSYSTEM_ID        0x0003u /* Ethernet Server Adapter X520 */
-#define PM_CAPABILITIES     0x4823u /* version 3; PME from D0 and D3hot; device-specific init */
-#define MSI_CAPABILITIES    (PCI_MSI_CONTROL_64BIT | PCI_MSI_CONTROL_MASKING)
-#define PCIE_VERSION        0x0002u /* endpoint, structure version 2 */
-#define DEVICE_CAPABILITIES (PCI_PCIE_DEVICE_CAPABILITIES_FLR | 0x8CC2u) /* payload to 512 bytes   \
-                                                                          */
+#define SUBSYSTEM_ID     0x0003u /* Ethernet Server Adapter X520 */
+#define PM_CAPABILITIES  0x4823u /* version 3; PME from D0 and D3hot; device-specific init */
+#define MSI_CAPABILITIES (PCI_MSI_CONTROL_64BIT | PCI_MSI_CONTROL_MASKING)
+#define PCIE_VERSION     0x0002u /* endpoint, structure version 2 */
+/* Payloads to 512 bytes, and what the rest of 9.3.11.2 says. */
+#define DEVICE_CAPABILITIES        (PCI_PCIE_DEVICE_CAPABILITIES_FLR | 0x8CC2u)
 #define DEVICE_CONTROL             0x2810u     /* reads of 512 bytes, relaxed ordering, no snoop */
 #define LINK_CAPABILITIES          0x00000482u /* 5 GT/s, 8 lanes, L0s */
 #define LINK_STATUS                0x1082u     /* that, on the slot's clock */
@@ -23,7 +23,6 @@
 #define EXTENDED_AER         0x100u
 #define EXTENDED_SERIAL      0x140u
 #define EXTENDED_AER_HEAD    (0x00010001u | EXTENDED_SERIAL << 20)
-#define EXTENDED_AER_BYTES   0x2Cu
 #define EXTENDED_AER_MASKS   0x08u /* uncorrectable mask and severity, correctable mask at 0x14 */
 #define EXTENDED_SERIAL_HEAD 0x00010003u
 

@@ -188,7 +188,7 @@ static uint32_t eicr_value(const struct twin_ixgbe *twin)
 {
   const struct twin_ixgbe_interrupts *irq = twin->interrupts;
   uint32_t value = ((uint32_t)irq->causes & IXGBE_EICR_RTX_QUEUE) | irq->other;
-  return irq->other & ~IXGBE_EICR_TCP_TIMER ? value | IXGBE_EICR_OTHER : value;
+  return (irq->other & ~IXGBE_EICR_TCP_TIMER) ? value | IXGBE_EICR_OTHER : value;
 }
 
 static void causes_clear(struct twin_ixgbe *twin, uint32_t bits)
@@ -302,8 +302,8 @@ bool twin_ixgbe_interrupt_read(struct twin_ixgbe *twin, uint32_t offset, uint32_
 static void eitr_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value)
 {
   struct twin_ixgbe_interrupts *irq = twin->interrupts;
-  unsigned vector =
-      offset < IXGBE_EITR(24) ? (offset - IXGBE_EITR(0)) / 4 : 24 + (offset - IXGBE_EITR(24)) / 4;
+  unsigned vector = offset < IXGBE_EITR(24u) ? (offset - IXGBE_EITR(0u)) / 4
+                                             : 24 + (offset - IXGBE_EITR(24u)) / 4;
   twin_ixgbe_set(twin, offset, value & EITR_KEPT);
   if (vector >= TWIN_IXGBE_VECTORS || (value & IXGBE_EITR_CNT_WDIS))
     return;

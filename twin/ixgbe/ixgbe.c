@@ -3,6 +3,7 @@
 #include "twin/ixgbe/ixgbe.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,9 +18,9 @@
  * looking after the rest: Rx queues 0-63, Tx queues 0-127, Rx queues 64-127. */
 static const struct shunt_model_area shared_areas[] = {
     {0x1000, 0x1000}, {0x6000, 0x2000}, {0xD000, 0x1000}};
-_Static_assert(IXGBE_RX_QUEUE(0) == 0x1000 && IXGBE_RX_QUEUE(63) == 0x1FC0, "page 0x1");
-_Static_assert(IXGBE_TX_QUEUE(0) == 0x6000 && IXGBE_TX_QUEUE(127) == 0x7FC0, "pages 0x6, 0x7");
-_Static_assert(IXGBE_RX_QUEUE(64) == 0xD000 && IXGBE_RX_QUEUE(127) == 0xDFC0, "page 0xD");
+_Static_assert(IXGBE_RX_QUEUE(0u) == 0x1000 && IXGBE_RX_QUEUE(63u) == 0x1FC0, "page 0x1");
+_Static_assert(IXGBE_TX_QUEUE(0u) == 0x6000 && IXGBE_TX_QUEUE(127u) == 0x7FC0, "pages 0x6, 0x7");
+_Static_assert(IXGBE_RX_QUEUE(64u) == 0xD000 && IXGBE_RX_QUEUE(127u) == 0xDFC0, "page 0xD");
 
 /* ---- Accesses ---- */
 
@@ -315,22 +316,23 @@ static int options_take(const struct shunt_twin_ixgbe_options *given,
   return 0;
 }
 
-int shunt_twin_ixgbe_create(const struct shunt_twin_ixgbe_options *given, struct shunt_wire *wire,
+int shunt_twin_ixgbe_create(const struct shunt_twin_ixgbe_options *options, struct shunt_wire *wire,
                             const char *name, struct shunt_model **model, struct shunt_error *error)
 {
-  struct shunt_twin_ixgbe_options options;
-  int status = options_take(given, &options, error);
+  struct shunt_twin_ixgbe_options taken;
+  int status = options_take(options, &taken, error);
   if (status)
     return status;
   struct twin_ixgbe *twin = calloc(1, sizeof(*twin));
   if (!twin)
     return error_set_errno(error, -ENOMEM, "can't make the twin %s", name);
   twin->memory_fd = -1;
-  twin->options = options;
+  twin->options = taken;
   twin->model.ops = &model_ops;
   twin->model.kind = "ixgbe";
   twin->model.vectors = TWIN_IXGBE_VECTORS;
-  strcpy(twin->model.path, options.trap ? "twin, all accesses trapped" : "twin, shared tails");
+  snprintf(twin->model.path, sizeof(twin->model.path), "%s",
+           taken.trap ? "twin, all accesses trapped" : "twin, shared tails");
 
   status = parts_create(twin);
   if (status) {
@@ -344,14 +346,14 @@ int shunt_twin_ixgbe_create(const struct shunt_twin_ixgbe_options *given, struct
   status = shunt_wire_attach(wire, name, &end_ops, twin, &twin->end, error);
   if (status)
     goto fail;
-  if (options.cable_out)
+  if (taken.cable_out)
     shunt_wire_cut(twin->end);
   twin_ixgbe_link_update(twin);
   *model = &twin->model;
   return 0;
 
 fail:
-  twin_destroy(&twin->model);
+  twin_free(twin);
   return status;
 }
 

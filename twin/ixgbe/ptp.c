@@ -25,9 +25,8 @@
 #define PTP_MESSAGE_TYPE 0u
 #define PTP_VERSION      1u
 #define PTP_V1_CONTROL   32u
-#define PTP_V1_SEQUENCE  30u
 #define PTP_V1_SOURCE    22u
-#define PTP_V2_SEQUENCE  30u
+#define PTP_SEQUENCE     30u /* of both versions */
 #define PTP_V2_SOURCE    20u
 #define PTP_HEADER_BYTES 34u
 
@@ -224,7 +223,7 @@ static void attributes_latch(struct twin_ixgbe *twin, const uint8_t *header)
 {
   bool is_v1 = (header[PTP_VERSION] & 0xF) == 1;
   const uint8_t *source = header + (is_v1 ? PTP_V1_SOURCE : PTP_V2_SOURCE);
-  uint16_t sequence = shunt_load_be16(header + (is_v1 ? PTP_V1_SEQUENCE : PTP_V2_SEQUENCE));
+  uint16_t sequence = shunt_load_be16(header + PTP_SEQUENCE);
   twin_ixgbe_set(twin, IXGBE_RXSATRL, shunt_load_be32(source + 2));
   twin_ixgbe_set(twin, IXGBE_RXSATRH,
                  HW_FIELD(IXGBE_RXSATRH_SEQUENCE_ID, sequence) | shunt_load_be16(source));
