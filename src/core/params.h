@@ -21,8 +21,8 @@ struct params {
   char text[PARAMS_TEXT_BYTES];
 };
 
-/* Split text. NULL or "" gives no entries. Returns 0, or -EINVAL: an empty key, no '=', the same key
- * twice, more than PARAMS_MOST entries or PARAMS_TEXT_BYTES bytes. */
+/* Split text. NULL or "" gives no entries. Returns 0, or -EINVAL: an empty key, no '=', the same
+ * key twice, more than PARAMS_MOST entries or PARAMS_TEXT_BYTES bytes. */
 int params_parse(struct params *params, const char *text, struct shunt_error *error);
 
 /* The value of a key, now taken, or NULL where it is not given. */

@@ -83,23 +83,23 @@ static int open_on(const struct port_name *name, struct shunt_port_options *opti
   return 0;
 }
 
-int shunt_port_open(const char *text, const struct shunt_port_options *given,
+int shunt_port_open(const char *name, const struct shunt_port_options *options,
                     struct shunt_port **port, struct shunt_error *error)
 {
-  struct port_name name;
-  struct shunt_port_options options;
+  struct port_name parsed;
+  struct shunt_port_options complete;
   struct shunt_port *opened = NULL;
-  int result = port_name_parse(&name, text, error);
+  int result = port_name_parse(&parsed, name, error);
   if (result)
     return result;
-  result = port_options_complete(&options, given, &name.params, error);
+  result = port_options_complete(&complete, options, &parsed.params, error);
   if (!result)
-    result = open_on(&name, &options, &name.params, &opened, error);
+    result = open_on(&parsed, &complete, &parsed.params, &opened, error);
   if (result)
-    return shunt_error_within(error, result, "can't open %s", text);
-  snprintf(opened->name, sizeof(opened->name), "%s", text);
+    return shunt_error_within(error, result, "can't open %s", name);
+  snprintf(opened->name, sizeof(opened->name), "%s", name);
 
-  for (unsigned i = 0; i < options.queues; i++) {
+  for (unsigned i = 0; i < complete.queues; i++) {
     struct shunt_queue *q = opened->ops->queue(opened, i);
     q->port = opened;
     q->index = i;
@@ -108,7 +108,7 @@ int shunt_port_open(const char *text, const struct shunt_port_options *given,
   result = port_guard_install(opened, error);
   if (result) {
     shunt_port_close(opened);
-    return shunt_error_within(error, result, "can't open %s", text);
+    return shunt_error_within(error, result, "can't open %s", name);
   }
   *port = opened;
   return 0;

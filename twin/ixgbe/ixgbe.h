@@ -271,7 +271,7 @@ void twin_ixgbe_tx_reset(struct twin_ixgbe *twin);
 unsigned twin_ixgbe_tx_poll(struct twin_ixgbe *twin);
 /* A queue's ENABLE was written 1 or 0: take or drop its ring, and set or clear its bit in
  * tx_enabled. A bad ring is counted; its queue reads as enabled and does nothing. */
-void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned queue, bool on);
+void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned index, bool on);
 
 /* rx.c: a frame came from the wire (or from our own Tx, in loopback). Link, RXEN and loopback have
  * been checked for frames from the wire, and twin_ixgbe_count_rx_all called. */
@@ -280,7 +280,7 @@ void twin_ixgbe_rx_destroy(struct twin_ixgbe *twin);
 void twin_ixgbe_rx_reset(struct twin_ixgbe *twin);
 void twin_ixgbe_rx_deliver(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);
 unsigned twin_ixgbe_rx_poll(struct twin_ixgbe *twin); /* frames that waited in the packet buffer */
-void twin_ixgbe_rx_enable(struct twin_ixgbe *twin, unsigned queue, bool on);
+void twin_ixgbe_rx_enable(struct twin_ixgbe *twin, unsigned index, bool on);
 
 /* flow_director.c: registers 0xEE00-0xEEFF and the filters behind them. */
 int twin_ixgbe_steer_create(struct twin_ixgbe *twin);

@@ -77,10 +77,10 @@ uint32_t twin_ixgbe_packet_fragment_sum(struct twin_ixgbe_packet *packet, bool w
 /* filter.c */
 /* Decode the registers anew where the driver has written any. */
 void twin_ixgbe_filter_refresh(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config);
-/* address: the entry that matched, or TWIN_IXGBE_NO_ADDRESS. */
+/* index: of the entry that matched, or TWIN_IXGBE_NO_ADDRESS. */
 enum twin_ixgbe_verdict twin_ixgbe_filter_address(const struct twin_ixgbe *twin,
                                                   const struct twin_ixgbe_rx_config *config,
-                                                  const uint8_t *frame, uint32_t *address);
+                                                  const uint8_t *frame, uint32_t *index);
 bool twin_ixgbe_filter_vlan(const struct twin_ixgbe *twin,
                             const struct twin_ixgbe_rx_config *config, uint16_t vlan);
 

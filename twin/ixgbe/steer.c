@@ -92,7 +92,7 @@ static bool rss_is_on(uint32_t mrqc)
 
 static void steer_read_tuples(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config)
 {
-  uint32_t priorities[TWIN_IXGBE_FILTERS];
+  uint32_t priorities[TWIN_IXGBE_FILTERS] = {0};
   unsigned n = 0;
   for (unsigned i = 0; i < TWIN_IXGBE_FILTERS; i++) {
     uint32_t ftqf = twin_ixgbe_get(twin, IXGBE_FTQF(i));
