@@ -8,10 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S     UINT64_C(1000000000)
-#define SLICE_NS     UINT64_C(50000)    /* longest sleep between two turns of the twins */
-#define LINK_LOOK_NS UINT64_C(10000000) /* how often a link that is down is looked at */
-#define DRAIN_NS     UINT64_C(2000000)
+#define NS_PER_S      UINT64_C(1000000000)
+#define SLICE_NS      UINT64_C(50000)    /* longest sleep between two turns of the twins */
+#define LINK_LOOK_NS  UINT64_C(10000000) /* how often a link that is down is looked at */
+#define DRAIN_NS      UINT64_C(2000000)
+#define DRAIN_MOST_NS UINT64_C(1000000000)
 
 /* ---- Time ---- */
 
@@ -285,7 +286,11 @@ double devices_elapsed(const struct devices *devices)
 
 void devices_drain(struct devices *devices)
 {
-  shunt_clock_sleep_ns(&devices->clock, DRAIN_NS);
+  const uint64_t end_ns = devices_now_ns(devices) + DRAIN_MOST_NS;
+  do
+    shunt_clock_sleep_ns(&devices->clock, DRAIN_NS);
+  while (shunt_testbed_next_ns(devices->testbed) != UINT64_MAX &&
+         devices_now_ns(devices) < end_ns && !cli_stopped());
 }
 
 void devices_close(struct devices *devices)

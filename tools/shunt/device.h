@@ -61,6 +61,7 @@ struct devices {
   bool model; /* at least one is a twin */
   bool steps; /* this thread gives the twins their turns */
   int wait_fd;
+  int64_t epoch_ns; /* Unix time at 0 of devices_now_ns */
   uint64_t start_ns, deadline_ns;
   unsigned rounds;
   pthread_t thread;
@@ -117,9 +118,9 @@ int devices_wait_for_links(struct devices *devices, bool required);
 /* Begin the time that --seconds counts. Call it after the links are up. */
 int devices_begin(struct devices *devices);
 
-/* Let what was posted last go its way, then close all. May be called at any time, also after a
- * failure. */
+/* Let what was posted last go its way: 2 ms, and with frames in flight on a wire up to 1 s. */
 void devices_drain(struct devices *devices);
+/* Close all. May be called at any time, also after a failure. */
 void devices_close(struct devices *devices);
 
 /* --- Running ------------------------------------------------------------------------------- */

@@ -380,9 +380,9 @@ static int ping(struct run *run, const char *device)
     run->pacing.start_ns = run->devices.start_ns;
     devices_print(&run->devices);
     measure(run);
-    exit = report(run);
     if (run->hgrm && latency_write_hgrm(run->hgrm, run->rtt, &error))
       exit = cli_fail(run->cli, &error);
+    exit = exit ? exit : report(run);
   }
   pacing_end(&run->pacing);
   shunt_histogram_destroy(run->rtt);
