@@ -26,9 +26,10 @@ struct wanted {
 
 static bool read_address(const char *text, unsigned address[4])
 {
+  if (sscanf(text, "%x:%x:%x.%x", &address[0], &address[1], &address[2], &address[3]) == 4)
+    return true;
   address[0] = 0;
-  return sscanf(text, "%x:%x:%x.%x", &address[0], &address[1], &address[2], &address[3]) == 4 ||
-         sscanf(text, "%x:%x.%x", &address[1], &address[2], &address[3]) == 3;
+  return sscanf(text, "%x:%x.%x", &address[1], &address[2], &address[3]) == 3;
 }
 
 static int is_wanted(void *context, const struct shunt_pci_device *device)

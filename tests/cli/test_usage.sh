@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What holds for every command: help, versions, mistakes, the configuration file, man pages.
+set -euo pipefail
+shunt=$1/bin/shunt
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/cli/tree.sh
+source "$2/tests/cli/tree.sh"
+
+run 0 --version
+[[ $out =~ ^shunt\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || complain "the version is \"$out\""
+run 2
+has "$err" "usage: shunt COMMAND"
+run 2 no-such-command
+has "$err" 'there is no command "no-such-command"'
+run 0 --help
+overview=$out
+run 0 --complete
+commands=$out
+for command in info doctor bind unbind echo ping forward send recv bench report; do
+  case " ${commands//$'\n'/ } " in *" $command "*) ;; *) complain "no command $command" ;; esac
+done
+
+printf '[shunt]\nno-such-key = 1\n' >"$work/wrong.ini"
+printf 'no section and no key' >"$work/broken.ini"
+for command in $commands; do
+  has "$overview" "$command"
+  printf '[%s]\nno-such-key = 1\n' "$command" >"$work/own.ini"
+
+  # Help names each option, and so does the man page.
+  run 0 "$command" --help
+  help=$out
+  has "$help" "usage: shunt $command "
+  run 0 help "$command"
+  [ "$out" = "$help" ] || complain "help $command is not $command --help"
+  page=$2/docs/man/shunt-$command.1.scd
+  [ -f "$page" ] || complain "there is no $page"
+  run 0 --complete "$command"
+  for option in $out; do
+    has "$help" "$option"
+    case $option in
+    --help | --json | --quiet | --log-level | --config) ;; # in shunt(1)
+    *) grep -qF -e "$option" "$page" || complain "shunt-$command(1) does not tell of $option" ;;
+    esac
+  done
+
+  # Mistakes end with 2, before anything is done.
+  run 2 "$command" --jsom
+  has "$err" "did you mean --json?"
+  run 2 "$command" --no-such-option-at-all
+  has "$err" "there is no option --no-such-option-at-all"
+  run 2 "$command" --log-level
+  has "$err" "needs an argument"
+  run 2 "$command" --log-level loud
+  has "$err" '"loud" is none of error, warning, info, debug'
+  run 2 "$command" --config "$work/none.ini"
+  has "$err" "can't read the configuration $work/none.ini"
+  run 2 "$command" --config "$work/wrong.ini"
+  has "$err" "no-such-key in [shunt]: there is no such option"
+  run 2 "$command" --config "$work/own.ini"
+  has "$err" "no-such-key in [$command]: there is no such option"
+  run 2 "$command" --config "$work/broken.ini"
+  has "$err" "line 1"
+  run 2 "$command" a b c d e f g h
+  has "$err" "one argument too many"
+  case $help in
+  "usage: shunt $command [options] "[A-Z]*)
+    run 2 "$command"
+    has "$err" "an argument is missing"
+    ;;
+  esac
+done
+
+# The file is read, and the command line wins.
+printf '[doctor]\nroot = %s\n' "$work/from-file" >"$work/good.ini"
+mkdir "$work/from-file" "$work/from-line"
+put "$work/from-file" proc/sys/kernel/osrelease 5.11.1
+put "$work/from-line" proc/sys/kernel/osrelease 5.12.2
+run 0 doctor --config "$work/good.ini"
+has "$out" "Linux 5.11.1"
+run 0 doctor --root "$work/from-line" --config "$work/good.ini"
+has "$out" "Linux 5.12.2"
+finish
