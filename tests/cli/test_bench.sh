@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# shunt bench, in full but short: what it prints, and the files that it writes.
+set -euo pipefail
+shunt=$1/bin/shunt
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+status=0
+fail() {
+  echo "FAILED: $*"
+  status=1
+}
+expect() { # text, file
+  grep -qF -- "$1" "$2" || fail "no \"$1\" in $2"
+}
+# The numbers of a key, one a line, of JSON that is printed with a line for each.
+numbers() { # key, file
+  sed -n "s/^ *\"$1\": *\([0-9.e+-]*\),\{0,1\}$/\1/p" "$2"
+}
+ascending() { # numbers, one a line
+  sort -g -C || fail "$1 do not ascend"
+}
+
+cat >bench.json <<'EOF'
+[{"name": "another", "unit": "us", "value": 1, "peer": "x", "peer_value": 2, "ratio": 0.5},
+ {"name": "ixgbe-rtt-p50-us", "unit": "us", "value": 77777, "peer": "udp", "peer_value": 1,
+  "ratio": 77777}]
+EOF
+"$shunt" bench --quick --json --out bench.json --results results.json --report report.html \
+  >printed.json 2>errors || fail "bench ended with $?: $(cat errors)"
+[ -s errors ] && fail "on standard error: $(cat errors)"
+
+# ---- What is printed ----
+for key in shunt_result manifest comparisons series title CPU kernel device memory clock threads \
+  date shunt; do
+  expect "\"$key\":" printed.json
+done
+expect '"model":true' printed.json
+for name in ixgbe-rtt udp-rtt ixgbe-rtt-2-threads udp-rtt-2-threads ixgbe-forward-1 \
+  ixgbe-forward-8 ixgbe-forward-32 ixgbe-forward-64 udp-forward-32; do
+  expect "\"name\":\"$name\"" printed.json
+done
+[ "$(numbers lost printed.json | sort -u)" = 0 ] || fail "frames were lost"
+[ "$(numbers lost printed.json | wc -l)" = 9 ] || fail "not every series says what was lost"
+[ "$(numbers count printed.json | wc -l)" = 4 ] || fail "not every round trip has a count"
+numbers count printed.json | grep -qx 0 && fail "a series has no round trips"
+numbers mpps printed.json | grep -qx 0 && fail "a series has no frames"
+
+# Of each series in turn: min, p50 ... p99.99, max.
+for series in 1 2 3 4; do
+  of() { numbers "$1" printed.json | sed -n "${series}p"; }
+  { of min_ns; of p50; of p90; of p99; of 'p99\.9'; of 'p99\.99'; of max_ns; } >curve
+  [ "$(wc -l <curve)" = 7 ] || fail "series $series lacks a percentile"
+  ascending "the percentiles of series $series" <curve
+done
+
+# ---- bench.json ----
+[ "$(grep -c '"name":' bench.json)" = 4 ] || fail "bench.json: not one entry a name"
+expect '"name":"another"' bench.json
+grep -q 77777 bench.json && fail "bench.json: an old entry of our name is still there"
+for name in ixgbe-rtt-p50-us ixgbe-forward-mpps; do
+  grep -A5 "\"name\":\"$name\"" bench.json >entry
+  value=$(numbers value entry) peer=$(numbers peer_value entry) ratio=$(numbers ratio entry)
+  awk -v v="$value" -v p="$peer" -v r="$ratio" \
+    'BEGIN { exit !(v > 0 && p > 0 && r > 0.99 * v / p && r < 1.01 * v / p) }' ||
+    fail "$name: value $value, peer_value $peer, ratio $ratio"
+done
+
+# ---- The page ----
+expect "model, not a hardware figure" report.html
+grep -qE '(src|href)="?http|<script|@import|url\(' report.html && fail "the page needs something else"
+if command -v gnuplot >/dev/null; then
+  [ "$(grep -c '<svg' report.html)" = 3 ] || fail "there are not 3 plots"
+fi
+# Every element that is begun is ended, in order.
+tr '\n' ' ' <report.html | grep -o '<[^>]*>' | awk '
+  /^<!/ || /\/>$/ { next }
+  { name = $0; sub(/^<\/?/, "", name); sub(/[ >].*/, "", name) }
+  name ~ /^(meta|br)$/ { next }
+  /^<\// { if (stack[depth--] != name) { print "unexpected", $0; exit 1 } next }
+  { stack[++depth] = name }
+  END { exit depth != 0 }' || fail "the page is not well-formed"
+
+# ---- Its result file is one ----
+"$shunt" report results.json --out again.html >/dev/null || fail "report refuses bench's results"
+expect "82599 twins, 1 thread" again.html
+
+# ---- Without privileges, huge pages and lockable memory ----
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+  (ulimit -l 64 && setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all \
+    "$shunt" bench --only rtt --quick >unprivileged 2>&1) || fail "as nobody: $(cat unprivileged)"
+  expect "not locked" unprivileged
+fi
+
+# ---- Mistakes ----
+refuse() { # exit code, text, arguments
+  local wanted=$1 text=$2 got=0
+  shift 2
+  "$shunt" bench "$@" >refused 2>&1 || got=$?
+  [ $got = "$wanted" ] || fail "bench $* ended with $got, not $wanted"
+  expect "$text" refused
+}
+refuse 2 'neither rtt nor mpps' --only rtt,mops
+refuse 2 'neither rtt nor mpps' --only ''
+refuse 2 'not in' --rounds 0
+refuse 2 'not in' --seconds 0
+refuse 2 'one argument too many' ixgbe:twin
+echo '{"no": "list"}' >other.json
+refuse 1 "can't add to other.json" --only rtt --quick --count 10 --out other.json
+[ "$(cat other.json)" = '{"no": "list"}' ] || fail "a file that is no list was overwritten"
+refuse 1 "can't write" --only rtt --quick --count 10 --results nowhere/results.json
+refuse 1 "can't write" --only rtt --quick --count 10 --report nowhere/report.html
+
+exit $status

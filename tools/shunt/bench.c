@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* shunt bench: the main job. Twins of this process against the kernel's UDP, in the same run. */
+#include "tools/shunt/bench.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shunt/histogram.h"
+#include "tools/shunt/bench_result.h"
+#include "tools/shunt/report.h"
+
+#define MODEL "model, not a hardware figure"
+
+enum mode { RTT, MPPS, MODES };
+static const char *const mode_names[MODES] = {"rtt", "mpps"};
+
+/* What is measured, in the order of a round. */
+static const struct plan {
+  const char *name, *title;
+  enum mode mode;
+  bool peer;
+  unsigned threads, batch;
+} plans[] = {
+    {"ixgbe-rtt", "82599 twins, 1 thread", RTT, false, 1, 1},
+    {"udp-rtt", "kernel UDP, 1 thread", RTT, true, 1, 1},
+    {"ixgbe-rtt-2-threads", "82599 twins, 2 threads", RTT, false, 2, 1},
+    {"udp-rtt-2-threads", "kernel UDP, 2 threads", RTT, true, 2, 1},
+    {"ixgbe-forward-1", "82599 twins, batch 1", MPPS, false, 2, 1},
+    {"ixgbe-forward-8", "82599 twins, batch 8", MPPS, false, 2, 8},
+    {"ixgbe-forward-32", "82599 twins, batch 32", MPPS, false, 2, 32},
+    {"udp-forward-32", "kernel UDP, batch 32", MPPS, true, 2, 32},
+    {"ixgbe-forward-64", "82599 twins, batch 64", MPPS, false, 2, 64},
+};
+#define PLANS (sizeof(plans) / sizeof(plans[0]))
+
+static const struct {
+  const char *name, *unit, *ours, *theirs, *words;
+} comparisons[] = {
+    {"ixgbe-rtt-p50-us", "us", "ixgbe-rtt", "udp-rtt", "round trip p50, 1 thread"},
+    {"ixgbe-rtt-2-threads-p50-us", "us", "ixgbe-rtt-2-threads", "udp-rtt-2-threads",
+     "round trip p50, 2 threads"},
+    {"ixgbe-forward-mpps", "Mpps", "ixgbe-forward-32", "udp-forward-32",
+     "forwarding, 2 threads, batch 32"},
+};
+#define COMPARISONS (sizeof(comparisons) / sizeof(comparisons[0]))
+
+struct options {
+  const char *only, *out, *results, *report;
+  double seconds;
+  uint64_t rounds, count;
+  bool quick;
+  bool mode[MODES];
+};
+
+struct run {
+  struct bench bench;
+  struct options options;
+  struct bench_rtt *rtt;
+  struct bench_rate *rate;
+  struct bench_udp *udp;
+  struct result result;
+  struct result_series *series[PLANS]; /* NULL: not wanted */
+};
+
+/* ---- Options ---- */
+
+static int choose_modes(const struct cli *cli, struct options *options)
+{
+  const char *at = options->only;
+  for (unsigned i = 0; !at && i < MODES; i++)
+    options->mode[i] = true;
+  while (at) {
+    size_t length = strcspn(at, ",");
+    unsigned i = 0;
+    while (i < MODES &&
+           (strlen(mode_names[i]) != length || strncmp(at, mode_names[i], length) != 0))
+      i++;
+    if (i == MODES)
+      return cli_usage(cli, "--only: \"%.*s\" is neither rtt nor mpps", (int)length, at);
+    options->mode[i] = true;
+    at = at[length] ? at + length + 1 : NULL;
+  }
+  return -1;
+}
+
+/* ---- Set-up ---- */
+
+static int open_all(struct run *run, struct shunt_error *error)
+{
+  const struct cli *cli = run->bench.cli;
+  int code = 0;
+  cli_progress(cli, 0, "bringing twins up");
+  if (run->options.mode[RTT])
+    code = bench_rtt_open(&run->bench, &run->rtt, error);
+  if (!code && run->options.mode[MPPS])
+    code = bench_rate_open(&run->bench, &run->rate, error);
+  return code ? code : bench_udp_open(&run->bench, &run->udp, error);
+}
+
+static void close_all(struct run *run)
+{
+  bench_rtt_close(run->rtt);
+  bench_rate_close(run->rate);
+  bench_udp_close(run->udp);
+}
+
+static int make_series(struct run *run, struct shunt_error *error)
+{
+  for (unsigned i = 0; i < PLANS; i++) {
+    if (!run->options.mode[plans[i].mode])
+      continue;
+    struct result_series *series = result_add_series(
+        &run->result, plans[i].mode == RTT ? RESULT_ROUND_TRIP : RESULT_RATE, error);
+    if (!series)
+      return -ENOMEM;
+    snprintf(series->name, sizeof(series->name), "%s", plans[i].name);
+    snprintf(series->title, sizeof(series->title), "%s", plans[i].title);
+    series->peer = plans[i].peer;
+    series->threads = plans[i].threads;
+    series->batch = plans[i].batch;
+    run->series[i] = series;
+  }
+  return 0;
+}
+
+static void state_facts(struct run *run)
+{
+  struct result *result = &run->result;
+  const struct bench *bench = &run->bench;
+  struct shunt_port_info info = {.size = sizeof(info)};
+  struct shunt_port *port = run->rtt ? bench_rtt_port(run->rtt) : bench_rate_port(run->rate);
+  shunt_port_info(port, &info);
+  result->model = info.model;
+  snprintf(result->title, sizeof(result->title), "82599 twins beside the kernel's UDP");
+  result_machine_facts(result);
+  result_fact(result, "device", "%s; %s", info.device, info.path);
+  result_fact(result, "memory", "%s", shunt_region_describe(shunt_port_region(port)));
+  result_fact(result, "peer",
+              "kernel UDP over loopback, sockets that never block, same frame size");
+  result_fact(result, "clock", "%s (%s)", shunt_tsc_source_name(&bench->tsc), bench->tsc.reason);
+  if (!bench->pinned)
+    result_fact(result, "threads", "not pinned");
+  else if (bench->shares_cpu)
+    result_fact(result, "threads",
+                "both on CPU %u, the only one that may be used: figures of two "
+                "threads say nothing",
+                bench->cpus[0]);
+  else
+    result_fact(result, "threads", "drivers on CPU %u, devices on CPU %u", bench->cpus[0],
+                bench->cpus[1]);
+  result_fact(result, "rounds", "%llu, of %.2f s for each figure, all figures in turn",
+              (unsigned long long)run->options.rounds, (double)bench->slice_ns / 1e9);
+}
+
+/* ---- Measuring ---- */
+
+static int slice(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                 struct shunt_error *error)
+{
+  if (plan->mode == RTT)
+    return plan->peer ? bench_udp_rtt_slice(run->udp, plan->threads, sample, error)
+                      : bench_rtt_slice(run->rtt, plan->threads, sample, error);
+  return plan->peer ? bench_udp_rate_slice(run->udp, plan->batch, sample, error)
+                    : bench_rate_slice(run->rate, plan->batch, sample, error);
+}
+
+/* One slice becomes one round of its series. histogram is empty. */
+static int measure(struct run *run, unsigned which, struct shunt_histogram *histogram,
+                   struct shunt_error *error)
+{
+  struct result_series *series = run->series[which];
+  struct bench_sample sample = {.histogram = plans[which].mode == RTT ? histogram : NULL};
+  int code = slice(run, &plans[which], &sample, error);
+  if (code)
+    return code;
+  series->lost += sample.lost;
+  if (cli_stopped())
+    return 0;
+  if (plans[which].mode == RTT) {
+    shunt_histogram_merge(series->histogram, histogram);
+    if (histogram->total)
+      series->values[series->rounds++] = (double)result_percentile_ns(histogram, 50) / 1e3;
+  } else {
+    series->values[series->rounds++] = (double)sample.frames * 1e3 / (double)sample.ns;
+  }
+  return 0;
+}
+
+static int measure_all(struct run *run, struct shunt_error *error)
+{
+  struct shunt_histogram *histogram;
+  int code = shunt_histogram_create(NULL, &histogram, error);
+  if (code)
+    return code;
+  const double slices = (double)(run->options.rounds * run->result.series_count);
+  double done = 0;
+  for (unsigned round = 0; !code && round < run->options.rounds; round++) {
+    for (unsigned i = 0; !code && i < PLANS && !cli_stopped(); i++) {
+      if (!run->series[i])
+        continue;
+      cli_progress(run->bench.cli, done++ / slices, plans[i].title);
+      shunt_histogram_reset(histogram);
+      code = measure(run, i, histogram, error);
+    }
+  }
+  cli_progress_end(run->bench.cli);
+  shunt_histogram_destroy(histogram);
+  return code;
+}
+
+static const struct result_series *find_series(const struct result *result, const char *name)
+{
+  for (unsigned i = 0; i < result->series_count; i++)
+    if (!strcmp(result->series[i].name, name))
+      return &result->series[i];
+  return NULL;
+}
+
+static void compare_all(struct result *result)
+{
+  for (unsigned i = 0; i < COMPARISONS; i++)
+    result_compare(result, comparisons[i].name, comparisons[i].unit,
+                   find_series(result, comparisons[i].ours), "udp",
+                   find_series(result, comparisons[i].theirs));
+}
+
+/* ---- Showing ---- */
+
+static void print_round_trips(const struct result *result)
+{
+  static const double percentiles[] = {50, 90, 99, 99.9, 99.99};
+  printf("Round trips in us, echo of a 64-byte frame (%s)\n\n%-24s", MODEL, "");
+  printf("%8s %8s %8s %8s %8s %9s %10s %6s\n", "p50", "p90", "p99", "p99.9", "p99.99", "max",
+         "count", "lost");
+  for (unsigned i = 0; i < result->series_count; i++) {
+    const struct result_series *series = &result->series[i];
+    if (series->kind != RESULT_ROUND_TRIP)
+      continue;
+    printf("%-24s", series->title);
+    for (unsigned p = 0; p < 5; p++)
+      printf("%8.2f ", (double)result_percentile_ns(series->histogram, percentiles[p]) / 1e3);
+    printf("%9.1f %10llu %6llu\n", (double)shunt_histogram_max(series->histogram) / 1e3,
+           (unsigned long long)series->histogram->total, (unsigned long long)series->lost);
+  }
+  putchar('\n');
+}
+
+static void print_rates(const struct result *result)
+{
+  printf("Forwarding of 64-byte frames in Mpps, 2 threads (%s)\n\n", MODEL);
+  printf("%-24s%8s %8s %8s %6s\n", "", "median", "least", "most", "lost");
+  for (unsigned i = 0; i < result->series_count; i++) {
+    const struct result_series *series = &result->series[i];
+    if (series->kind != RESULT_RATE || !series->rounds)
+      continue;
+    double least = series->values[0], most = least;
+    for (unsigned r = 1; r < series->rounds; r++) {
+      least = series->values[r] < least ? series->values[r] : least;
+      most = series->values[r] > most ? series->values[r] : most;
+    }
+    printf("%-24s%8.3f %8.3f %8.3f %6llu\n", series->title, result_median(series), least, most,
+           (unsigned long long)series->lost);
+  }
+  putchar('\n');
+}
+
+static void print_comparisons(const struct result *result)
+{
+  if (result->comparison_count)
+    printf("Beside the kernel's UDP in the same run, medians of %u rounds\n\n",
+           result->series[0].rounds);
+  for (unsigned i = 0; i < result->comparison_count; i++) {
+    const struct result_comparison *comparison = &result->comparisons[i];
+    const char *words = "";
+    for (unsigned c = 0; c < COMPARISONS; c++)
+      if (!strcmp(comparisons[c].name, comparison->name))
+        words = comparisons[c].words;
+    double ratio = result_ratio(comparison);
+    bool lower_is_better = !strcmp(comparison->unit, "us");
+    printf("  %-33s %8.3f %-4s against %8.3f: %.1f times as fast\n", words, comparison->value,
+           comparison->unit, comparison->peer_value,
+           lower_is_better && ratio > 0 ? 1 / ratio : ratio);
+  }
+  if (result->comparison_count)
+    putchar('\n');
+}
+
+static void print_all(const struct run *run)
+{
+  const struct result *result = &run->result;
+  if (run->options.mode[RTT])
+    print_round_trips(result);
+  if (run->options.mode[MPPS])
+    print_rates(result);
+  print_comparisons(result);
+  for (unsigned i = 0; i < result->fact_count; i++)
+    printf("%-9s %s\n", result->facts[i].key, result->facts[i].value);
+}
+
+static int write_files(struct run *run, struct shunt_error *error)
+{
+  const struct options *options = &run->options;
+  struct shunt_error why_not;
+  bool plotted;
+  int code = 0;
+  if (options->out)
+    code = result_merge_comparisons(&run->result, options->out, error);
+  if (!code && options->results)
+    code = result_write(&run->result, options->results, error);
+  if (code || !options->report)
+    return code;
+  code = report_write(options->report, &run->result, 1, &plotted, &why_not, error);
+  if (!code && !run->bench.cli->json) {
+    printf("\nThe report is in %s%s\n", options->report, plotted ? "" : ", without plots:");
+    if (!plotted)
+      printf("%s; %s\n", why_not.what, why_not.remedy);
+  }
+  return code;
+}
+
+/* ---- The command ---- */
+
+static int show(struct run *run)
+{
+  struct shunt_error error;
+  uint64_t lost = 0;
+  for (unsigned i = 0; i < run->result.series_count; i++)
+    lost += run->result.series[i].lost;
+  if (!run->bench.cli->json)
+    print_all(run);
+  if (write_files(run, &error))
+    return cli_fail(run->bench.cli, &error);
+  int exit = lost ? CLI_FINDINGS : CLI_OK;
+  return run->bench.cli->json ? cli_json(result_to_json(&run->result, false), exit) : exit;
+}
+
+static int bench(struct run *run)
+{
+  struct shunt_error error;
+  int code = shunt_tsc_calibrate(&run->bench.tsc, &error);
+  if (!code) {
+    run->bench.clock = shunt_tsc_clock(&run->bench.tsc);
+    bench_choose_cpus(&run->bench);
+    code = open_all(run, &error);
+  }
+  if (!code)
+    code = make_series(run, &error);
+  if (!code) {
+    double slices = (double)(run->options.rounds * run->result.series_count);
+    run->bench.slice_ns = (uint64_t)(run->options.seconds / slices * 1e9);
+    code = measure_all(run, &error);
+  }
+  if (!code && cli_stopped()) {
+    code = shunt_error_set(&error, -EINTR, "stopped before the end");
+    shunt_error_why(&error, "a signal came; what was measured until then is no result");
+  }
+  if (!code) {
+    compare_all(&run->result);
+    state_facts(run);
+  }
+  close_all(run);
+  int exit = code ? cli_fail(run->bench.cli, &error) : show(run);
+  result_free(&run->result);
+  return exit;
+}
+
+static int run_bench(struct cli *cli, int argc, char **argv)
+{
+  struct run run = {.bench.cli = cli, .options = {.seconds = 12, .rounds = 5}};
+  struct options *options = &run.options;
+  const struct cli_option table[] = {
+      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps (all).", CLI_TEXT, &options->only},
+      {"seconds", 's', "N", "How long all measurements take together (12).", CLI_DOUBLE,
+       &options->seconds, 0.1, 86400},
+      {"rounds", 'r', "N", "In how many rounds; figures are their medians (5).", CLI_U64,
+       &options->rounds, 1, RESULT_ROUNDS},
+      {"count", 'n', "N", "Most round trips or frames of a figure in a round (no limit).", CLI_U64,
+       &options->count, 1, 1e15},
+      {"quick", 0, NULL, "Take 1 second: figures are rough, everything is run.", CLI_FLAG,
+       &options->quick},
+      {"out", 'o', "FILE", "Add the comparisons to this JSON list, by name.", CLI_TEXT,
+       &options->out},
+      {"results", 0, "FILE", "Write all results, with histograms, for shunt report.", CLI_TEXT,
+       &options->results},
+      {"report", 0, "FILE", "Write them as an HTML page with plots.", CLI_TEXT, &options->report},
+      {NULL},
+  };
+  int at = cli_parse(cli, table, argc, argv, 0, 0);
+  if (at < 0)
+    return -1 - at;
+  int exit = choose_modes(cli, options);
+  if (exit >= 0)
+    return exit;
+  if (options->quick)
+    options->seconds = options->seconds < 1 ? options->seconds : 1;
+  run.bench.most = options->count ? options->count : UINT64_MAX;
+  cli_catch_signals();
+  return bench(&run);
+}
+
+const struct cli_command bench_command = {
+    .name = "bench",
+    .arguments = "",
+    .summary = "Measure echo round trips and forwarding over twins, beside the kernel's UDP.",
+    .run = run_bench,
+};

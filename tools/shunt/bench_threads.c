@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "tools/shunt/bench.h"
+
+void bench_choose_cpus(struct bench *bench)
+{
+  struct shunt_cpu_set isolated = {0};
+  cpu_set_t allowed;
+  unsigned found = 0;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed))
+    CPU_ZERO(&allowed);
+  shunt_cpu_isolated(NULL, &isolated, NULL);
+  for (unsigned wanted = 1; wanted < 2; wanted--)
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
+      if (CPU_ISSET(cpu, &allowed) && shunt_cpu_set_has(&isolated, cpu) == (wanted == 1))
+        bench->cpus[found++] = cpu;
+  bench->pinned = found > 0;
+  bench->shares_cpu = found < 2;
+  if (found == 1)
+    bench->cpus[1] = bench->cpus[0];
+}
+
+struct job {
+  const struct bench *bench;
+  void (*work)(void *context);
+  void *context;
+};
+
+/* A thread that can't be pinned works all the same. */
+static void *run_job(void *argument)
+{
+  const struct job *job = argument;
+  if (job->bench->pinned)
+    shunt_cpu_pin(job->bench->cpus[1], NULL);
+  job->work(job->context);
+  return NULL;
+}
+
+int bench_run(struct bench *bench, void (*drive)(void *context), void (*assist)(void *context),
+              void *context, struct shunt_error *error)
+{
+  struct job job = {bench, assist, context};
+  pthread_t assistant;
+  int code = assist ? -pthread_create(&assistant, NULL, run_job, &job) : 0;
+  if (code) {
+    shunt_error_set(error, code, "can't start a thread");
+    shunt_error_why(error, "%s", strerror(-code));
+    return code;
+  }
+  cpu_set_t before;
+  bool moved = bench->pinned && !sched_getaffinity(0, sizeof(before), &before) &&
+               !shunt_cpu_pin(bench->cpus[0], NULL);
+  drive(context);
+  if (moved)
+    sched_setaffinity(0, sizeof(before), &before);
+  if (assist)
+    pthread_join(assistant, NULL);
+  return 0;
+}
+
+/* ---- Rates ---- */
+
+void bench_flow_start(struct bench_flow *flow)
+{
+  atomic_store(&flow->generated, 0);
+  atomic_store(&flow->sunk, 0);
+  atomic_store(&flow->quiet, false);
+  atomic_store(&flow->ended, false);
+  atomic_store(&flow->generates, true);
+}
+
+void bench_flow_drive(const struct bench *bench, struct bench_flow *flow,
+                      unsigned (*forward)(void *context), void *context,
+                      struct bench_sample *sample)
+{
+  const struct shunt_tsc *tsc = &bench->tsc;
+  uint64_t end_ns = shunt_tsc_now_ns(tsc) + bench->slice_ns / 10;
+  while (shunt_tsc_now_ns(tsc) < end_ns && !cli_stopped())
+    forward(context);
+
+  const uint64_t start_ns = shunt_tsc_now_ns(tsc);
+  uint64_t frames = 0;
+  end_ns = start_ns + bench->slice_ns;
+  while (shunt_tsc_now_ns(tsc) < end_ns && frames < bench->most && !cli_stopped())
+    frames += forward(context);
+  sample->ns = shunt_tsc_now_ns(tsc) - start_ns;
+  sample->frames = frames;
+
+  atomic_store(&flow->generates, false);
+  end_ns = shunt_tsc_now_ns(tsc) + BENCH_PATIENCE_NS;
+  while ((!atomic_load(&flow->quiet) || bench_flow_pending(flow)) && shunt_tsc_now_ns(tsc) < end_ns)
+    forward(context);
+  sample->lost += bench_flow_pending(flow);
+  atomic_store(&flow->ended, true);
+}
