@@ -31,7 +31,8 @@ inline uint64_t shunt_clock_now_ns(const struct shunt_clock *clock)
   return clock->now_ns(clock->context);
 }
 
-/* Let at least duration_ns pass. Signals do not cut it short; 0 gives others a turn.
+/* Let at least duration_ns pass. Signals do not cut it short; 0 gives others a turn. The real clock
+ * waits out what is at most 30 us awake, for the kernel's sleep would be several times as long.
  *
  * Thread as shunt_clock_now_ns. Never fails. */
 inline void shunt_clock_sleep_ns(const struct shunt_clock *clock, uint64_t duration_ns)

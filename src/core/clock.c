@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "shunt/clock.h"
+#include "shunt/cpu.h"
 
 #include <errno.h>
 #include <string.h>
@@ -48,10 +49,20 @@ static uint64_t real_now_ns(void *context)
   return shunt_monotonic_ns();
 }
 
+/* The kernel wakes a sleeper up to its timer slack, 50 us, late (prctl(2), PR_SET_TIMERSLACK), and
+ * a bit-banged bus has thousands of pauses of a few microseconds: shorter ones are waited out
+ * awake. */
+#define SPIN_MOST_NS 30000u
+
 static void real_sleep_ns(void *context, uint64_t duration_ns)
 {
   (void)context;
   uint64_t until_ns = clock_add(shunt_monotonic_ns(), duration_ns);
+  if (duration_ns && duration_ns <= SPIN_MOST_NS) {
+    while (shunt_monotonic_ns() < until_ns)
+      shunt_cpu_relax();
+    return;
+  }
   struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
                            .tv_nsec = (long)(until_ns % NS_PER_S)};
   /* An absolute time, so that a sleep that signals interrupt again and again does not grow. */
