@@ -71,7 +71,7 @@ SHUNT_INLINE void bench_spin(const struct bench *bench)
 struct bench_flow {
   atomic_uint_fast64_t generated, sunk; /* by the assisting thread ... */
   atomic_bool quiet;                    /* ... which has seen that no more are wanted */
-  _Alignas(SHUNT_CACHE_LINE_BYTES) atomic_bool generates, ended; /* by the driving thread */
+  atomic_bool generates, ended;         /* by the driving thread, at the end */
 };
 
 void bench_flow_start(struct bench_flow *flow);
@@ -105,9 +105,15 @@ static inline bool bench_flow_goes_on(struct bench_flow *flow)
 
 /* ---- Twins ---- */
 
+/* Open a port with a queue whose verbs can be called inline. Where that fails a port may be there
+ * all the same, for the caller to close. */
+int bench_open_port(const struct bench *bench, const char *name,
+                    const struct shunt_port_options *wanted, struct shunt_port **port,
+                    struct shunt_queue **queue, struct shunt_error *error);
+
 /* Round trips of an ICMP echo between two twins on a wire. */
 struct bench_rtt;
-int bench_rtt_open(struct bench *bench, struct bench_rtt **rtt, struct shunt_error *error);
+int bench_rtt_open(struct bench *bench, struct bench_rtt **made, struct shunt_error *error);
 void bench_rtt_close(struct bench_rtt *rtt);
 /* A slice with one thread for the drivers and the devices, or one for each. */
 int bench_rtt_slice(struct bench_rtt *rtt, unsigned threads, struct bench_sample *sample,
@@ -116,7 +122,7 @@ struct shunt_port *bench_rtt_port(struct bench_rtt *rtt);
 
 /* A forwarder between two twins, with a generator on the one's wire and a sink on the other's. */
 struct bench_rate;
-int bench_rate_open(struct bench *bench, struct bench_rate **rate, struct shunt_error *error);
+int bench_rate_open(struct bench *bench, struct bench_rate **made, struct shunt_error *error);
 void bench_rate_close(struct bench_rate *rate);
 /* A slice in bursts of 1, 8, 32 or 64 frames. */
 int bench_rate_slice(struct bench_rate *rate, unsigned batch, struct bench_sample *sample,
@@ -126,7 +132,7 @@ struct shunt_port *bench_rate_port(struct bench_rate *rate);
 /* ---- The kernel's UDP on the loopback interface ---- */
 
 struct bench_udp;
-int bench_udp_open(struct bench *bench, struct bench_udp **udp, struct shunt_error *error);
+int bench_udp_open(struct bench *bench, struct bench_udp **made, struct shunt_error *error);
 void bench_udp_close(struct bench_udp *udp);
 /* Ping-pong of datagrams: both sockets on one thread, or each on its own. */
 int bench_udp_rtt_slice(struct bench_udp *udp, unsigned threads, struct bench_sample *sample,

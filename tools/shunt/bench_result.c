@@ -110,7 +110,7 @@ static void cpu_name(char *name, size_t bytes)
   while (file && fgets(line, sizeof(line), file)) {
     const char *colon = strchr(line, ':');
     for (unsigned i = 0; i < 2; i++) {
-      if (!colon || strncmp(line, keys[i], strlen(keys[i])))
+      if (!colon || strncmp(line, keys[i], strlen(keys[i])) != 0)
         continue;
       snprintf(name, bytes, "%s%s", i ? "arm64, part" : "", colon + (i ? 1 : 2));
       name[strcspn(name, "\n")] = 0;

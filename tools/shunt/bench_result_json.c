@@ -319,6 +319,19 @@ static bool read_comparison(struct result *result, struct json_object *from)
          get_number(from, "value", &to->value) && get_number(from, "peer_value", &to->peer_value);
 }
 
+static bool read_manifest(struct result *result, struct json_object *from)
+{
+  struct json_object_iterator at = json_object_iter_begin(from);
+  const struct json_object_iterator end = json_object_iter_end(from);
+  for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+    struct json_object *value = json_object_iter_peek_value(&at);
+    if (!json_object_is_type(value, json_type_string))
+      return false;
+    result_fact(result, json_object_iter_peek_name(&at), "%s", json_object_get_string(value));
+  }
+  return true;
+}
+
 static const char *read_document(struct result *result, struct json_object *document)
 {
   uint64_t version;
@@ -332,8 +345,8 @@ static const char *read_document(struct result *result, struct json_object *docu
   if (!manifest || !comparisons || !series || !get_bool(document, "model", &result->model) ||
       !get_text(document, "title", result->title, sizeof(result->title)))
     return "it lacks one of title, model, manifest, comparisons and series";
-  json_object_object_foreach(manifest, key, value) //
-      result_fact(result, key, "%s", json_object_get_string(value));
+  if (!read_manifest(result, manifest))
+    return "an entry of the manifest is no text";
   for (size_t i = 0; i < json_object_array_length(comparisons); i++)
     if (!read_comparison(result, json_object_array_get_idx(comparisons, i)))
       return "a comparison lacks one of name, unit, value, peer and peer_value";
@@ -345,7 +358,7 @@ static const char *read_document(struct result *result, struct json_object *docu
 
 int result_read(struct result *result, const char *path, struct shunt_error *error)
 {
-  struct json_object *document;
+  struct json_object *document = NULL;
   memset(result, 0, sizeof(*result));
   int code = load(path, &document, error);
   if (code)

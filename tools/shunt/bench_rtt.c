@@ -72,16 +72,13 @@ static int open_port(struct bench_rtt *rtt, struct shunt_port **port, struct shu
                                        .region = rtt->region,
                                        .rx_ring = RING,
                                        .tx_ring = RING,
-                                       .log = &rtt->bench->cli->log,
                                        .testbed = rtt->testbed};
   int code = shunt_pool_create(rtt->region, RING - 1, pool, error);
   if (!code)
-    code = shunt_port_open("ixgbe:twin?wire=bench", &options, port, error);
-  if (code)
-    return code;
-  *queue = shunt_port_queue(*port, 0);
-  shunt_rx_fill(*queue, *pool);
-  return 0;
+    code = bench_open_port(rtt->bench, "ixgbe:twin?wire=bench", &options, port, queue, error);
+  if (!code)
+    shunt_rx_fill(*queue, *pool);
+  return code;
 }
 
 int bench_rtt_open(struct bench *bench, struct bench_rtt **made, struct shunt_error *error)

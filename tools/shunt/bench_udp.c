@@ -80,10 +80,9 @@ static int open_sockets(struct bench_udp *udp)
 
 int bench_udp_open(struct bench *bench, struct bench_udp **made, struct shunt_error *error)
 {
-  struct bench_udp *udp = aligned_alloc(_Alignof(struct bench_udp), sizeof(*udp));
+  struct bench_udp *udp = calloc(1, sizeof(*udp));
   if (!udp)
     return shunt_error_set(error, -ENOMEM, "no memory to measure the kernel's UDP");
-  memset(udp, 0, sizeof(*udp));
   udp->bench = bench;
   for (unsigned i = 0; i < SOCKETS; i++)
     udp->sockets[i] = -1;

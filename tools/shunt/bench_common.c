@@ -3,25 +3,36 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "shunt/ixgbe.h"
 #include "tools/shunt/bench.h"
+
+/* ---- CPUs ---- */
+
+static unsigned take_cpus(struct bench *bench, unsigned found, const cpu_set_t *allowed,
+                          const struct shunt_cpu_set *isolated, bool is_isolated)
+{
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
+    if (CPU_ISSET(cpu, allowed) && shunt_cpu_set_has(isolated, cpu) == is_isolated)
+      bench->cpus[found++] = cpu;
+  return found;
+}
 
 void bench_choose_cpus(struct bench *bench)
 {
   struct shunt_cpu_set isolated = {0};
   cpu_set_t allowed;
-  unsigned found = 0;
   if (sched_getaffinity(0, sizeof(allowed), &allowed))
     CPU_ZERO(&allowed);
   shunt_cpu_isolated(NULL, &isolated, NULL);
-  for (unsigned wanted = 1; wanted < 2; wanted--)
-    for (unsigned cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++)
-      if (CPU_ISSET(cpu, &allowed) && shunt_cpu_set_has(&isolated, cpu) == (wanted == 1))
-        bench->cpus[found++] = cpu;
+  unsigned found = take_cpus(bench, 0, &allowed, &isolated, true);
+  found = take_cpus(bench, found, &allowed, &isolated, false);
   bench->pinned = found > 0;
-  bench->shares_cpu = found < 2;
+  bench->shares_cpu = found == 1;
   if (found == 1)
     bench->cpus[1] = bench->cpus[0];
 }
+
+/* ---- Threads ---- */
 
 struct job {
   const struct bench *bench;
@@ -95,4 +106,24 @@ void bench_flow_drive(const struct bench *bench, struct bench_flow *flow,
     forward(context);
   sample->lost += bench_flow_pending(flow);
   atomic_store(&flow->ended, true);
+}
+
+/* ---- Ports ---- */
+
+int bench_open_port(const struct bench *bench, const char *name,
+                    const struct shunt_port_options *wanted, struct shunt_port **port,
+                    struct shunt_queue **queue, struct shunt_error *error)
+{
+  struct shunt_port_options options = *wanted;
+  options.log = &bench->cli->log;
+  int code = shunt_port_open(name, &options, port, error);
+  if (code)
+    return code;
+  *queue = shunt_port_queue(*port, 0);
+  if (shunt_ixgbe_queue(*queue))
+    return 0;
+  shunt_error_set(error, -EOPNOTSUPP, "%s has no verbs that could be compiled in", name);
+  shunt_error_why(error, "its portable ones do more, such as the checks of a checked build");
+  shunt_error_remedy(error, "build without SHUNT_CHECKED");
+  return -EOPNOTSUPP;
 }
