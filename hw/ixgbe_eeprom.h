@@ -74,9 +74,10 @@
 #define IXGBE_EEPROM_SAN_MAC              0x28u
 #define IXGBE_EEPROM_SAN_MAC_OFFSET(port) (3u * (port))
 
-/* SFP initialisation, on SFP+ devices: the word points to a list of pairs {type, pointer to a
- * sequence}, ended by IXGBE_EEPROM_SFP_END. A sequence is a word to skip, then the values for
- * CORECTL up to IXGBE_EEPROM_SFP_END. A type is what the module's A0h page says it is. */
+/* SFP initialisation, on SFP+ devices: the word points to a list, which is a word to skip and then
+ * pairs {type, pointer to a sequence} up to a type of IXGBE_EEPROM_SFP_END. A sequence is a word to
+ * skip, too, then the values for CORECTL up to IXGBE_EEPROM_SFP_END. A type is what the module's
+ * A0h page says it is. */
 #define IXGBE_EEPROM_SFP_INIT      0x2Bu
 #define IXGBE_EEPROM_SFP_END       0xFFFFu
 #define IXGBE_SFP_TYPE_DA_CU       0u /* port 0 of old firmware; the next lists say by port */

@@ -16,8 +16,9 @@
 #define IXGBE_FDIRCTRL_MAX_LENGTH    0x0F000000u
 #define IXGBE_FDIRCTRL_FULL_THRESH   0xF0000000u
 
-/* One filter's input, as numbers: an address's first octet is in bits 31:24, a port is in host
- * order. Only the flexible word keeps the order of the frame's bytes. */
+/* One filter's input. Addresses and the flexible word lie as in the frame, first byte in the low
+ * bits: network order, read as a little-endian register. Ports and VLAN are numbers, in host order
+ * (DPDK's and Linux's ixgbe write them so). The address masks lie as the addresses do. */
 #define IXGBE_FDIRSIPV6(n)         (0x0EE0Cu + 4 * (n)) /* n 0-2 */
 #define IXGBE_FDIRIPSA             0x0EE18u
 #define IXGBE_FDIRIPDA             0x0EE1Cu

@@ -6,7 +6,12 @@
  * bits has two registers: read the low one first, then the high one; each is cleared by its own
  * read. Widths below 64 are what the field holds, not what the register spans. All but the
  * per-queue counters also count with no queue enabled, as soon as RXCTRL.RXEN or DMATXCTL.TE is
- * set. Frames are counted by their length with CRC. */
+ * set.
+ *
+ * Lengths, which the datasheet leaves open and drivers found out (DPDK, ixgbe_read_stats_registers;
+ * FreeBSD, ixgbe_update_stats_counters): size classes, TOR and GOTC count a frame with its CRC; GORC
+ * and QBRC leave out a CRC that is stripped (HLREG0.RXCRCSTRP), QBTC leaves it out always. GPRC, by
+ * an erratum, counts missed frames too: what reached memory is the sum of QPRC. */
 #ifndef HW_IXGBE_STATS_H
 #define HW_IXGBE_STATS_H
 
@@ -32,7 +37,7 @@
   X(PRC511, 0x04068u, IXGBE_NO_HIGH, 32, "good frames received of 256-511 bytes")                  \
   X(PRC1023, 0x0406Cu, IXGBE_NO_HIGH, 32, "good frames received of 512-1023 bytes")                \
   X(PRC1522, 0x04070u, IXGBE_NO_HIGH, 32, "good frames received of 1024 bytes to the maximum")     \
-  X(GPRC, 0x04074u, IXGBE_NO_HIGH, 32, "good frames received that passed a filter")                \
+  X(GPRC, 0x04074u, IXGBE_NO_HIGH, 32, "good frames that passed a filter, missed ones too")        \
   X(BPRC, 0x04078u, IXGBE_NO_HIGH, 32, "good broadcast frames received")                           \
   X(MPRC, 0x0407Cu, IXGBE_NO_HIGH, 32, "good multicast frames received")                           \
   X(GPTC, 0x04080u, IXGBE_NO_HIGH, 32, "good frames sent")                                         \
