@@ -9,9 +9,9 @@
  * set.
  *
  * Lengths, which the datasheet leaves open and drivers found out (DPDK, ixgbe_read_stats_registers;
- * FreeBSD, ixgbe_update_stats_counters): size classes, TOR and GOTC count a frame with its CRC; GORC
- * and QBRC leave out a CRC that is stripped (HLREG0.RXCRCSTRP), QBTC leaves it out always. GPRC, by
- * an erratum, counts missed frames too: what reached memory is the sum of QPRC. */
+ * FreeBSD, ixgbe_update_stats_counters): size classes, TOR and GOTC count a frame with its CRC;
+ * GORC and QBRC leave out a CRC that is stripped (HLREG0.RXCRCSTRP), QBTC leaves it out always.
+ * GPRC, by an erratum, counts missed frames too: what reached memory is the sum of QPRC. */
 #ifndef HW_IXGBE_STATS_H
 #define HW_IXGBE_STATS_H
 
