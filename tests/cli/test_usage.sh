@@ -35,7 +35,10 @@ for command in $commands; do
   run 0 help "$command"
   [ "$out" = "$help" ] || complain "help $command is not $command --help"
   page=$2/docs/man/shunt-$command.1.scd
-  [ -f "$page" ] || complain "there is no $page"
+  if [ ! -f "$page" ]; then
+    complain "there is no $page"
+    page=/dev/null
+  fi
   run 0 --complete "$command"
   for option in $out; do
     has "$help" "$option"
@@ -62,8 +65,13 @@ for command in $commands; do
   has "$err" "no-such-key in [$command]: there is no such option"
   run 2 "$command" --config "$work/broken.ini"
   has "$err" "line 1"
-  run 2 "$command" a b c d e f g h
-  has "$err" "one argument too many"
+  case $help in
+  "usage: shunt $command "*...*) ;;
+  *)
+    run 2 "$command" a b c d e f g h
+    has "$err" "one argument too many"
+    ;;
+  esac
   case $help in
   "usage: shunt $command [options] "[A-Z]*)
     run 2 "$command"

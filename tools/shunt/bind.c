@@ -23,7 +23,7 @@ static int run(struct cli *cli, int argc, char **argv)
   if (first < 0)
     return -1 - first;
   const char *address = argv[first];
-  struct pci_root tree;
+  struct pci_root tree = {0};
   struct shunt_error error;
   pci_root_set(&tree, root);
   if (shunt_pci_bind(address, driver, force ? SHUNT_PCI_FORCE : 0, &tree.options, &error))

@@ -80,7 +80,7 @@ static int add_card(void *context, const struct shunt_pci_device *device)
 static void prepare(struct doctor *doctor, const char *root)
 {
   char status[4096], text[64];
-  struct pci_root tree;
+  struct pci_root tree = {0};
   pci_root_set(&tree, root);
   doctor->root = root;
   tree_read(root, doctor->command_line, sizeof(doctor->command_line), "/proc/cmdline");

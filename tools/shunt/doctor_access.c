@@ -88,7 +88,7 @@ static void look_limits(const struct doctor *doctor, struct doctor_line *line)
   unsigned long long quota, period;
   if (!read_limits(doctor, &limits)) {
     doctor_pass(line, "no unified hierarchy: no limit to look at");
-  } else if (*limits.memory && strcmp(limits.memory, "max") &&
+  } else if (*limits.memory && strcmp(limits.memory, "max") != 0 &&
              strtoull(limits.memory, NULL, 10) < LEAST_MEMORY_BYTES) {
     doctor_fail(line, "memory.max is %s bytes", limits.memory);
     doctor_remedy(line, "raise it to 64 MiB and more: MemoryMax= of the systemd unit, --memory of "

@@ -89,7 +89,7 @@ static bool add_state(void *context, const char *name)
   struct idle *idle = context;
   const char *root = idle->doctor->root;
   uint64_t latency, disabled = 0;
-  if (strncmp(name, "state", 5) ||
+  if (strncmp(name, "state", 5) != 0 ||
       tree_number(root, &latency, "/sys/devices/system/cpu/%s/cpuidle/%s/latency", idle->cpu, name))
     return true;
   tree_number(root, &disabled, "/sys/devices/system/cpu/%s/cpuidle/%s/disable", idle->cpu, name);
@@ -152,7 +152,7 @@ static bool add_governor(void *context, const char *name)
 {
   struct governors *governors = context;
   char governor[32];
-  if (strncmp(name, "cpu", 3) || !isdigit((unsigned char)name[3]))
+  if (strncmp(name, "cpu", 3) != 0 || !isdigit((unsigned char)name[3]))
     return true;
   if (tree_read(governors->doctor->root, governor, sizeof(governor),
                 "/sys/devices/system/cpu/%s/cpufreq/scaling_governor", name))

@@ -38,7 +38,7 @@ static int add_card(void *context, const struct shunt_pci_device *device)
 static void look_cards(const struct doctor *doctor, struct doctor_line *line)
 {
   struct cards cards = {0};
-  struct pci_root tree;
+  struct pci_root tree = {0};
   pci_root_set(&tree, doctor->root);
   shunt_pci_list(&tree.options, add_card, &cards, NULL);
   if (!doctor->cards) {

@@ -23,7 +23,7 @@ static bool add_node(void *context, const char *name)
 {
   struct huge *huge = context;
   uint64_t total, available;
-  if (strncmp(name, "node", 4) || !isdigit((unsigned char)name[4]))
+  if (strncmp(name, "node", 4) != 0 || !isdigit((unsigned char)name[4]))
     return true;
   const char *root = huge->doctor->root;
   if (tree_number(root, &total, "/sys/devices/system/node/%s/hugepages/hugepages-%ukB/nr_hugepages",
@@ -70,13 +70,14 @@ static void look_huge_2m(const struct doctor *doctor, struct doctor_line *line)
   }
   const char *why =
       needed ? "; without an IOMMU a card here needs them" : "; ordinary pages are used instead";
+  uint64_t wanted = huge.total - huge.free + 64; /* what is in use stays in use */
   const char *seen = huge.known ? huge.nodes : "none on this kernel";
   if (needed)
     doctor_fail(line, "2 MiB: %s%s", seen, why);
   else
     doctor_warn(line, "2 MiB: %s%s", seen, why);
   doctor_remedy(line, "echo %llu > /proc/sys/vm/nr_hugepages; to have them at boot: hugepages=64",
-                (unsigned long long)(huge.total - huge.free + 64));
+                (unsigned long long)wanted);
 }
 
 /* Of use to regions of a gigabyte and more alone, so none is no fault. */
@@ -95,8 +96,9 @@ static void look_huge_1g(const struct doctor *doctor, struct doctor_line *line)
 
 /* ---- Locked memory ---- */
 
-#define LEAST_LOCKED_KIB UINT64_C(16384) /* the region that shunt_region_create makes by default   \
-                                          */
+#define LEAST_LOCKED_KIB                                                                           \
+  UINT64_C(16384) /* the region that shunt_region_create makes by default                          \
+                   */
 #define GOOD_LOCKED_KIB UINT64_C(65536)
 
 static void look_memlock(const struct doctor *doctor, struct doctor_line *line)

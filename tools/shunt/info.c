@@ -225,7 +225,7 @@ static int run(struct cli *cli, int argc, char **argv)
     return cli_usage(cli, "--root is for the list: a device can't be opened in a copy");
   if (first < argc)
     return info_port(cli, cli_device(cli, argv[first]), wait_seconds);
-  struct pci_root tree;
+  struct pci_root tree = {0};
   struct listing listing = {.tree = &tree};
   pci_root_set(&tree, root);
   return cli->json ? list_json(cli, &listing, !*root) : list_text(cli, &listing, !*root);

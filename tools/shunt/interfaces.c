@@ -117,7 +117,7 @@ static void append(struct interface *interface, const char *text, unsigned prefi
   char one[64];
   snprintf(one, sizeof(one), "%s%s/%u", used ? " " : "", text, prefix);
   if (used + strlen(one) < sizeof(interface->addresses))
-    strcpy(interface->addresses + used, one);
+    memcpy(interface->addresses + used, one, strlen(one) + 1);
 }
 
 static int take_address_message(const struct nlmsghdr *header, void *context)

@@ -36,7 +36,8 @@ static int is_wanted(void *context, const struct shunt_pci_device *device)
 {
   const struct wanted *wanted = context;
   unsigned address[4];
-  if (!read_address(device->address, address) || memcmp(address, wanted->address, sizeof(address)))
+  if (!read_address(device->address, address) ||
+      memcmp(address, wanted->address, sizeof(address)) != 0)
     return 0;
   *wanted->device = *device;
   return 1;

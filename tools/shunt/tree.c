@@ -62,7 +62,7 @@ int tree_read(const char *root, char *text, size_t bytes, const char *format, ..
 
 int tree_number(const char *root, uint64_t *number, const char *format, ...)
 {
-  char path[TREE_PATH_BYTES], text[64];
+  char path[TREE_PATH_BYTES], text[64] = "";
   va_list arguments;
   va_start(arguments, format);
   int code = make_path(path, root, format, arguments);
@@ -166,7 +166,7 @@ bool tree_line_value(const char *text, const char *key, char *value, size_t byte
   value[0] = '\0';
   for (const char *line = text; line; line = strchr(line, '\n')) {
     line += *line == '\n';
-    if (strncmp(line, key, length))
+    if (strncmp(line, key, length) != 0)
       continue;
     line += length;
     line += strspn(line, " \t");

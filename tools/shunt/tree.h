@@ -15,18 +15,19 @@
 /* Read a file without the white space at its end. What does not fit is cut.
  *
  * text     left empty where the call fails
- * path     a printf format, from "/" on
+ * format   of the path, as printf's, from "/" on
  * Returns  0 or -errno */
-int tree_read(const char *root, char *text, size_t bytes, const char *path, ...) SHUNT_PRINTF(4, 5);
+int tree_read(const char *root, char *text, size_t bytes, const char *format, ...)
+    SHUNT_PRINTF(4, 5);
 
 /* Read a file that begins with a decimal number. Returns 0, -errno, or -EINVAL (no number). */
-int tree_number(const char *root, uint64_t *number, const char *path, ...) SHUNT_PRINTF(3, 4);
+int tree_number(const char *root, uint64_t *number, const char *format, ...) SHUNT_PRINTF(3, 4);
 
 /* Whether there is such a file or directory, broken links included. */
-bool tree_exists(const char *root, const char *path, ...) SHUNT_PRINTF(2, 3);
+bool tree_exists(const char *root, const char *format, ...) SHUNT_PRINTF(2, 3);
 
 /* The last part of what a symbolic link points to; empty where there is none. */
-void tree_link(const char *root, char *name, size_t bytes, const char *path, ...)
+void tree_link(const char *root, char *name, size_t bytes, const char *format, ...)
     SHUNT_PRINTF(4, 5);
 
 /* Call visit with the name of each entry of a directory, in alphabetical order, those that begin

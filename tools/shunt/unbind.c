@@ -17,7 +17,7 @@ static int run(struct cli *cli, int argc, char **argv)
   int first = cli_parse(cli, options, argc, argv, 1, 1);
   if (first < 0)
     return -1 - first;
-  struct pci_root tree;
+  struct pci_root tree = {0};
   struct shunt_error error;
   pci_root_set(&tree, root);
   if (shunt_pci_unbind(argv[first], &tree.options, &error))
