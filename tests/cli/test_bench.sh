@@ -90,7 +90,8 @@ expect "82599 twins, 1 thread" again.html
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   (ulimit -l 64 && setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all \
     "$shunt" bench --only rtt --quick >unprivileged 2>&1) || fail "as nobody: $(cat unprivileged)"
-  expect "not locked" unprivileged
+  # The AddressSanitizer makes mlock succeed without locking.
+  grep -qs '^SHUNT_SANITIZE:STRING=.' "$1/CMakeCache.txt" || expect "not locked" unprivileged
 fi
 
 # ---- Mistakes ----
