@@ -25,7 +25,7 @@ deps:
 	@scripts/install-deps build
 
 run: build
-	@$(BUILD)/bin/shunt bench --only rtt --seconds 10 --report report.html
+	@$(BUILD)/bin/shunt bench --report report.html
 
 test: build
 	@scripts/install-deps test
@@ -36,7 +36,8 @@ check:
 	@scripts/check
 
 bench: build
-	@$(BUILD)/bin/shunt bench --out $(BUILD)/bench.json --report $(BUILD)/bench.html
+	@$(BUILD)/bin/shunt bench --out $(BUILD)/bench.json \
+	  --results $(BUILD)/results.json --report $(BUILD)/bench.html
 
 cost: build
 	@$(BUILD)/bin/shunt-cost $(BUILD)/cost.json
