@@ -134,6 +134,27 @@ int devices_start(struct devices *devices, const struct cli *cli)
 
 /* ---- Opening ---- */
 
+/* What one thread here can serve. */
+static int check_queues(const struct devices *devices, const struct device *device,
+                        struct shunt_error *error)
+{
+  const struct shunt_port_info *info = &device->info, *first = &devices->device[0].info;
+  if (info->queues > DEVICE_QUEUES_MOST) {
+    shunt_error_set(error, -EINVAL, "%s has %u queues", info->name, info->queues);
+    shunt_error_why(error, "one thread serves at most %d here", DEVICE_QUEUES_MOST);
+    return -EINVAL;
+  }
+  if (info->queues != first->queues &&
+      shunt_port_region(device->port) == shunt_port_region(devices->device[0].port)) {
+    shunt_error_set(error, -EINVAL, "%s has %u queues, and %s %u", info->name, info->queues,
+                    first->name, first->queues);
+    shunt_error_why(error, "queue 0 is joined to queue 0, and so on");
+    shunt_error_remedy(error, "give both the same number with the key queues");
+    return -EINVAL;
+  }
+  return 0;
+}
+
 static int furnish(struct devices *devices, struct device *device, struct shunt_error *error)
 {
   struct shunt_port_info *info = &device->info;
@@ -141,14 +162,10 @@ static int furnish(struct devices *devices, struct device *device, struct shunt_
   shunt_port_info(device->port, info);
   devices->model |= info->model != 0;
   devices->steps = devices->model && !devices->has_thread;
-  if (info->queues > DEVICE_QUEUES_MOST) {
-    shunt_error_set(error, -EINVAL, "%s has %u queue pairs", info->name, info->queues);
-    shunt_error_why(error, "one thread serves at most %d here", DEVICE_QUEUES_MOST);
-    return -EINVAL;
-  }
-  int code =
-      shunt_pool_create(shunt_port_region(device->port),
-                        info->queues * (info->rx_ring + info->tx_ring), &device->pool, error);
+  int code = check_queues(devices, device, error);
+  if (!code)
+    code = shunt_pool_create(shunt_port_region(device->port),
+                             info->queues * (info->rx_ring + info->tx_ring), &device->pool, error);
   for (unsigned i = 0; !code && i < info->queues; i++) {
     device->queues[i] = shunt_port_queue(device->port, i);
     shunt_rx_fill(device->queues[i], device->pool);

@@ -115,6 +115,10 @@ int devices_open(struct devices *devices, const char *argument,
  * required  non-zero: a link that stays down ends the command; else it is a warning */
 int devices_wait_for_links(struct devices *devices, bool required);
 
+/* Tell whoever has started this that frames are taken from now on: "ready" on standard output, or
+ * with --json on standard error. */
+void devices_ready(const struct devices *devices);
+
 /* Begin the time that --seconds counts. Call it after the links are up. */
 int devices_begin(struct devices *devices);
 

@@ -36,6 +36,15 @@ void devices_print(const struct devices *devices)
     print_device(devices, &devices->device[i]);
 }
 
+void devices_ready(const struct devices *devices)
+{
+  FILE *out = devices->cli->json ? stderr : stdout;
+  if (devices->cli->json && devices->cli->quiet)
+    return;
+  fputs("ready\n", out);
+  fflush(out);
+}
+
 static struct json_object *link_json(const struct shunt_link *link)
 {
   struct json_object *object = json_object_new_object();

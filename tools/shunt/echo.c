@@ -193,8 +193,6 @@ static void print_granted(const struct run *run, const struct shunt_host *host)
   printf("  loop       %s, batch %u\n",
          run->inlined ? "inline: the responder is compiled into the driver's loop" : "portable",
          (unsigned)run->batch);
-  puts("ready");
-  fflush(stdout);
 }
 
 static int respond(struct run *run, const char *device)
@@ -210,6 +208,7 @@ static int respond(struct run *run, const char *device)
   int exit = set_up(run, device, &host);
   if (!exit) {
     print_granted(run, &host);
+    devices_ready(&run->devices);
     serve(run);
     exit = report(run);
   }

@@ -247,13 +247,10 @@ static int report(struct run *run)
 
 /* ---- Setting up ---- */
 
-static int connect(struct run *run)
+static void connect(struct run *run)
 {
   const struct device *device = run->devices.device;
   run->queues = device[0].info.queues;
-  if (run->queues != device[1].info.queues)
-    return cli_usage(run->cli, "the devices have %u and %u queues; give both the same number",
-                     run->queues, device[1].info.queues);
   run->inlined = true;
   for (unsigned way = 0; way < 2; way++)
     for (unsigned i = 0; i < run->queues; i++) {
@@ -262,7 +259,6 @@ static int connect(struct run *run)
       w->out = device[!way].queues[i];
       run->inlined &= shunt_ixgbe_queue(w->in) != NULL;
     }
-  return CLI_OK;
 }
 
 static int open_devices(struct run *run, char **names)
@@ -275,7 +271,6 @@ static int open_devices(struct run *run, char **names)
     return exit;
   options.region = shunt_port_region(run->devices.device[0].port);
   exit = devices_open(&run->devices, names[1], &options);
-  exit = exit ? exit : connect(run);
   return exit ? exit : devices_wait_for_links(&run->devices, false);
 }
 
@@ -285,11 +280,11 @@ static int forward(struct run *run, char **names)
   int exit = open_devices(run, names);
   exit = exit ? exit : devices_begin(&run->devices);
   if (!exit) {
+    connect(run);
     devices_print(&run->devices);
-    if (!run->cli->json) {
-      printf("loop         %s\nready\n", run->inlined ? "inline" : "portable");
-      fflush(stdout);
-    }
+    if (!run->cli->json)
+      printf("loop         %s\n", run->inlined ? "inline" : "portable");
+    devices_ready(&run->devices);
     if (run->inlined)
       forward_ixgbe(run);
     else

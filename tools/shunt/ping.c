@@ -18,6 +18,7 @@
 #define MOST_PENDING (WINDOW / 2)
 #define HEADERS      (SHUNT_IPV4_HEADER_BYTES + SHUNT_ICMP_HEADER_BYTES)
 #define PROGRESS_NS  UINT64_C(100000000)
+#define LINGER_NS    UINT64_C(5000000)
 #define INDEX_BYTES  8 /* of a payload that has room for it: the request's number */
 
 enum state { FREE, PENDING, ANSWERED, LOST };
@@ -42,6 +43,7 @@ struct run {
   struct pacing pacing;
   uint16_t id;
   bool closing; /* nothing more is sent */
+  double measured_s;
   uint64_t progress_ns;
 
   struct request *requests; /* WINDOW of them, by sequence number */
@@ -249,7 +251,19 @@ static void measure(struct run *run)
     if (!run->pending && (run->closing || (run->count && run->next >= run->count)))
       break;
   }
+  run->measured_s = devices_elapsed_s(&run->devices);
   cli_progress_end(run->cli);
+}
+
+/* What comes behind the last answer: its duplicates, and what is late. */
+static void linger(struct run *run)
+{
+  const uint64_t end_ns = devices_now_ns(&run->devices) + LINGER_NS;
+  do {
+    devices_step(&run->devices);
+    respond(run);
+    receive(run);
+  } while (devices_now_ns(&run->devices) < end_ns);
 }
 
 /* ---- The report ---- */
@@ -259,8 +273,7 @@ static const char *loop_name(const struct run *run)
   return run->rate == 0 ? "closed" : "open";
 }
 
-static int report_json(struct run *run, double seconds, const struct devices_findings *findings,
-                       int exit)
+static int report_json(struct run *run, const struct devices_findings *findings, int exit)
 {
   char text[SHUNT_IPV4_TEXT_BYTES], mac[SHUNT_MAC_TEXT_BYTES];
   struct json_object *document = json_object_new_object();
@@ -273,7 +286,7 @@ static int report_json(struct run *run, double seconds, const struct devices_fin
   cli_add_text(document, "loop", loop_name(run));
   cli_add_double(document, "rate_pps", run->rate);
   cli_add_u64(document, "payload_bytes", run->size);
-  cli_add_double(document, "seconds", seconds);
+  cli_add_double(document, "seconds", run->measured_s);
   cli_add_u64(document, "sent", run->next);
   cli_add_u64(document, "answered", run->answered);
   cli_add_u64(document, "lost", run->lost);
@@ -291,13 +304,12 @@ static int report(struct run *run)
 {
   struct devices_findings findings;
   char text[SHUNT_IPV4_TEXT_BYTES];
-  double seconds = devices_elapsed_s(&run->devices);
   int exit = run->lost || run->corrupted ? CLI_FINDINGS : CLI_OK;
   devices_find(&run->devices, &findings);
   if (run->cli->json)
-    return report_json(run, seconds, &findings, exit);
+    return report_json(run, &findings, exit);
   printf("\n%llu bytes of payload to %s, %s loop, %.3f s\n", (unsigned long long)run->size,
-         shunt_ipv4_format(run->ends.destination, text), loop_name(run), seconds);
+         shunt_ipv4_format(run->ends.destination, text), loop_name(run), run->measured_s);
   cli_print_count("sent", run->next);
   cli_print_count("answered", run->answered);
   cli_print_count("lost", run->lost);
@@ -380,6 +392,7 @@ static int ping(struct run *run, const char *device)
     run->pacing.start_ns = run->devices.start_ns;
     devices_print(&run->devices);
     measure(run);
+    linger(run);
     if (run->hgrm && latency_write_hgrm(run->hgrm, run->rtt, &error))
       exit = cli_fail(run->cli, &error);
     exit = exit ? exit : report(run);

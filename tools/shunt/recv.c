@@ -246,10 +246,7 @@ static int receive_on(struct run *run, const char *device)
     run->asker.device = &run->devices.device[0];
     run->asker.host.mac = run->devices.device[0].info.mac;
     devices_print(&run->devices);
-    if (!run->cli->json) {
-      puts("ready");
-      fflush(stdout);
-    }
+    devices_ready(&run->devices);
     count_frames(run);
     exit = close_capture(run);
     exit = exit ? exit : report(run);

@@ -140,7 +140,7 @@ static uint32_t read_frame(struct source *source, uint32_t most_bytes, uint64_t 
 uint32_t source_next(struct source *source, const struct pacing *pacing, uint32_t most_bytes,
                      uint64_t *due_ns, int *code, struct shunt_error *error)
 {
-  uint32_t bytes;
+  uint32_t bytes = 0;
   *code = 0;
   if (source->reader)
     bytes = read_frame(source, most_bytes, due_ns, code, error);
