@@ -48,4 +48,8 @@ struct vfio_system {
 int vfio_open(const char *address, const struct pci_open_options *options,
               const struct vfio_system *system, struct pci **pci, struct shunt_error *error);
 
+/* pci_open_vfio_user that waits for a reply for wait_ns; 0: as long as that does, 5 s. */
+int vfio_user_open(const char *path, const struct pci_open_options *options, uint64_t wait_ns,
+                   struct pci **pci, struct shunt_error *error);
+
 #endif

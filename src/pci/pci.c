@@ -12,6 +12,8 @@
 
 #define PCI_GONE UINT32_C(0xFFFFFFFF) /* what a read that no device answers gives */
 
+#define PCI_VFIO_USER "vfio-user:"
+
 static int pci_open_address(const char *location, const struct pci_open_options *options,
                             struct pci **pci, struct shunt_error *error)
 {
@@ -31,8 +33,13 @@ int pci_open(const char *location, const struct pci_open_options *options, struc
   struct pci_open_options complete = *options;
   if (complete.clock == NULL)
     complete.clock = shunt_clock_real();
-  int code = strcmp(location, "twin") == 0 ? pci_open_inproc(&complete, pci, error)
-                                           : pci_open_address(location, &complete, pci, error);
+  int code;
+  if (strcmp(location, "twin") == 0)
+    code = pci_open_inproc(&complete, pci, error);
+  else if (strncmp(location, PCI_VFIO_USER, strlen(PCI_VFIO_USER)) == 0)
+    code = pci_open_vfio_user(location + strlen(PCI_VFIO_USER), &complete, pci, error);
+  else
+    code = pci_open_address(location, &complete, pci, error);
   if (code == 0)
     shunt_log_write(complete.log, SHUNT_LOG_INFO, "opened %04x:%04x at %s: %s", (*pci)->vendor,
                     (*pci)->device, (*pci)->address, (*pci)->path);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One PCI function, however it is reached: what every driver stands on.
  *
- * Back ends: sysfs (sysfs.c), VFIO (vfio.c), a model in this process (inproc.c). A driver never
- * knows which one it has; it asks for a direct pointer where speed matters and uses the calls
- * below everywhere else. */
+ * Back ends: sysfs (sysfs.c), VFIO (vfio.c), a model in this process (inproc.c) or behind a socket
+ * (vfio_user.c). A driver never knows which one it has; it asks for a direct pointer where speed
+ * matters and uses the calls below everywhere else. */
 #ifndef SRC_PCI_PCI_H
 #define SRC_PCI_PCI_H
 
@@ -59,7 +59,8 @@ struct pci_open_options {
   const char *sysfs;             /* NULL: "/sys"; tests pass a tree of their own */
 };
 
-/* Open the function at location: a PCI address (with or without domain), or "twin". Picks VFIO
+/* Open the function at location: a PCI address (with or without domain), "twin", or
+ * "vfio-user:PATH", the path being that of a vfio-user server's socket. Picks VFIO
  * where the function is bound to vfio-pci, else sysfs. Errors as shunt_port_open lists them. */
 int pci_open(const char *location, const struct pci_open_options *options, struct pci **pci,
              struct shunt_error *error);
@@ -100,5 +101,7 @@ int pci_open_vfio(const char *address, const struct pci_open_options *options, s
                   struct shunt_error *error);
 int pci_open_inproc(const struct pci_open_options *options, struct pci **pci,
                     struct shunt_error *error);
+int pci_open_vfio_user(const char *path, const struct pci_open_options *options, struct pci **pci,
+                       struct shunt_error *error);
 
 #endif

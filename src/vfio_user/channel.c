@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "src/vfio_user/channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "shunt/clock.h"
+#include "shunt/cpu.h"
+#include "src/core/error_internal.h"
+
+#define HEADER_BYTES sizeof(struct vfio_user_header)
+#define MOST_FDS     16u
+
+/* A server that spins answers within a few microseconds, and to be woken takes longer than that. */
+#define SPIN_NS UINT64_C(20000)
+
+/* ---- Open and close ---- */
+
+static int explain_connect(const char *path, int code, struct shunt_error *error)
+{
+  error_set_errno(error, code, "can't connect to the vfio-user server at %s", path);
+  if (code == -ENOENT || code == -ECONNREFUSED)
+    shunt_error_remedy(error, "start the server first, e.g. shunt twin %s=ixgbe", path);
+  if (code == -EACCES || code == -EPERM)
+    shunt_error_remedy(error, "the socket is for the user who runs the server alone");
+  if (code == -EAGAIN)
+    shunt_error_remedy(error, "the server has another client, and more of them wait");
+  return code;
+}
+
+int channel_open(struct channel *channel, const char *path, uint64_t wait_ns,
+                 struct shunt_error *error)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t bytes = strlen(path);
+  *channel = (struct channel){.fd = -1, .wait_ns = wait_ns > 0 ? wait_ns : CHANNEL_WAIT_NS};
+  atomic_init(&channel->broken, 0);
+  pthread_mutex_init(&channel->lock, NULL);
+  /* Alone on a CPU, spinning only keeps the server from running. */
+  channel->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS : 0;
+  if (bytes == 0 || bytes >= sizeof address.sun_path) {
+    shunt_error_set(error, -EINVAL, "can't connect to \"%s\"", path);
+    shunt_error_why(error, "a socket's path has 1 to %zu bytes", sizeof address.sun_path - 1);
+    return -EINVAL;
+  }
+  memcpy(address.sun_path, path, bytes + 1);
+  channel->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (channel->fd < 0)
+    return error_set_errno(error, -errno, "can't make a socket");
+  if (connect(channel->fd, (const struct sockaddr *)&address, sizeof address) != 0)
+    return explain_connect(path, -errno, error);
+  return 0;
+}
+
+void channel_close(struct channel *channel)
+{
+  if (channel->fd >= 0)
+    close(channel->fd);
+  channel->fd = -1;
+  pthread_mutex_destroy(&channel->lock);
+}
+
+/* ---- Bytes ---- */
+
+static int break_off(struct channel *channel, int code)
+{
+  atomic_store_explicit(&channel->broken, code, memory_order_relaxed);
+  return code;
+}
+
+/* Wait until the socket is ready, but not beyond the deadline. */
+static int wait_ready(const struct channel *channel, short events, uint64_t deadline_ns)
+{
+  uint64_t now_ns = shunt_monotonic_ns();
+  if (now_ns >= deadline_ns)
+    return -ETIMEDOUT;
+  struct pollfd ready = {.fd = channel->fd, .events = events};
+  /* A signal only makes us look once more. */
+  poll(&ready, 1, (int)((deadline_ns - now_ns) / 1000000 + 1));
+  return 0;
+}
+
+static int send_all(const struct channel *channel, struct msghdr *message, uint64_t deadline_ns)
+{
+  for (;;) {
+    ssize_t sent = sendmsg(channel->fd, message, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR)
+      return errno == EPIPE ? -ECONNRESET : -errno;
+    int code = sent < 0 ? wait_ready(channel, POLLOUT, deadline_ns) : 0;
+    if (code < 0)
+      return code;
+    if (sent <= 0)
+      continue;
+    message->msg_controllen = 0; /* descriptors have gone with the first byte */
+    while (message->msg_iovlen > 0 && (size_t)sent >= message->msg_iov->iov_len) {
+      sent -= (ssize_t)message->msg_iov->iov_len;
+      message->msg_iov++;
+      message->msg_iovlen--;
+    }
+    if (message->msg_iovlen == 0)
+      return 0;
+    message->msg_iov->iov_base = (uint8_t *)message->msg_iov->iov_base + sent;
+    message->msg_iov->iov_len -= (size_t)sent;
+  }
+}
+
+/* Keep the first descriptor that comes where none was kept yet; the others are of no use. */
+static void take_fds(struct msghdr *received, int *fd)
+{
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(received); c != NULL; c = CMSG_NXTHDR(received, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+      continue;
+    for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+      int one;
+      memcpy(&one, CMSG_DATA(c) + i * sizeof one, sizeof one);
+      if (*fd < 0)
+        *fd = one;
+      else
+        close(one);
+    }
+  }
+}
+
+static int receive_all(const struct channel *channel, void *to, size_t bytes, int *fd,
+                       uint64_t spin_until_ns, uint64_t deadline_ns)
+{
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(MOST_FDS * sizeof(int))];
+  } control;
+  for (size_t have = 0; have < bytes;) {
+    struct iovec piece = {(uint8_t *)to + have, bytes - have};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    ssize_t got = recvmsg(channel->fd, &message, MSG_CMSG_CLOEXEC);
+    if (got == 0)
+      return -ECONNRESET;
+    if (got > 0) {
+      take_fds(&message, fd);
+      have += (size_t)got;
+      continue;
+    }
+    if (errno != EAGAIN && errno != EINTR)
+      return -errno;
+    if (shunt_monotonic_ns() < spin_until_ns) {
+      shunt_cpu_relax();
+      continue;
+    }
+    int code = wait_ready(channel, POLLIN, deadline_ns);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+/* ---- Requests ---- */
+
+static int send_request(struct channel *channel, const struct channel_request *request, uint16_t id,
+                        uint32_t flags, uint64_t deadline_ns)
+{
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(MOST_FDS * sizeof(int))];
+  } control = {.bytes = {0}};
+  struct vfio_user_header header = {.id = id,
+                                    .command = (uint16_t)request->command,
+                                    .bytes = (uint32_t)HEADER_BYTES + request->bytes +
+                                             request->data_bytes,
+                                    .flags = flags};
+  struct iovec pieces[3] = {{&header, HEADER_BYTES},
+                            {(void *)request->payload, request->bytes},
+                            {(void *)request->data, request->data_bytes}};
+  struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
+  if (request->fd_count > MOST_FDS)
+    return -EINVAL;
+  if (request->fd_count > 0) {
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE(request->fd_count * sizeof(int));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(request->fd_count * sizeof(int));
+    memcpy(CMSG_DATA(c), request->fds, request->fd_count * sizeof(int));
+  }
+  return send_all(channel, &message, deadline_ns);
+}
+
+/* What can't be the reply breaks the channel: *broken is set. */
+static int receive_reply(struct channel *channel, struct channel_request *request, uint16_t id,
+                         uint64_t deadline_ns)
+{
+  struct vfio_user_header header;
+  uint64_t spin_until_ns = shunt_monotonic_ns() + channel->spin_ns;
+  int code =
+      receive_all(channel, &header, sizeof header, &request->reply_fd, spin_until_ns, deadline_ns);
+  if (code < 0)
+    return break_off(channel, code);
+  if (header.id != id || header.command != request->command ||
+      (header.flags & VFIO_USER_FLAG_TYPE) != VFIO_USER_FLAG_REPLY || header.bytes < HEADER_BYTES ||
+      header.bytes - HEADER_BYTES > request->reply_room)
+    return break_off(channel, -EPROTO);
+  request->reply_bytes = header.bytes - (uint32_t)HEADER_BYTES;
+  code = receive_all(channel, request->reply, request->reply_bytes, &request->reply_fd,
+                     spin_until_ns, deadline_ns);
+  if (code < 0)
+    return break_off(channel, code);
+  if (!(header.flags & VFIO_USER_FLAG_ERROR))
+    return 0;
+  return header.error > 0 && header.error < 4096 ? -(int)header.error : -EIO;
+}
+
+int channel_ask(struct channel *channel, struct channel_request *request)
+{
+  request->reply_bytes = 0;
+  request->reply_fd = -1;
+  pthread_mutex_lock(&channel->lock);
+  int code = channel_broken(channel);
+  uint16_t id = channel->next_id++;
+  uint64_t deadline_ns = shunt_monotonic_ns() + channel->wait_ns;
+  if (code == 0) {
+    code = send_request(channel, request, id, 0, deadline_ns);
+    code = code < 0 ? break_off(channel, code) : receive_reply(channel, request, id, deadline_ns);
+  }
+  pthread_mutex_unlock(&channel->lock);
+  if (code < 0 && request->reply_fd >= 0) {
+    close(request->reply_fd);
+    request->reply_fd = -1;
+  }
+  return code;
+}
+
+int channel_post(struct channel *channel, const struct channel_request *request)
+{
+  pthread_mutex_lock(&channel->lock);
+  int code = channel_broken(channel);
+  if (code == 0) {
+    code = send_request(channel, request, channel->next_id++, VFIO_USER_FLAG_NO_REPLY,
+                        shunt_monotonic_ns() + channel->wait_ns);
+    if (code < 0)
+      break_off(channel, code);
+  }
+  pthread_mutex_unlock(&channel->lock);
+  return code;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "twin/vfio_user/server.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "src/core/error_internal.h"
+
+#define DEFAULT_WAIT_NS UINT64_C(5000000000)
+#define TURN_MESSAGES   64u /* most that one poll works off, so that the model gets its turns */
+#define BACKLOG         4   /* clients that wait for the one before them to go */
+
+/* ---- Faults and counters ---- */
+
+void server_fault(struct shunt_vfio_user *server, uint64_t *counter, const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(server->last_fault, sizeof server->last_fault, format, arguments);
+  va_end(arguments);
+  ++*counter;
+  shunt_log_write(server->log, SHUNT_LOG_DEBUG, "%s: %s", server->address.sun_path,
+                  server->last_fault);
+}
+
+#define SERVER_NAME(name) #name,
+static const char *const counter_names[] = {SERVER_DONE(SERVER_NAME) SERVER_FAULTS(SERVER_NAME)};
+static const char *const done_names[] = {SERVER_DONE(SERVER_NAME)};
+#undef SERVER_NAME
+#define COUNTERS (sizeof(counter_names) / sizeof(counter_names[0]))
+_Static_assert(sizeof(struct server_counters) == COUNTERS * sizeof(uint64_t), "all are counters");
+
+unsigned shunt_vfio_user_counters(const struct shunt_vfio_user *server, const char *names[],
+                                  uint64_t values[], unsigned n)
+{
+  struct server_counters counters = server->counters;
+  counters.interrupts = server->irqs.signalled;
+  counters.interrupts_unheard = server->irqs.unheard;
+  counters.interrupts_full = server->irqs.full;
+  uint64_t all[COUNTERS];
+  memcpy(all, &counters, sizeof all);
+  for (unsigned i = 0; i < COUNTERS && i < n; i++) {
+    names[i] = counter_names[i];
+    values[i] = all[i];
+  }
+  return COUNTERS;
+}
+
+uint64_t shunt_vfio_user_counter(const struct shunt_vfio_user *server, const char *name)
+{
+  const char *names[COUNTERS];
+  uint64_t values[COUNTERS];
+  shunt_vfio_user_counters(server, names, values, COUNTERS);
+  for (unsigned i = 0; i < COUNTERS; i++)
+    if (strcmp(names[i], name) == 0)
+      return values[i];
+  return 0;
+}
+
+unsigned shunt_vfio_user_counters_done(void)
+{
+  return sizeof(done_names) / sizeof(done_names[0]);
+}
+
+const char *shunt_vfio_user_last_fault(const struct shunt_vfio_user *server)
+{
+  return server->last_fault;
+}
+
+/* ---- Clients ---- */
+
+static void watch(const struct shunt_vfio_user *server, int operation, int fd, uint32_t events)
+{
+  struct epoll_event event = {.events = events, .data.fd = fd};
+  epoll_ctl(server->epoll, operation, fd, &event);
+}
+
+static uint64_t deadline(const struct shunt_vfio_user *server)
+{
+  uint64_t now_ns = shunt_clock_now_ns(&server->clock);
+  return now_ns < UINT64_MAX - server->wait_ns ? now_ns + server->wait_ns : UINT64_MAX - 1;
+}
+
+static unsigned welcome(struct shunt_vfio_user *server)
+{
+  int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0)
+    return 0;
+  server->stream.fd = fd;
+  server->agreed = false;
+  server->deadline_ns = deadline(server);
+  server->watched = EPOLLIN;
+  /* Who comes next waits in the queue, and wakes nobody. */
+  watch(server, EPOLL_CTL_MOD, server->listener, 0);
+  watch(server, EPOLL_CTL_ADD, fd, EPOLLIN);
+  server->counters.clients++;
+  shunt_log_write(server->log, SHUNT_LOG_INFO, "%s: a client has come", server->address.sun_path);
+  return 1;
+}
+
+/* The client's memory and eventfds go, and the model forgets what it was told to do with them. */
+static void dismiss(struct shunt_vfio_user *server, bool is_fault)
+{
+  dma_clear(&server->dma);
+  irqs_release_all(&server->irqs);
+  shunt_model_reset(server->model);
+  stream_close(&server->stream); /* which takes it out of epoll */
+  server->agreed = false;
+  server->deadline_ns = UINT64_MAX;
+  if (server->listener >= 0)
+    watch(server, EPOLL_CTL_MOD, server->listener, EPOLLIN);
+  shunt_log_write(server->log, is_fault ? SHUNT_LOG_WARNING : SHUNT_LOG_INFO,
+                  is_fault ? "%s: the client is dismissed: %s" : "%s: the client has gone%s",
+                  server->address.sun_path, is_fault ? server->last_fault : "");
+}
+
+/* ---- Turns ---- */
+
+/* Work off whole messages. Returns how many; *result says why there are no more. */
+static unsigned serve(struct shunt_vfio_user *server, enum stream_result *result)
+{
+  bool may_read = true;
+  unsigned done = 0;
+  *result = STREAM_NOTHING;
+  while (done < TURN_MESSAGES && !stream_is_full(&server->stream)) {
+    struct message message;
+    *result = stream_next(server, &message, &may_read);
+    if (*result != STREAM_MESSAGE)
+      return done;
+    bool goes_on = server_handle(server, &message);
+    message_release(&message);
+    server->deadline_ns = UINT64_MAX;
+    done++;
+    if (!goes_on) {
+      *result = STREAM_FAULT;
+      return done;
+    }
+  }
+  return done;
+}
+
+/* Start the time for what is only begun, and end it for who lets it pass. */
+static enum stream_result keep_time(struct shunt_vfio_user *server)
+{
+  bool is_full = stream_is_full(&server->stream);
+  if (!is_full && !stream_is_inside(&server->stream) && server->agreed) {
+    server->deadline_ns = UINT64_MAX;
+    return STREAM_NOTHING;
+  }
+  if (server->deadline_ns == UINT64_MAX) {
+    server->deadline_ns = deadline(server);
+    return STREAM_NOTHING;
+  }
+  if (shunt_clock_now_ns(&server->clock) < server->deadline_ns)
+    return STREAM_NOTHING;
+  if (is_full)
+    server_fault(server, &server->counters.unread, "the client does not take its replies");
+  else if (server->agreed)
+    server_fault(server, &server->counters.stalled, "the rest of a message does not come");
+  else
+    server_fault(server, &server->counters.stalled, "VERSION does not come");
+  return STREAM_FAULT;
+}
+
+/* While a reply waits for room, only that wakes. */
+static void update_watch(struct shunt_vfio_user *server)
+{
+  uint32_t events = stream_is_full(&server->stream) ? EPOLLOUT : EPOLLIN;
+  if (events == server->watched)
+    return;
+  server->watched = events;
+  watch(server, EPOLL_CTL_MOD, server->stream.fd, events);
+}
+
+unsigned shunt_vfio_user_poll(struct shunt_vfio_user *server)
+{
+  enum stream_result result = STREAM_NOTHING;
+  unsigned done = server->stream.fd < 0 ? welcome(server) : 0;
+  if (server->stream.fd < 0)
+    return done;
+  if (stream_is_full(&server->stream)) {
+    size_t before = server->stream.out_at;
+    stream_flush(&server->stream);
+    if (server->stream.out_at > before) { /* slow, but not dead */
+      server->deadline_ns = UINT64_MAX;
+      done++;
+    }
+  }
+  done += serve(server, &result);
+  if (result == STREAM_NOTHING || result == STREAM_MESSAGE)
+    result = keep_time(server);
+  if (result == STREAM_FAULT || result == STREAM_ENDED) {
+    dismiss(server, result == STREAM_FAULT);
+    return done + 1;
+  }
+  update_watch(server);
+  return done;
+}
+
+int shunt_vfio_user_fd(const struct shunt_vfio_user *server)
+{
+  return server->epoll;
+}
+
+uint64_t shunt_vfio_user_next_ns(const struct shunt_vfio_user *server)
+{
+  return server->deadline_ns;
+}
+
+int shunt_vfio_user_connected(const struct shunt_vfio_user *server)
+{
+  return server->agreed;
+}
+
+/* ---- The socket ---- */
+
+/* Whether somebody serves that path. A socket that nobody listens on refuses. */
+static bool is_served(const struct sockaddr_un *address)
+{
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0)
+    return false;
+  /* EAGAIN: its queue is full. */
+  bool answers = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+                 errno == EAGAIN || errno == EINPROGRESS;
+  close(fd);
+  return answers;
+}
+
+/* A socket file whose server has died is in the way, and is nobody's. */
+static int remove_leftover(const struct shunt_vfio_user *server, struct shunt_error *error)
+{
+  const char *path = server->address.sun_path;
+  struct stat status;
+  if (lstat(path, &status) != 0)
+    return 0;
+  if (!S_ISSOCK(status.st_mode)) {
+    shunt_error_set(error, -EEXIST, "can't make the socket %s", path);
+    shunt_error_why(error, "there is a file of that name that is no socket");
+    return -EEXIST;
+  }
+  if (is_served(&server->address)) {
+    shunt_error_set(error, -EADDRINUSE, "can't make the socket %s", path);
+    shunt_error_why(error, "another server answers there");
+    shunt_error_remedy(error, "end it, or choose another path");
+    return -EADDRINUSE;
+  }
+  if (unlink(path) != 0)
+    return error_set_errno(error, -errno, "can't remove the old socket %s", path);
+  return 0;
+}
+
+static int socket_open(struct shunt_vfio_user *server, struct shunt_error *error)
+{
+  const char *path = server->address.sun_path;
+  struct stat status;
+  int code = remove_leftover(server, error);
+  if (code < 0)
+    return code;
+  server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  /* The file gets the socket's mode (net/unix/af_unix.c), so it is never open to others, not even
+   * between bind and a chmod. */
+  if (server->listener < 0 || fchmod(server->listener, S_IRUSR | S_IWUSR) != 0 ||
+      bind(server->listener, (const struct sockaddr *)&server->address, sizeof server->address) !=
+          0)
+    return error_set_errno(error, -errno, "can't make the socket %s", path);
+  if (lstat(path, &status) == 0) {
+    server->socket_device = status.st_dev;
+    server->socket_inode = status.st_ino;
+  }
+  if (listen(server->listener, BACKLOG) != 0)
+    return error_set_errno(error, -errno, "can't listen on %s", path);
+  server->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (server->epoll < 0)
+    return error_set_errno(error, -errno, "can't watch %s", path);
+  watch(server, EPOLL_CTL_ADD, server->listener, EPOLLIN);
+  return 0;
+}
+
+/* Remove the file that we have made, not one that somebody has put in its place. */
+static void socket_remove(const struct shunt_vfio_user *server)
+{
+  struct stat status;
+  if (server->socket_inode != 0 && lstat(server->address.sun_path, &status) == 0 &&
+      status.st_dev == server->socket_device && status.st_ino == server->socket_inode)
+    unlink(server->address.sun_path);
+}
+
+/* ---- Life ---- */
+
+static void interrupt(void *context, unsigned vector, int level)
+{
+  struct shunt_vfio_user *server = context;
+  irqs_interrupt(&server->irqs, vector, level);
+}
+
+static int take_options(struct shunt_vfio_user *server, const struct shunt_vfio_user_options *given,
+                        struct shunt_error *error)
+{
+  struct shunt_vfio_user_options options = {.size = sizeof options};
+  if (given != NULL) {
+    if (given->size < sizeof(given->size) || given->size > sizeof options) {
+      shunt_error_set(error, -EINVAL, "can't serve a model");
+      shunt_error_why(error, "options of %zu bytes, %zu expected", given->size, sizeof options);
+      return -EINVAL;
+    }
+    memcpy(&options, given, given->size);
+  }
+  server->clock = options.clock != NULL ? *options.clock : *shunt_clock_real();
+  server->log = options.log;
+  server->wait_ns = options.deadline_ns > 0 ? options.deadline_ns : DEFAULT_WAIT_NS;
+  server->no_areas = options.no_areas != 0;
+  server->dma.allow_shrink = options.allow_shrink != 0;
+  return 0;
+}
+
+static int take_path(struct shunt_vfio_user *server, const char *path, struct shunt_error *error)
+{
+  size_t bytes = strlen(path);
+  if (bytes > 0 && bytes < sizeof server->address.sun_path) {
+    server->address.sun_family = AF_UNIX;
+    memcpy(server->address.sun_path, path, bytes + 1);
+    return 0;
+  }
+  shunt_error_set(error, -EINVAL, "can't make the socket \"%s\"", path);
+  shunt_error_why(error, "a socket's path has 1 to %zu bytes", sizeof server->address.sun_path - 1);
+  return -EINVAL;
+}
+
+int shunt_vfio_user_create(struct shunt_model *model, const char *path,
+                           const struct shunt_vfio_user_options *options,
+                           struct shunt_vfio_user **made, struct shunt_error *error)
+{
+  struct shunt_vfio_user *server = calloc(1, sizeof *server);
+  if (server == NULL)
+    return error_set_errno(error, -ENOMEM, "can't serve %s", path);
+  server->model = server->dma.model = model;
+  server->listener = server->epoll = -1;
+  server->deadline_ns = UINT64_MAX;
+  int code = stream_create(&server->stream);
+  if (code == 0)
+    code = irqs_create(&server->irqs, model);
+  if (code < 0)
+    error_set_errno(error, code, "can't serve %s", path);
+  if (code == 0)
+    code = take_options(server, options, error);
+  if (code == 0)
+    code = take_path(server, path, error);
+  if (code == 0)
+    code = socket_open(server, error);
+  if (code < 0) {
+    shunt_vfio_user_destroy(server);
+    return code;
+  }
+  const struct shunt_model_host host = {.context = server, .interrupt = interrupt};
+  shunt_model_attach(model, &host);
+  *made = server;
+  return 0;
+}
+
+/* Also of a half-made server, which the model does not know yet. */
+void shunt_vfio_user_destroy(struct shunt_vfio_user *server)
+{
+  if (server == NULL)
+    return;
+  if (server->model->host.context == server)
+    shunt_model_attach(server->model, &(struct shunt_model_host){0});
+  if (server->stream.fd >= 0)
+    dismiss(server, false);
+  socket_remove(server);
+  stream_destroy(&server->stream);
+  irqs_destroy(&server->irqs);
+  dma_clear(&server->dma);
+  if (server->listener >= 0)
+    close(server->listener);
+  if (server->epoll >= 0)
+    close(server->epoll);
+  free(server);
+}
