@@ -39,6 +39,7 @@ has "$out" "shunt bind 0000:03:00.0"
 has "$out" "CONFIG_VFIO_PCI"
 has "$out" "C6 takes 133 us"
 has "$out" "intel_iommu=off"
+has "$out" "isolcpus=managed_irq,domain,2-3,"
 
 # The same as JSON.
 run 3 doctor --json --root "$work/ill"
@@ -78,7 +79,7 @@ alone memlock pass "64 KiB, which CAP_IPC_LOCK lifts" proc/self/limits \
 alone cgroup warn "1.5 CPUs" sys/fs/cgroup/user.slice/cpu.max '150000 100000'
 alone cgroup warn "hugetlb.2MB.max is 0" sys/fs/cgroup/user.slice/hugetlb.2MB.max 0
 alone cgroup fail "1048576 bytes" sys/fs/cgroup/user.slice/memory.max 1048576
-alone cgroup pass "no unified hierarchy" proc/self/cgroup 4:memory:/
+alone cgroup warn "no unified hierarchy" proc/self/cgroup 4:memory:/
 alone governor warn "1 of 4 CPUs" $cpu/cpu3/cpufreq/scaling_governor schedutil
 alone c-states warn "133 us" $cpu/cpu3/cpuidle/state2/disable 0
 alone c-states pass "2 us" $cpu/cpu1/cpuidle/state2/disable 0
@@ -117,7 +118,7 @@ limited 16383 fail 3
 # Nothing to look at, and garbage: no crash, no pass for what was not seen.
 mkdir "$work/empty"
 run 0 doctor --root "$work/empty"
-for name in kernel kernel-config iommu vfio capabilities memlock cards clock-source; do
+for name in kernel kernel-config iommu vfio capabilities memlock cgroup cards clock-source; do
   expect $name warn
 done
 rm -rf "$work/garbage"

@@ -87,7 +87,10 @@ static void look_limits(const struct doctor *doctor, struct doctor_line *line)
   struct limits limits = {0};
   unsigned long long quota, period;
   if (!read_limits(doctor, &limits)) {
-    doctor_pass(line, "no unified hierarchy: no limit to look at");
+    doctor_warn(line, "no unified hierarchy (version 2): limits were not looked at");
+    doctor_remedy(line,
+                  "see cpu.cfs_quota_us, memory.limit_in_bytes and hugetlb.2MB.limit_in_bytes "
+                  "below /sys/fs/cgroup");
   } else if (*limits.memory && strcmp(limits.memory, "max") != 0 &&
              strtoull(limits.memory, NULL, 10) < LEAST_MEMORY_BYTES) {
     doctor_fail(line, "memory.max is %s bytes", limits.memory);

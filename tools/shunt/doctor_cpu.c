@@ -12,6 +12,17 @@
 
 /* ---- CPUs of our own ---- */
 
+/* The upper half of the CPUs, as a list: the first have the kernel's own work. */
+static void upper_half(const struct shunt_cpu_set *online, char *list, size_t bytes)
+{
+  struct shunt_cpu_set upper = {{0}};
+  unsigned seen = 0, half = shunt_cpu_set_count(online) / 2;
+  for (unsigned cpu = 0; cpu < SHUNT_CPU_MAX; cpu++)
+    if (shunt_cpu_set_has(online, cpu) && seen++ >= half)
+      upper.bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
+  shunt_cpu_set_format(&upper, list, bytes);
+}
+
 static void look_isolated(const struct doctor *doctor, struct doctor_line *line)
 {
   char list[128];
@@ -26,9 +37,9 @@ static void look_isolated(const struct doctor *doctor, struct doctor_line *line)
     doctor_remedy(line, "give the machine more CPUs");
     return;
   }
+  upper_half(&doctor->online, list, sizeof(list));
   doctor_warn(line, "none of %u: the scheduler puts other threads beside a polling one", online);
-  doctor_remedy(line, "boot with isolcpus=managed_irq,domain,%u-%u, or make a cpuset partition",
-                online / 2, online - 1);
+  doctor_remedy(line, "boot with isolcpus=managed_irq,domain,%s, or make a cpuset partition", list);
 }
 
 static void look_tickless(const struct doctor *doctor, struct doctor_line *line)
