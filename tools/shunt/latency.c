@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HGRM_TICKS 5 /* steps per halving of the distance to 100 %, as HdrHistogram's tools take   \
-                      */
+#define HGRM_TICKS                                                                                 \
+  5 /* steps per halving of the distance to 100 %, as HdrHistogram's tools take                    \
+     */
 
 /* RFC 8219 calls the median typical, and the 99.9th the worst case. */
 static const struct {
