@@ -39,6 +39,7 @@
 #include "shunt/testbed.h"
 #include "shunt/twin.h"
 #include "shunt/udp.h"
+#include "shunt/vfio_user.h"
 #include "shunt/wire.h"
 
 #endif
