@@ -56,4 +56,10 @@ struct port_driver {
 
 extern const struct port_driver ixgbe_driver;
 
+/* shunt_port_open with this driver, whatever the name says; NULL: the one that it names. A test
+ * opens a driver of its own by it. */
+int port_open_with(const struct port_driver *driver, const char *name,
+                   const struct shunt_port_options *options, struct shunt_port **port,
+                   struct shunt_error *error);
+
 #endif

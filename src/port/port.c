@@ -54,10 +54,12 @@ static int make_region(const struct shunt_port_options *options, struct shunt_re
   return shunt_region_create(&wanted, region, error);
 }
 
-static int open_on(const struct port_name *name, struct shunt_port_options *options,
-                   struct params *params, struct shunt_port **port, struct shunt_error *error)
+static int open_on(const struct port_driver *driver, const struct port_name *name,
+                   struct shunt_port_options *options, struct params *params,
+                   struct shunt_port **port, struct shunt_error *error)
 {
-  const struct port_driver *driver = find_driver(name->driver, error);
+  if (!driver)
+    driver = find_driver(name->driver, error);
   if (!driver)
     return -EINVAL;
   struct shunt_region *own = NULL;
@@ -83,8 +85,9 @@ static int open_on(const struct port_name *name, struct shunt_port_options *opti
   return 0;
 }
 
-int shunt_port_open(const char *name, const struct shunt_port_options *options,
-                    struct shunt_port **port, struct shunt_error *error)
+int port_open_with(const struct port_driver *driver, const char *name,
+                   const struct shunt_port_options *options, struct shunt_port **port,
+                   struct shunt_error *error)
 {
   struct port_name parsed;
   struct shunt_port_options complete;
@@ -94,7 +97,7 @@ int shunt_port_open(const char *name, const struct shunt_port_options *options,
     return result;
   result = port_options_complete(&complete, options, &parsed.params, error);
   if (!result)
-    result = open_on(&parsed, &complete, &parsed.params, &opened, error);
+    result = open_on(driver, &parsed, &complete, &parsed.params, &opened, error);
   if (result)
     return shunt_error_within(error, result, "can't open %s", name);
   snprintf(opened->name, sizeof(opened->name), "%s", name);
@@ -112,6 +115,12 @@ int shunt_port_open(const char *name, const struct shunt_port_options *options,
   }
   *port = opened;
   return 0;
+}
+
+int shunt_port_open(const char *name, const struct shunt_port_options *options,
+                    struct shunt_port **port, struct shunt_error *error)
+{
+  return port_open_with(NULL, name, options, port, error);
 }
 
 void shunt_port_close(struct shunt_port *port)
