@@ -71,32 +71,19 @@ struct devices {
 
 /* --- Setting up --------------------------------------------------------------------------- */
 
+/* clang-format off */
 #define DEVICES_OPTIONS(devices)                                                                   \
-  {"cpu", 0, "N", "Pin the thread to a CPU.", CLI_U64, &(devices)->cpu, 0, SHUNT_CPU_MAX - 1},     \
-      {"device-cpu",                                                                               \
-       0,                                                                                          \
-       "N",                                                                                        \
-       "Give the twins a thread of their own, pinned to a CPU.",                                   \
-       CLI_U64,                                                                                    \
-       &(devices)->device_cpu,                                                                     \
-       0,                                                                                          \
-       SHUNT_CPU_MAX - 1},                                                                         \
-      {"queue-wait",                                                                               \
-       0,                                                                                          \
-       "HOW",                                                                                      \
-       "While nothing comes: spin, yield or wait (yield).",                                        \
-       CLI_TEXT,                                                                                   \
-       &(devices)->wait_name,                                                                      \
-       0,                                                                                          \
-       0},                                                                                         \
-      {"link-wait", 0,                                                                             \
-       "SECONDS",   "Wait so long for the link to come up (5).",                                   \
-       CLI_DOUBLE,  &(devices)->link_wait_s,                                                       \
-       0,           3600},                                                                         \
-  {                                                                                                \
-    "seconds", 's', "SECONDS", "End after so many seconds.", CLI_DOUBLE, &(devices)->seconds, 0,   \
-        1e7                                                                                        \
-  }
+  {"cpu", 0, "N", "Pin the thread to a CPU.",                                                      \
+   CLI_U64, &(devices)->cpu, 0, SHUNT_CPU_MAX - 1},                                                \
+  {"device-cpu", 0, "N", "Give the twins a thread of their own, pinned to a CPU.",                 \
+   CLI_U64, &(devices)->device_cpu, 0, SHUNT_CPU_MAX - 1},                                         \
+  {"queue-wait", 0, "HOW", "While nothing comes: spin, yield or wait (yield).",                    \
+   CLI_TEXT, &(devices)->wait_name, 0, 0},                                                         \
+  {"link-wait", 0, "SECONDS", "Wait so long for the link to come up (5).",                         \
+   CLI_DOUBLE, &(devices)->link_wait_s, 0, 3600},                                                  \
+  {"seconds", 's', "SECONDS", "End after so many seconds.",                                        \
+   CLI_DOUBLE, &(devices)->seconds, 0, 1e7}
+/* clang-format on */
 
 void devices_init(struct devices *devices);
 

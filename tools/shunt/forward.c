@@ -46,8 +46,9 @@ SHUNT_INLINE void edit(const struct run *run, const struct way *way,
 {
   uint8_t *frame = shunt_frame_data(way->in, piece);
   if (run->touch) {
-    volatile uint8_t *byte = frame; /* read and written, so that its cache line comes and goes */
-    *byte = *byte;
+    volatile uint8_t *byte = frame; /* so that the cache line comes and goes */
+    const uint8_t value = *byte;
+    *byte = value;
   }
   if (run->mac_swap && piece->len >= SHUNT_ETHERNET_HEADER_BYTES)
     swap_macs(frame);

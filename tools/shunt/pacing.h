@@ -11,6 +11,9 @@
 
 #define PACING_NEAR_NS UINT64_C(2000000) /* twice the longest sleep of an idle thread */
 
+/* Rounds at the end in which what was due and not sent yet can still go. */
+#define PACING_LAST_ROUNDS 16
+
 struct pacing {
   uint64_t start_ns;
   double interval_ns; /* 0: as fast as it goes */

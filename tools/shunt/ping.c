@@ -234,20 +234,29 @@ static void expire(struct run *run, uint64_t now_ns)
   }
 }
 
+/* The time is over: what was due before may still go, nothing else. */
+static void close_loop(struct run *run)
+{
+  for (unsigned i = 0; i < PACING_LAST_ROUNDS && run->rate > 0 && !cli_stopped(); i++)
+    send_due(run, run->devices.deadline_ns - 1);
+  run->closing = true;
+}
+
 static void measure(struct run *run)
 {
   for (;;) {
     unsigned work = receive(run);
     uint64_t now_ns = devices_now_ns(&run->devices), before = run->next;
     expire(run, now_ns);
-    send_due(run, now_ns);
+    if (now_ns < run->devices.deadline_ns)
+      send_due(run, now_ns);
     work += (unsigned)(run->next - before);
     work += devices_step(&run->devices);
     respond(run);
     if (run->devices.wait == SHUNT_IDLE_FD && may_send(run))
       work += pacing_is_near(&run->pacing, now_ns);
-    if (!devices_go_on(&run->devices, work))
-      run->closing = true;
+    if (!devices_go_on(&run->devices, work) && !run->closing)
+      close_loop(run);
     if (!run->pending && (run->closing || (run->count && run->next >= run->count)))
       break;
   }

@@ -163,7 +163,7 @@ static void send_all(struct run *run)
       work += run->next_due_ns < now_ns + PACING_NEAR_NS;
     more = devices_go_on(&run->devices, work) && !(run->ended && !run->outbox.frames);
   }
-  if (!cli_stopped() && !run->ended)
+  for (unsigned i = 0; i < PACING_LAST_ROUNDS && !cli_stopped() && !run->ended; i++)
     send_due(run, run->devices.deadline_ns - 1);
   cli_progress_end(run->cli);
 }
