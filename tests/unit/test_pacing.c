@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "tools/shunt/pacing.c"
+/* The command is no library to link with. */
+#include "tools/shunt/pacing.c" /* NOLINT(bugprone-suspicious-include) */
 
 static void init(struct pacing *pacing, double rate_pps)
 {

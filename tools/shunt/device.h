@@ -93,9 +93,9 @@ int devices_start(struct devices *devices, const struct cli *cli);
 /* Open one more device, cut a pool from its region and fill its Rx rings.
  *
  * argument  a device's name or an alias
- * options   what the command wants; clock, log, testbed and interrupts are filled in here */
+ * wanted    what the command wants; clock, log, testbed and interrupts are filled in here */
 int devices_open(struct devices *devices, const char *argument,
-                 const struct shunt_port_options *options);
+                 const struct shunt_port_options *wanted);
 
 /* Wait until every device's link is up.
  *
