@@ -5,16 +5,13 @@
  * cost_round_*: one burst of a workload. The device (bench/instant.c) works between the rounds. At
  * the end of each series the worker has callgrind write a dump whose description says what it was;
  * the parent reads the totals from these, prints a table and writes cost.json. */
-#include <dirent.h>
-#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <valgrind/callgrind.h>
 
+#include "bench/callgrind.h"
 #include "bench/instant.h"
 #include "shunt/echo.h"
 
@@ -116,6 +113,7 @@ static const struct workload {
 };
 static const char *const apis[] = {"portable", "inline"};
 static const unsigned batches[] = {1, 8, 32, 64};
+#define SERIES (sizeof(workloads) / sizeof(workloads[0]) * 2 * 4)
 
 /* --- The worker, under callgrind ------------------------------------------------------------- */
 
@@ -206,44 +204,18 @@ struct result {
   double instructions, doorbells;
 };
 
-/* One dump of callgrind's: the description that the worker gave, and the total. */
-static int read_dump(const char *path, struct result *result)
+/* The words are those of series(). Returns whether they are. */
+static unsigned read_count(const struct callgrind_count *count, struct result *result)
 {
-  FILE *file = fopen(path, "r");
-  char line[512];
   unsigned packets = 0;
-  unsigned long long total = 0, doorbells = 0;
-  if (!file)
-    return -errno;
-  while (fgets(line, sizeof(line), file)) {
-    const char *description = strstr(line, "Client Request: ");
-    if (description)
-      sscanf(description, "Client Request: %15s %15s %u %u %llu", result->api, result->workload,
-             &result->batch, &packets, &doorbells);
-    sscanf(line, "totals: %llu", &total);
-    sscanf(line, "summary: %llu", &total);
-  }
-  fclose(file);
-  if (!packets)
-    return -ENOENT;
-  result->instructions = (double)total / packets;
+  unsigned long long doorbells;
+  if (sscanf(count->words, "%15s %15s %u %u %llu", result->api, result->workload, &result->batch,
+             &packets, &doorbells) != 5 ||
+      !packets)
+    return 0;
+  result->instructions = (double)count->instructions / packets;
   result->doorbells = (double)doorbells / packets;
-  return 0;
-}
-
-static int run_callgrind(const char *self, const char *out)
-{
-  pid_t child = fork();
-  if (!child) {
-    execlp("valgrind", "valgrind", "--tool=callgrind", "-q", "--collect-atstart=no",
-           "--toggle-collect=cost_round_*", out, self, "--worker", (char *)NULL);
-    fprintf(stderr, "shunt-cost: can't run valgrind: %s\n", strerror(errno));
-    _exit(127);
-  }
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child)
-    return -errno;
-  return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+  return 1;
 }
 
 static int compare(const void *left, const void *right)
@@ -289,28 +261,15 @@ int main(int argc, char **argv)
     fprintf(stderr, "usage: shunt-cost FILE.json\n");
     return 2;
   }
-  char folder[] = "/tmp/shunt-cost-XXXXXX", out[64], path[512];
-  static struct result results[64];
+  static const char *const none[] = {NULL};
+  static struct callgrind_count counts[SERIES + 1]; /* and what is left at the worker's end */
+  static struct result results[SERIES];
+  int series = callgrind_run(argv[0], "cost_round_*", none, counts, SERIES + 1);
   unsigned n = 0;
-  if (!mkdtemp(folder)) {
-    perror("shunt-cost: mkdtemp");
-    return 1;
-  }
-  snprintf(out, sizeof(out), "--callgrind-out-file=%s/dump", folder);
-  int failed = run_callgrind(argv[0], out);
-  DIR *dir = opendir(folder);
-  for (struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
-    snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-    if (entry->d_name[0] != '.' && n < 64 && !read_dump(path, &results[n]))
-      n++;
-    if (entry->d_name[0] != '.')
-      unlink(path);
-  }
-  if (dir)
-    closedir(dir);
-  rmdir(folder);
-  if (failed || n != sizeof(workloads) / sizeof(workloads[0]) * 2 * 4) {
-    fprintf(stderr, "shunt-cost: callgrind gave %u of 32 counts\n", n);
+  for (int i = 0; i < series && n < SERIES; i++)
+    n += read_count(&counts[i], &results[n]);
+  if (n != SERIES) {
+    fprintf(stderr, "shunt-cost: callgrind gave %u of %zu counts\n", n, SERIES);
     return 1;
   }
   return report(results, n, argv[1]);

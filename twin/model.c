@@ -49,7 +49,7 @@ static void range_remove(struct shunt_model *model, unsigned at)
   model->range_count--;
   memmove(&model->ranges[at], &model->ranges[at + 1],
           (model->range_count - at) * sizeof(model->ranges[0]));
-  /* range_hit must never name what has been taken away: the fast path looks there first. */
+  /* Hints may go on naming it: the fast path looks there first, and must find nothing. */
   memset(&model->ranges[model->range_count], 0, sizeof(model->ranges[0]));
   model->range_hit = 0;
 }
@@ -111,14 +111,15 @@ uint64_t shunt_model_dma_unmap(struct shunt_model *model, uint64_t iova, uint64_
   }
 }
 
-void *shunt_model_dma_slow(struct shunt_model *model, uint64_t iova, uint64_t bytes, int write)
+void *shunt_model_dma_slow(struct shunt_model *model, unsigned *hint, uint64_t iova, uint64_t bytes,
+                           int write)
 {
   unsigned at = range_search(model, iova);
   if (bytes && at < model->range_count && model->ranges[at].iova <= iova) {
     const struct shunt_model_range *range = &model->ranges[at];
     uint64_t offset = iova - range->iova;
     if (bytes <= range->bytes - offset && (!write || range->writable)) {
-      model->range_hit = at;
+      *hint = at;
       return range->memory + offset;
     }
   }

@@ -21,7 +21,9 @@ SHUNT_BEGIN_DECLS
 
 #define SHUNT_MODEL_BARS         6
 #define SHUNT_MODEL_CONFIG_BYTES 4096
-#define SHUNT_MODEL_DMA_RANGES   1024 /* most ranges registered at a time */
+/* Most ranges registered at a time: a guest behind a vIOMMU registers each page of its rings by
+ * itself. */
+#define SHUNT_MODEL_DMA_RANGES 8192
 
 struct shunt_model;
 
@@ -86,11 +88,12 @@ struct shunt_model {
   uint8_t config_writable[SHUNT_MODEL_CONFIG_BYTES]; /* bits that a driver may change */
   struct shunt_model_host host;
   unsigned range_count;
-  unsigned range_hit;                                      /* the range that matched last */
-  struct shunt_model_range ranges[SHUNT_MODEL_DMA_RANGES]; /* sorted by iova, not overlapping */
-  uint64_t dma_faults;                                     /* accesses outside registered memory */
-  uint64_t dma_fault_iova;                                 /* the last one */
-  uint64_t bad_accesses;                                   /* refused by shunt_model_bar_* */
+  unsigned range_hit; /* the range that matched last */
+  /* Sorted by iova, not overlapping; those behind range_count have 0 bytes. */
+  struct shunt_model_range ranges[SHUNT_MODEL_DMA_RANGES];
+  uint64_t dma_faults;     /* accesses outside registered memory */
+  uint64_t dma_fault_iova; /* the last one */
+  uint64_t bad_accesses;   /* refused by shunt_model_bar_* */
 };
 
 /* Who is told of interrupts; replaces the earlier host. Zeroed: nobody. */
@@ -107,17 +110,35 @@ uint64_t shunt_model_dma_unmap(struct shunt_model *model, uint64_t iova, uint64_
 
 /* This process's address of [iova, iova + bytes), or NULL (counted in dma_faults) where any byte of
  * it is outside registered memory, or writing is wanted and not allowed. Valid until the next
- * unmap: never kept. A length of 0 is refused. */
-void *shunt_model_dma_slow(struct shunt_model *model, uint64_t iova, uint64_t bytes, int write);
+ * unmap: never kept. A length of 0 is refused.
+ *
+ * hint  which range to try first, below SHUNT_MODEL_DMA_RANGES; set to the one that matched. It is
+ *       checked like any other, so it may be out of date. Who reads descriptors here and data there
+ *       keeps one for each. */
+void *shunt_model_dma_slow(struct shunt_model *model, unsigned *hint, uint64_t iova, uint64_t bytes,
+                           int write);
+/* Of that one range only, and nothing is counted: NULL says no more than that it lies elsewhere. */
+static inline void *shunt_model_dma_at(const struct shunt_model *model, unsigned hint,
+                                       uint64_t iova, uint64_t bytes, int write)
+{
+  const struct shunt_model_range *range = &model->ranges[hint]; /* of 0 bytes where there is none */
+  uint64_t offset = iova - range->iova;
+  if (SHUNT_LIKELY(bytes && offset < range->bytes && bytes <= range->bytes - offset &&
+                   (!write || range->writable)))
+    return range->memory + offset;
+  return NULL;
+}
+static inline void *shunt_model_dma_near(struct shunt_model *model, unsigned *hint, uint64_t iova,
+                                         uint64_t bytes, int write)
+{
+  void *memory = shunt_model_dma_at(model, *hint, iova, bytes, write);
+  return SHUNT_LIKELY(memory) ? memory : shunt_model_dma_slow(model, hint, iova, bytes, write);
+}
+/* The same for who looks seldom. */
 static inline void *shunt_model_dma(struct shunt_model *model, uint64_t iova, uint64_t bytes,
                                     int write)
 {
-  const struct shunt_model_range *range = &model->ranges[model->range_hit];
-  uint64_t offset = iova - range->iova;
-  if (SHUNT_LIKELY(model->range_count && bytes && offset < range->bytes &&
-                   bytes <= range->bytes - offset && (!write || range->writable)))
-    return range->memory + offset;
-  return shunt_model_dma_slow(model, iova, bytes, write);
+  return shunt_model_dma_near(model, &model->range_hit, iova, bytes, write);
 }
 
 /* Configuration space with the write mask applied; out-of-range bytes read 0xFF and are not

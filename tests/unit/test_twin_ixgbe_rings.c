@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "tests/unit/twin_ixgbe_bench.h"
+#include "twin/ixgbe/statistics.h"
 
 #define RING_IOVA  0x10000u
 #define RING_BYTES 4096u

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which frames are received (datasheet 7.1.1): destination address, then VLAN. */
-#include <string.h>
-
 #include "shunt/ethernet.h"
 #include "twin/ixgbe/rx.h"
 
-#define ADDRESS_MASK UINT64_C(0xFFFFFFFFFFFF)
-#define GROUP_BIT    UINT64_C(0x01) /* of the first byte on the wire */
-#define HASH_MASK    0xFFFu
+#define BROADCAST         UINT64_C(0xFFFFFFFFFFFF)
+#define NO_FRAMES_ADDRESS UINT64_MAX
+#define GROUP_BIT         UINT64_C(0x01) /* of the first byte on the wire */
+#define HASH_MASK         0xFFFu
 
 static void filter_read_addresses(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config)
 {
   config->address_count = 0;
+  config->addresses[0] = NO_FRAMES_ADDRESS;
   for (unsigned i = 0; i < TWIN_IXGBE_FILTERS; i++) {
     uint32_t high = twin_ixgbe_get(twin, IXGBE_RAH(i));
     if (!(high & IXGBE_RAH_AV))
@@ -32,11 +32,9 @@ static uint32_t filter_max_bytes(const struct twin_ixgbe *twin)
   return HW_GET(IXGBE_MAXFRS_MFS, twin_ixgbe_get(twin, IXGBE_MAXFRS));
 }
 
-void twin_ixgbe_filter_refresh(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config)
+void twin_ixgbe_filter_decode(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config)
 {
-  if (SHUNT_LIKELY(config->seen_writes == twin->mmio_writes))
-    return;
-  config->seen_writes = twin->mmio_writes;
+  config->seen_writes = twin->settings_writes;
   config->fctrl = twin_ixgbe_get(twin, IXGBE_FCTRL);
   config->vlnctrl = twin_ixgbe_get(twin, IXGBE_VLNCTRL);
   config->mcstctrl = twin_ixgbe_get(twin, IXGBE_MCSTCTRL);
@@ -53,13 +51,6 @@ void twin_ixgbe_filter_refresh(struct twin_ixgbe *twin, struct twin_ixgbe_rx_con
 }
 
 /* ---- Addresses ---- */
-
-static uint64_t filter_destination(const uint8_t *frame)
-{
-  uint64_t address;
-  memcpy(&address, frame, sizeof(address)); /* and two bytes of the source */
-  return address & ADDRESS_MASK;
-}
 
 /* 8.2.3.7.3, 7.1.1.1: twelve of the address's last sixteen bits, counted as a number whose bits
  * 47:32 are the bytes 5 and 4. */
@@ -81,18 +72,17 @@ static uint32_t filter_exact(const struct twin_ixgbe_rx_config *config, uint64_t
 
 /* Exact entries hold unicast and multicast addresses alike. The tables are used with MFE set:
  * MTA for multicast, PFUTA for unicast (7.1.1.1, 7.1.1.2). */
-enum twin_ixgbe_verdict twin_ixgbe_filter_address(const struct twin_ixgbe *twin,
-                                                  const struct twin_ixgbe_rx_config *config,
-                                                  const uint8_t *frame, uint32_t *index)
+enum twin_ixgbe_verdict twin_ixgbe_filter_search(const struct twin_ixgbe *twin,
+                                                 const struct twin_ixgbe_rx_config *config,
+                                                 uint64_t address, uint32_t *index)
 {
-  uint64_t address = filter_destination(frame);
   *index = filter_exact(config, address);
   if (*index != TWIN_IXGBE_NO_ADDRESS)
     return TWIN_IXGBE_PASS;
   bool is_group = address & GROUP_BIT;
-  if (address == ADDRESS_MASK && config->fctrl & IXGBE_FCTRL_BAM)
+  if (address == BROADCAST && config->fctrl & IXGBE_FCTRL_BAM)
     return TWIN_IXGBE_PASS;
-  if (address == ADDRESS_MASK && !(config->fctrl & IXGBE_FCTRL_MPE))
+  if (address == BROADCAST && !(config->fctrl & IXGBE_FCTRL_MPE))
     return TWIN_IXGBE_NOT_ADDRESSED;
   if (config->fctrl & (is_group ? IXGBE_FCTRL_MPE : IXGBE_FCTRL_UPE))
     return TWIN_IXGBE_PASS_INEXACT;

@@ -11,6 +11,7 @@
 
 #include "hw/pci.h"
 #include "src/core/error_internal.h"
+#include "twin/ixgbe/statistics.h"
 
 #define OPTIONS_MIN_BYTES sizeof(size_t)
 
@@ -52,6 +53,15 @@ static uint64_t twin_bar_read(struct shunt_model *model, unsigned bar, uint64_t 
   return value;
 }
 
+/* Everything but the queues' own registers and interrupts, which drivers write in every burst. */
+static bool is_setting(uint64_t offset)
+{
+  for (unsigned i = 0; i < sizeof(shared_areas) / sizeof(shared_areas[0]); i++)
+    if (offset - shared_areas[i].offset < shared_areas[i].bytes)
+      return false;
+  return offset < IXGBE_EICR || offset > IXGBE_EIAM_EX(1); /* 8.2.3.5 lies between */
+}
+
 static void twin_bar_write(struct shunt_model *model, unsigned bar, uint64_t offset, unsigned bytes,
                            uint64_t value)
 {
@@ -66,6 +76,7 @@ static void twin_bar_write(struct shunt_model *model, unsigned bar, uint64_t off
     twin->faults.bad_access++;
     return;
   }
+  twin->settings_writes += is_setting(offset);
   /* The low half first: Linux writes a flow director hash and its command as one quadword. */
   twin_ixgbe_write(twin, (uint32_t)offset, (uint32_t)value);
   if (bytes == 8)

@@ -63,6 +63,19 @@ struct twin_ixgbe_queue_statistics {
   uint64_t rx_frames, rx_bytes, rx_drops, tx_frames, tx_bytes;
 };
 
+/* What the datapath has counted and the registers don't show yet: see statistics.h. */
+#define TWIN_IXGBE_SIZE_CLASSES 6u
+struct twin_ixgbe_mac_statistics {
+  uint64_t frames[TWIN_IXGBE_SIZE_CLASSES], bytes, multicast, broadcast;
+};
+struct twin_ixgbe_sum {
+  uint64_t frames, bytes;
+};
+struct twin_ixgbe_counted {
+  struct twin_ixgbe_mac_statistics rx, tx;
+  struct twin_ixgbe_sum rx_all, rx_dma, tx_dma;
+};
+
 /* Where a ring lay when the queue was enabled: how a change in shared pages is noticed. */
 struct twin_ixgbe_ring {
   uint64_t base;
@@ -101,6 +114,7 @@ struct twin_ixgbe {
   uint8_t *msix;           /* BAR 4: plain storage; the host keeps the vectors */
   int memory_fd;
   struct twin_ixgbe_queue_statistics queue_statistics[IXGBE_STATISTICS_QUEUES];
+  struct twin_ixgbe_counted counted;
 
   /* Rx and Tx queues in use: those whose ENABLE reads 1. A poll looks at no others. */
   uint64_t rx_enabled[2], tx_enabled[2];
@@ -122,6 +136,7 @@ struct twin_ixgbe {
   } drops;
 #undef TWIN_IXGBE_COUNTER
   uint64_t mmio_reads, mmio_writes; /* trapped accesses */
+  uint64_t settings_writes;         /* of them, those that a driver does not make in every burst */
 };
 
 /* A register's plain value. Pages offered as shared memory are written by the driver at any time:
@@ -231,19 +246,12 @@ void twin_ixgbe_interrupt_cause(struct twin_ixgbe *twin, uint32_t eicr_bits);  /
 unsigned twin_ixgbe_interrupts_poll(struct twin_ixgbe *twin, uint64_t now_ns); /* moderation ends */
 uint64_t twin_ixgbe_interrupts_next_ns(const struct twin_ixgbe *twin); /* when; UINT64_MAX: never */
 
-/* statistics.c: add to the counter at that register offset (32-, 36- and 64-bit pairs carry). */
+/* statistics.c: add to the counter at that register offset (32-, 36- and 64-bit pairs carry). What
+ * the datapath counts for every frame is in statistics.h. */
 void twin_ixgbe_count(struct twin_ixgbe *twin, uint32_t low_offset, uint64_t n);
 bool twin_ixgbe_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
 bool twin_ixgbe_queue_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
-/* bytes is without FCS; statistics.c knows which registers count it. _rx_all: came from the wire;
- * _rx: and passed the L2 filters; _tx: was sent; _rx_queue: reached a queue; _rx_queue_drop: found
- * no descriptor there with DROP_EN set. All but _rx_all are the datapath's to call. */
-void twin_ixgbe_count_rx_all(struct twin_ixgbe *twin, uint32_t bytes);
-void twin_ixgbe_count_rx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);
-void twin_ixgbe_count_tx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes);
-void twin_ixgbe_count_rx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t bytes);
-void twin_ixgbe_count_rx_queue_drop(struct twin_ixgbe *twin, unsigned queue);
-void twin_ixgbe_count_tx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t bytes);
+void twin_ixgbe_statistics_reset(struct twin_ixgbe *twin);
 
 /* ptp.c */
 int twin_ixgbe_ptp_create(struct twin_ixgbe *twin);

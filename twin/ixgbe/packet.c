@@ -30,9 +30,17 @@
 #define IPV6_FRAGMENT_MASK  0xFFF8u
 #define IPV6_MORE_FRAGMENTS 0x0001u
 
-/* The sum of a few dwords, in host order: headers are too short for a loop over quadwords to pay.
+/* The Internet checksum needs no folding to be verified: adding 16-bit words with their carries is
+ * adding modulo 2^16 - 1, which divides 2^32 - 1, so any sum of words or dwords will do; and words
+ * with their bytes swapped are as good, swapping being a multiplication by 2^8 (RFC 1071 2). What
+ * covers its own right checksum is a multiple of 2^16 - 1. Nothing summed here is zero throughout.
  */
-static inline uint32_t sum_dwords(const uint8_t *at, uint32_t n)
+static inline bool sum_is_right(uint64_t sum)
+{
+  return sum % 0xFFFF == 0;
+}
+
+static inline uint64_t sum_dwords(const uint8_t *at, uint32_t n)
 {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < n; i++) {
@@ -40,10 +48,7 @@ static inline uint32_t sum_dwords(const uint8_t *at, uint32_t n)
     memcpy(&dword, at + 4 * i, sizeof(dword));
     sum += dword;
   }
-  sum = (sum & 0xFFFFFFFF) + (sum >> 32);
-  sum = (sum & 0xFFFF) + (sum >> 16);
-  sum = (sum & 0xFFFF) + (sum >> 16);
-  return __builtin_bswap16((uint16_t)((sum & 0xFFFF) + (sum >> 16))); /* RFC 1071 2(B) */
+  return sum;
 }
 
 static inline void packet_l4(struct twin_ixgbe_packet *packet)
@@ -69,7 +74,7 @@ static void packet_ipv4(struct twin_ixgbe_packet *packet)
     return;
   packet->type_bits = IXGBE_RXD_TYPE_IPV4 | (header > IPV4_BYTES ? IXGBE_RXD_TYPE_IPV4_EXT : 0);
   packet->status = IXGBE_RXD_STAT_IPCS;
-  if ((header == IPV4_BYTES ? sum_dwords(ip, 5) : sum_dwords(ip, header / 4)) != 0xFFFF)
+  if (!sum_is_right(header == IPV4_BYTES ? sum_dwords(ip, 5) : sum_dwords(ip, header / 4)))
     packet->status |= IXGBE_RXD_ERR_IPE;
   if (total < header || total > left)
     return;
@@ -170,12 +175,15 @@ void twin_ixgbe_packet_read(struct twin_ixgbe_packet *packet,
 
 /* ---- Checksums ---- */
 
-static uint32_t packet_pseudo(const struct twin_ixgbe_packet *packet, uint32_t l4_bytes)
+/* RFC 9293 3.1, RFC 8200 8.1: addresses, length and protocol count as well. */
+static bool packet_l4_is_right(const struct twin_ixgbe_packet *packet, const uint8_t *l4,
+                               uint32_t bytes)
 {
   const uint8_t *ip = packet->frame + packet->ip_at;
-  uint32_t sum = (l4_bytes & 0xFFFF) + (l4_bytes >> 16) + packet->protocol;
-  return sum +
-         (packet->type_bits & IXGBE_RXD_TYPE_IPV4 ? sum_dwords(ip + 12, 2) : sum_dwords(ip + 8, 8));
+  uint64_t swapped =
+      packet->type_bits & IXGBE_RXD_TYPE_IPV4 ? sum_dwords(ip + 12, 2) : sum_dwords(ip + 8, 8);
+  uint64_t sum = shunt_checksum_add(bytes + packet->protocol, l4, bytes);
+  return sum_is_right(swapped + (sum << 8));
 }
 
 static bool packet_sctp_is_right(const uint8_t *l4, uint32_t bytes)
@@ -208,8 +216,7 @@ void twin_ixgbe_packet_check(struct twin_ixgbe_packet *packet)
         return;
       packet->status |= IXGBE_RXD_STAT_UDPCS;
     }
-    uint32_t sum = shunt_checksum_add(packet_pseudo(packet, bytes), l4, bytes);
-    is_right = shunt_checksum_finish(sum) == 0;
+    is_right = packet_l4_is_right(packet, l4, bytes);
   }
   packet->status |= IXGBE_RXD_STAT_L4CS | (is_right ? 0 : IXGBE_RXD_ERR_L4E);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What reading and writing a register does (datasheet 8.2.3). */
-#include <string.h>
-
 #include "twin/ixgbe/ixgbe.h"
 
 #define FRTIMER_UNIT_NS 1000u
@@ -219,7 +217,7 @@ void twin_ixgbe_reset(struct twin_ixgbe *twin, enum twin_ixgbe_reset level)
 {
   twin_ixgbe_rings_reset(twin);
   twin_ixgbe_registers_reset(twin, level);
-  memset(twin->queue_statistics, 0, sizeof(twin->queue_statistics));
+  twin_ixgbe_statistics_reset(twin);
   address_load(twin);
   twin_ixgbe_interrupts_reset(twin);
   twin_ixgbe_ptp_reset(twin);

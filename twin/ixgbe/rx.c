@@ -19,20 +19,27 @@
 #include "shunt/bytes.h"
 #include "shunt/ethernet.h"
 #include "twin/ixgbe/crc.h"
+#include "twin/ixgbe/statistics.h"
 #include "twin/ixgbe/tx.h"
 
 #define NO_BAD_TAIL UINT32_MAX
 #define OUT_PIECES  3 /* before the tag, behind it, CRC */
 
+/* A queue's registers, from its first (8.2.3.8). */
+#define RX_SPLIT (IXGBE_SRRCTL(0u) - IXGBE_RX_QUEUE(0u))
+#define RX_HEAD  (IXGBE_RDH(0u) - IXGBE_RX_QUEUE(0u))
+#define RX_TAIL  (IXGBE_RDT(0u) - IXGBE_RX_QUEUE(0u))
+
 struct rx_queue {
   uint64_t ring_iova;
-  uint32_t count, head; /* in descriptors; count is 0 while the queue can't run */
-  uint32_t bad_tail;    /* already counted */
+  uint32_t count, head;          /* in descriptors; count is 0 while the queue can't run */
+  uint32_t bad_tail;             /* already counted */
+  unsigned ring_hint, data_hint; /* of shunt_model_dma_near */
 };
 
 /* What the last descriptor of a frame says (7.1.6.2). */
 struct rx_report {
-  uint32_t bytes;
+  uint32_t bytes; /* that reach memory */
   uint16_t queue;
   uint16_t vlan;
   uint32_t info, hash, status;
@@ -64,7 +71,7 @@ struct rx_ring {
 };
 
 /* Look at the ring as it is now. false: the driver has made it unusable. */
-static inline bool rx_ring_look(struct twin_ixgbe *twin, unsigned index, struct rx_ring *ring)
+static bool rx_ring_look(struct twin_ixgbe *twin, unsigned index, struct rx_ring *ring)
 {
   struct rx_queue *queue = &twin->rx->queues[index];
   uint32_t srrctl = twin_ixgbe_get(twin, IXGBE_SRRCTL(index));
@@ -83,8 +90,8 @@ static inline bool rx_ring_look(struct twin_ixgbe *twin, unsigned index, struct 
     twin->faults.bad_descriptor++;
     return false;
   }
-  ring->descriptors =
-      shunt_model_dma(&twin->model, queue->ring_iova, (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
+  ring->descriptors = shunt_model_dma_near(&twin->model, &queue->ring_hint, queue->ring_iova,
+                                           (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
   if (SHUNT_UNLIKELY(!ring->descriptors)) { /* the chip could fetch nothing more: it hangs */
     twin->faults.dma_refused++;
     queue->count = 0;
@@ -100,7 +107,8 @@ static uint32_t rx_fill(struct twin_ixgbe *twin, struct rx_out *out, uint64_t io
                         uint32_t capacity)
 {
   uint32_t bytes = out->report.bytes < capacity ? out->report.bytes : capacity;
-  uint8_t *to = shunt_model_dma(&twin->model, iova, bytes, 1);
+  unsigned *hint = &twin->rx->queues[out->report.queue].data_hint;
+  uint8_t *to = shunt_model_dma_near(&twin->model, hint, iova, bytes, 1);
   if (SHUNT_UNLIKELY(!to))
     twin->faults.dma_refused++;
   uint32_t done = 0;
@@ -125,6 +133,17 @@ static void rx_write_back(union ixgbe_rx_desc *descriptor, uint64_t low, uint64_
   __atomic_store_n(&descriptor->quad[1], high, __ATOMIC_RELEASE);
 }
 
+/* 7.1.6.2, the two quadwords of the advanced format. */
+static inline uint64_t rx_low(const struct rx_report *report)
+{
+  return (uint64_t)report->hash << 32 | report->info;
+}
+
+static inline uint64_t rx_high(const struct rx_report *report, uint32_t bytes)
+{
+  return (uint64_t)report->vlan << 48 | (uint64_t)bytes << 32 | report->status;
+}
+
 /* 7.1.5: the address stays; status and errors are the low ones of the advanced format. */
 static uint64_t rx_legacy_high(const struct rx_report *report, uint32_t bytes, uint32_t status)
 {
@@ -135,23 +154,6 @@ static uint64_t rx_legacy_high(const struct rx_report *report, uint32_t bytes, u
                     (status & IXGBE_RXD_ERR_IPE ? IXGBE_RXD_LEGACY_ERR_IPE : 0);
   return (uint64_t)report->vlan << 48 | (uint64_t)errors << 40 | (uint64_t)(status & known) << 32 |
          (report->hash & 0xFFFF0000u) | bytes;
-}
-
-/* One frame, one piece, one buffer: what most frames are. */
-static inline void rx_descriptor_plain(struct twin_ixgbe *twin, const struct rx_ring *ring,
-                                       uint32_t at, const struct rx_out *out)
-{
-  const struct rx_report *report = &out->report;
-  union ixgbe_rx_desc *descriptor = &ring->descriptors[at];
-  uint64_t iova = __atomic_load_n(&descriptor->quad[0], __ATOMIC_RELAXED);
-  uint8_t *to = shunt_model_dma(&twin->model, iova, report->bytes, 1);
-  if (SHUNT_LIKELY(to))
-    memcpy(to, out->pieces[0].iov_base, report->bytes);
-  else
-    twin->faults.dma_refused++; /* as in rx_fill */
-  rx_write_back(descriptor, (uint64_t)report->hash << 32 | report->info,
-                (uint64_t)report->vlan << 48 | (uint64_t)report->bytes << 32 | report->status |
-                    IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP);
 }
 
 static void rx_descriptor(struct twin_ixgbe *twin, const struct rx_ring *ring, uint32_t at,
@@ -165,20 +167,55 @@ static void rx_descriptor(struct twin_ixgbe *twin, const struct rx_ring *ring, u
     report = out->report;
     report.status |= IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
   }
-  if (SHUNT_UNLIKELY(ring->is_legacy)) {
+  if (ring->is_legacy)
     rx_write_back(descriptor, iova, rx_legacy_high(&report, bytes, report.status));
-    return;
-  }
-  /* The analyzer does not follow rx_report_fill, which sets every field. */
-  rx_write_back(descriptor, (uint64_t)report.hash << 32 | report.info,
-                /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
-                (uint64_t)report.vlan << 48 | (uint64_t)bytes << 32 | report.status);
+  else
+    rx_write_back(descriptor, rx_low(&report), rx_high(&report, bytes));
+}
+
+/* The frame is in its descriptors. */
+static inline void rx_placed(struct twin_ixgbe *twin, unsigned index, uint32_t head, uint32_t bytes)
+{
+  twin->rx->queues[index].head = head;
+  twin_ixgbe_set(twin, IXGBE_RX_QUEUE(index) + RX_HEAD, head);
+  twin_ixgbe_count_rx_queue(twin, index, bytes);
+  twin_ixgbe_interrupt_rx(twin, index);
+}
+
+/* What most frames are: in one piece, for one buffer, which is free and lies where the one before
+ * did. false: nothing has been done, and it is a case for rx_place. */
+static inline bool rx_place_plain(struct twin_ixgbe *twin, const uint8_t *frame,
+                                  const struct rx_report *report)
+{
+  struct rx_queue *queue = &twin->rx->queues[report->queue];
+  const uint32_t registers = IXGBE_RX_QUEUE(report->queue);
+  uint32_t srrctl = twin_ixgbe_get(twin, registers + RX_SPLIT);
+  uint32_t tail = twin_ixgbe_get_acquire(twin, registers + RX_TAIL);
+  uint32_t head = queue->head;
+  if (SHUNT_UNLIKELY(tail == head || tail >= queue->count ||
+                     report->bytes > HW_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024 ||
+                     HW_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) == IXGBE_DESCTYPE_LEGACY))
+    return false;
+  union ixgbe_rx_desc *ring = shunt_model_dma_at(&twin->model, queue->ring_hint, queue->ring_iova,
+                                                 (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
+  if (SHUNT_UNLIKELY(!ring))
+    return false;
+  uint64_t iova = __atomic_load_n(&ring[head].quad[0], __ATOMIC_RELAXED);
+  uint8_t *to = shunt_model_dma_at(&twin->model, queue->data_hint, iova, report->bytes, 1);
+  if (SHUNT_UNLIKELY(!to))
+    return false;
+  memcpy(to, frame, report->bytes);
+  rx_write_back(&ring[head], rx_low(report),
+                rx_high(report, report->bytes) | IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP);
+  rx_placed(twin, report->queue, head + 1 == queue->count ? 0 : head + 1, report->bytes);
+  return true;
 }
 
 enum rx_outcome { RX_PLACED, RX_NO_DESCRIPTOR, RX_GONE };
 
 /* Put a frame into its queue's ring: into as many buffers as it takes, or none. */
-static enum rx_outcome rx_place(struct twin_ixgbe *twin, struct rx_out *out)
+static __attribute__((__noinline__)) enum rx_outcome rx_place(struct twin_ixgbe *twin,
+                                                              struct rx_out *out)
 {
   unsigned index = out->report.queue;
   struct rx_queue *queue = &twin->rx->queues[index];
@@ -192,29 +229,19 @@ static enum rx_outcome rx_place(struct twin_ixgbe *twin, struct rx_out *out)
     twin->drops.no_descriptor++;
     return RX_GONE;
   }
-  uint32_t head = queue->head;
-  if (SHUNT_LIKELY(bytes <= ring.buffer_bytes && out->piece_count == 1 && !ring.is_legacy)) {
-    if (SHUNT_UNLIKELY(!ring.free))
-      return RX_NO_DESCRIPTOR;
-    rx_descriptor_plain(twin, &ring, head, out);
-    head = head + 1 == queue->count ? 0 : head + 1;
-  } else {
-    uint32_t need = (bytes + ring.buffer_bytes - 1) / ring.buffer_bytes;
-    if (need >= queue->count) { /* the ring will never be long enough for it */
-      twin->drops.no_descriptor++;
-      return RX_GONE;
-    }
-    if (need > ring.free)
-      return RX_NO_DESCRIPTOR;
-    for (; need; need--) {
-      rx_descriptor(twin, &ring, head, out);
-      head = head + 1 == queue->count ? 0 : head + 1;
-    }
+  uint32_t need = (bytes + ring.buffer_bytes - 1) / ring.buffer_bytes;
+  if (need >= queue->count) { /* the ring will never be long enough for it */
+    twin->drops.no_descriptor++;
+    return RX_GONE;
   }
-  queue->head = head;
-  twin_ixgbe_set(twin, IXGBE_RDH(index), head);
-  twin_ixgbe_count_rx_queue(twin, index, bytes);
-  twin_ixgbe_interrupt_rx(twin, index);
+  if (need > ring.free)
+    return RX_NO_DESCRIPTOR;
+  uint32_t head = queue->head;
+  for (; need; need--) {
+    rx_descriptor(twin, &ring, head, out);
+    head = head + 1 == queue->count ? 0 : head + 1;
+  }
+  rx_placed(twin, index, head, bytes);
   return RX_PLACED;
 }
 
@@ -336,7 +363,7 @@ static bool rx_length_is_legal(struct twin_ixgbe *twin, const uint8_t *frame, ui
     twin_ixgbe_count(twin, IXGBE_RUC, 1);
     return false;
   }
-  uint32_t with_crc = bytes + TWIN_IXGBE_CRC_BYTES;
+  uint32_t with_crc = bytes + TWIN_IXGBE_FCS_BYTES;
   if (SHUNT_UNLIKELY(with_crc > config->max_bytes) && with_crc > rx_max_bytes(config, frame)) {
     twin->drops.too_long++;
     twin_ixgbe_count(twin, IXGBE_ROC, 1);
@@ -383,6 +410,7 @@ static void rx_shape(const struct twin_ixgbe *twin, const struct twin_ixgbe_pack
   const uint8_t *frame = packet->frame;
   uint32_t bytes = packet->bytes;
   unsigned n = 0;
+  out->report.bytes = 0;
   if (packet->is_tagged &&
       twin_ixgbe_get(twin, IXGBE_RXDCTL(out->report.queue)) & IXGBE_RXDCTL_VME) {
     uint32_t behind = packet->tag_at + SHUNT_VLAN_TAG_BYTES;
@@ -397,8 +425,8 @@ static void rx_shape(const struct twin_ixgbe *twin, const struct twin_ixgbe_pack
   out->report.bytes += bytes;
   if (SHUNT_UNLIKELY(twin->rx->config.is_crc_kept)) {
     *crc = twin_ixgbe_crc32(packet->frame, packet->bytes);
-    out->pieces[n++] = (struct iovec){crc, TWIN_IXGBE_CRC_BYTES};
-    out->report.bytes += TWIN_IXGBE_CRC_BYTES;
+    out->pieces[n++] = (struct iovec){crc, TWIN_IXGBE_FCS_BYTES};
+    out->report.bytes += TWIN_IXGBE_FCS_BYTES;
   }
   if (packet->is_outer_tagged)
     out->report.status |= IXGBE_RXD_STAT_VEXT;
@@ -409,7 +437,7 @@ static void rx_report_fill(struct twin_ixgbe *twin, struct twin_ixgbe_packet *pa
                            const struct twin_ixgbe_steering *steering, struct rx_report *report)
 {
   uint32_t rxcsum = twin->rx->config.rxcsum;
-  *report = (struct rx_report){.queue = (uint16_t)steering->queue};
+  *report = (struct rx_report){.bytes = packet->bytes, .queue = (uint16_t)steering->queue};
   if (packet->type_bits & IXGBE_RXD_TYPE_L2)
     packet->status &= IXGBE_RXD_STAT_PIF;
   else
@@ -427,18 +455,35 @@ static void rx_report_fill(struct twin_ixgbe *twin, struct twin_ixgbe_packet *pa
   report->status = packet->status | steering->status;
 }
 
+/* Any frame: into its ring, or into the packet buffer, or dropped. */
+static __attribute__((__noinline__)) void rx_finish(struct twin_ixgbe *twin,
+                                                    const struct twin_ixgbe_packet *packet,
+                                                    const struct rx_report *report)
+{
+  struct rx_out out = {.report = *report};
+  uint32_t crc;
+  rx_shape(twin, packet, &out, &crc);
+  if (twin->rx->used) { /* behind those that wait; all of them may go now */
+    buffer_keep(twin, &out);
+    twin_ixgbe_rx_poll(twin);
+  } else if (rx_place(twin, &out) == RX_NO_DESCRIPTOR) {
+    rx_drop_or_keep(twin, &out);
+  }
+}
+
 static void rx_frame(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
 {
   struct twin_ixgbe_rx *rx = twin->rx;
   struct twin_ixgbe_packet packet;
-  struct twin_ixgbe_steering steering;
+  struct twin_ixgbe_steering steering = {.queue = 0};
   uint32_t address;
 
   twin_ixgbe_filter_refresh(twin, &rx->config);
   if (!rx_length_is_legal(twin, frame, bytes) || !rx_passes(twin, &packet, frame, bytes, &address))
     return;
   twin_ixgbe_count_rx(twin, frame, bytes);
-  twin_ixgbe_steer(twin, &rx->config, &packet, address, &steering);
+  if (SHUNT_UNLIKELY(rx->config.is_steered))
+    twin_ixgbe_steer(twin, &rx->config, &packet, address, &steering);
   if (SHUNT_UNLIKELY(steering.is_dropped)) {
     twin->drops.filter_dropped++;
     return;
@@ -447,19 +492,15 @@ static void rx_frame(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t byt
     twin->drops.queue_disabled++;
     return;
   }
-  struct rx_out out;
-  uint32_t crc;
-  rx_report_fill(twin, &packet, &steering, &out.report);
-  if (twin_ixgbe_ptp_rx(twin, frame, bytes))
-    out.report.status |= IXGBE_RXD_STAT_TS;
-  rx_shape(twin, &packet, &out, &crc);
-
-  if (SHUNT_UNLIKELY(rx->used)) { /* behind those that wait; all of them may go now */
-    buffer_keep(twin, &out);
-    twin_ixgbe_rx_poll(twin);
-  } else if (SHUNT_UNLIKELY(rx_place(twin, &out) == RX_NO_DESCRIPTOR)) {
-    rx_drop_or_keep(twin, &out);
-  }
+  struct rx_report report;
+  rx_report_fill(twin, &packet, &steering, &report);
+  if (SHUNT_UNLIKELY(twin_ixgbe_get(twin, IXGBE_TSYNCRXCTL) & IXGBE_TSYNCRXCTL_EN) &&
+      twin_ixgbe_ptp_rx(twin, frame, bytes))
+    report.status |= IXGBE_RXD_STAT_TS;
+  bool is_plain = !packet.is_tagged && !packet.is_outer_tagged && !rx->config.is_crc_kept;
+  if (SHUNT_LIKELY(is_plain && !rx->used) && rx_place_plain(twin, frame, &report))
+    return;
+  rx_finish(twin, &packet, &report);
 }
 
 void twin_ixgbe_rx_deliver(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)

@@ -4,10 +4,11 @@
 #ifndef TWIN_IXGBE_RX_H
 #define TWIN_IXGBE_RX_H
 
+#include <string.h>
+
 #include "twin/ixgbe/ixgbe.h"
 
-#define TWIN_IXGBE_CRC_BYTES 4u
-#define TWIN_IXGBE_FILTERS   128u /* five-tuple filters, addresses */
+#define TWIN_IXGBE_FILTERS 128u /* five-tuple filters, addresses */
 
 /* What the chip's parser finds in a frame (7.1.2, 7.1.6.2 "packet type", 7.1.10, 7.1.11). Offsets
  * are from the frame's first byte; 0 where there is no such thing. */
@@ -29,17 +30,19 @@ struct twin_ixgbe_packet {
   uint32_t status;    /* IXGBE_RXD_STAT_... and IXGBE_RXD_ERR_... of checksums */
 };
 
-/* What is decoded from filter registers once and kept until the driver writes a register. */
+/* What is decoded from filter registers once and kept until the driver writes a setting. */
 struct twin_ixgbe_rx_config {
-  uint64_t seen_writes; /* mmio_writes when it was decoded */
+  uint64_t seen_writes; /* settings_writes when it was decoded */
   bool is_crc_kept;
   bool is_double_vlan;
   bool is_steered; /* something besides queue 0 is possible */
   uint16_t vlan_type, outer_vlan_type;
   uint32_t max_bytes; /* CRC included, tags not */
   uint32_t fctrl, vlnctrl, mcstctrl, mrqc, rxcsum, vtctl, fdirctrl, synqf;
-  uint8_t ethertypes;     /* bit n: ETQF n is enabled */
-  unsigned address_count; /* valid entries of RAL/RAH: index, and address as the low 48 bits */
+  uint8_t ethertypes; /* bit n: ETQF n is enabled */
+  /* Valid entries of RAL/RAH: index, and address as the low 48 bits. Without any the first address
+   * is one that no frame has. */
+  unsigned address_count;
   uint8_t address_index[TWIN_IXGBE_FILTERS];
   uint64_t addresses[TWIN_IXGBE_FILTERS];
   unsigned tuple_count; /* enabled five-tuple filters, best priority first */
@@ -75,12 +78,36 @@ void twin_ixgbe_packet_check(struct twin_ixgbe_packet *packet);
 uint32_t twin_ixgbe_packet_fragment_sum(struct twin_ixgbe_packet *packet, bool with_sum);
 
 /* filter.c */
+void twin_ixgbe_filter_decode(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config);
 /* Decode the registers anew where the driver has written any. */
-void twin_ixgbe_filter_refresh(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config);
+static inline void twin_ixgbe_filter_refresh(struct twin_ixgbe *twin,
+                                             struct twin_ixgbe_rx_config *config)
+{
+  if (SHUNT_UNLIKELY(config->seen_writes != twin->settings_writes))
+    twin_ixgbe_filter_decode(twin, config);
+}
+
+/* A frame's destination as a number, the first byte on the wire lowest. */
+static inline uint64_t twin_ixgbe_destination(const uint8_t *frame)
+{
+  uint64_t address;
+  memcpy(&address, frame, sizeof(address)); /* and two bytes of the source */
+  return address & UINT64_C(0xFFFFFFFFFFFF);
+}
 /* index: of the entry that matched, or TWIN_IXGBE_NO_ADDRESS. */
-enum twin_ixgbe_verdict twin_ixgbe_filter_address(const struct twin_ixgbe *twin,
-                                                  const struct twin_ixgbe_rx_config *config,
-                                                  const uint8_t *frame, uint32_t *index);
+enum twin_ixgbe_verdict twin_ixgbe_filter_search(const struct twin_ixgbe *twin,
+                                                 const struct twin_ixgbe_rx_config *config,
+                                                 uint64_t address, uint32_t *index);
+static inline enum twin_ixgbe_verdict
+twin_ixgbe_filter_address(const struct twin_ixgbe *twin, const struct twin_ixgbe_rx_config *config,
+                          const uint8_t *frame, uint32_t *index)
+{
+  uint64_t address = twin_ixgbe_destination(frame);
+  *index = config->address_index[0];
+  if (SHUNT_LIKELY(address == config->addresses[0])) /* mostly the only one */
+    return TWIN_IXGBE_PASS;
+  return twin_ixgbe_filter_search(twin, config, address, index);
+}
 bool twin_ixgbe_filter_vlan(const struct twin_ixgbe *twin,
                             const struct twin_ixgbe_rx_config *config, uint16_t vlan);
 
@@ -92,6 +119,7 @@ struct twin_ixgbe_rss {
 };
 struct twin_ixgbe_rss *twin_ixgbe_steer_rss(struct twin_ixgbe *twin); /* flow_director.c keeps it */
 void twin_ixgbe_steer_refresh(struct twin_ixgbe *twin, struct twin_ixgbe_rx_config *config);
+/* steering is all zero before: queue 0, which is where a frame goes unless config->is_steered. */
 void twin_ixgbe_steer(struct twin_ixgbe *twin, const struct twin_ixgbe_rx_config *config,
                       struct twin_ixgbe_packet *packet, uint32_t address,
                       struct twin_ixgbe_steering *steering);

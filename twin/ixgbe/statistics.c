@@ -5,14 +5,13 @@
  * Bytes: the MAC counts the CRC, of received frames only where it is not stripped; the queues count
  * what crosses the bus. The datasheet does not say so, drivers correct for it (DPDK's
  * ixgbe_read_stats_registers). */
+#include "twin/ixgbe/statistics.h"
+
 #include <string.h>
 
-#include "twin/ixgbe/ixgbe.h"
+#define LOW_32 UINT64_C(0xFFFFFFFF)
 
-#define CRC_BYTES 4u
-#define LOW_32    UINT64_C(0xFFFFFFFF)
-
-/* Low offsets of the counters that the functions below add to, from the one list of them. */
+/* Low offsets of the counters that the datapath's sums go to, from the one list of them. */
 #define OFFSET_OF(name, low, high, width, what) STATISTIC_##name = (low),
 enum { IXGBE_STATISTICS(OFFSET_OF) };
 #undef OFFSET_OF
@@ -56,112 +55,83 @@ void twin_ixgbe_count(struct twin_ixgbe *twin, uint32_t low_offset, uint64_t n)
   twin_ixgbe_set(twin, low_offset, (uint32_t)add_stuck(value, n, maximum(what->width)));
 }
 
+/* ---- What the datapath has counted ---- */
+
+static uint64_t take(uint64_t *sum)
+{
+  uint64_t value = *sum;
+  *sum = 0;
+  return value;
+}
+
+/* Size classes and addresses of one direction. Returns how many frames there were. */
+static uint64_t settle_mac(struct twin_ixgbe *twin, struct twin_ixgbe_mac_statistics *mac,
+                           uint32_t sizes, uint32_t multicast, uint32_t broadcast)
+{
+  uint64_t frames = 0;
+  for (unsigned i = 0; i < TWIN_IXGBE_SIZE_CLASSES; i++) { /* the six follow each other */
+    uint64_t n = take(&mac->frames[i]);
+    count_32(twin, sizes + 4 * i, n);
+    frames += n;
+  }
+  count_32(twin, multicast, take(&mac->multicast));
+  count_32(twin, broadcast, take(&mac->broadcast));
+  return frames;
+}
+
+static void settle(struct twin_ixgbe *twin)
+{
+  struct twin_ixgbe_counted *counted = &twin->counted;
+  uint64_t frames = take(&counted->rx_all.frames);
+  uint64_t bytes = take(&counted->rx_all.bytes) + frames * TWIN_IXGBE_FCS_BYTES;
+  count_32(twin, STATISTIC_TPR, frames);
+  count_36(twin, STATISTIC_TOR, bytes);
+  count_32(twin, STATISTIC_RXNFGPC, frames);
+  count_36(twin, STATISTIC_RXNFGBC, bytes);
+
+  frames = settle_mac(twin, &counted->rx, STATISTIC_PRC64, STATISTIC_MPRC, STATISTIC_BPRC);
+  count_32(twin, STATISTIC_GPRC, frames);
+  count_36(twin, STATISTIC_GORC, take(&counted->rx.bytes));
+  count_32(twin, STATISTIC_RXDGPC, take(&counted->rx_dma.frames));
+  count_36(twin, STATISTIC_RXDGBC, take(&counted->rx_dma.bytes));
+
+  frames = settle_mac(twin, &counted->tx, STATISTIC_PTC64, STATISTIC_MPTC, STATISTIC_BPTC);
+  count_32(twin, STATISTIC_GPTC, frames);
+  count_32(twin, STATISTIC_TPT, frames);
+  count_36(twin, STATISTIC_GOTC, take(&counted->tx.bytes));
+  count_32(twin, STATISTIC_TXDGPC, take(&counted->tx_dma.frames));
+  count_36(twin, STATISTIC_TXDGBC, take(&counted->tx_dma.bytes));
+}
+
 bool twin_ixgbe_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value)
 {
+  settle(twin);
   *value = twin_ixgbe_get(twin, offset);
   twin_ixgbe_set(twin, offset, 0);
   return true;
 }
 
-/* The counter of a frame's size class; the six follow each other (8.2.3.23.5 - .10). */
-static uint32_t size_class(uint32_t first, uint32_t bytes)
+void twin_ixgbe_statistics_reset(struct twin_ixgbe *twin)
 {
-  static const uint16_t last[] = {64, 127, 255, 511, 1023};
-  unsigned class = 0;
-  while (class < sizeof(last) / sizeof(last[0]) && bytes > last[class])
-    class ++;
-  return first + 4 * class;
-}
-
-static void count_casts(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t multicast,
-                        uint32_t broadcast)
-{
-  static const uint8_t all_ones[6] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
-  if (SHUNT_LIKELY(!(frame[0] & 1)))
-    return;
-  count_32(twin, memcmp(frame, all_ones, sizeof(all_ones)) ? multicast : broadcast, 1);
-}
-
-/* CRC bytes that a received frame counts with behind the stripper. */
-static uint32_t rx_crc_bytes(const struct twin_ixgbe *twin)
-{
-  return twin_ixgbe_get(twin, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP ? 0 : CRC_BYTES;
-}
-
-void twin_ixgbe_count_rx_all(struct twin_ixgbe *twin, uint32_t bytes)
-{
-  count_32(twin, STATISTIC_TPR, 1);
-  count_36(twin, STATISTIC_TOR, bytes + CRC_BYTES);
-  count_32(twin, STATISTIC_RXNFGPC, 1);
-  count_36(twin, STATISTIC_RXNFGBC, bytes + CRC_BYTES);
-}
-
-void twin_ixgbe_count_rx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
-{
-  count_32(twin, STATISTIC_GPRC, 1);
-  count_36(twin, STATISTIC_GORC, bytes + rx_crc_bytes(twin));
-  count_32(twin, size_class(STATISTIC_PRC64, bytes + CRC_BYTES), 1);
-  count_casts(twin, frame, STATISTIC_MPRC, STATISTIC_BPRC);
-}
-
-void twin_ixgbe_count_tx(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
-{
-  bytes += CRC_BYTES;
-  count_32(twin, STATISTIC_GPTC, 1);
-  count_36(twin, STATISTIC_GOTC, bytes);
-  count_32(twin, STATISTIC_TPT, 1);
-  count_32(twin, size_class(STATISTIC_PTC64, bytes), 1);
-  count_casts(twin, frame, STATISTIC_MPTC, STATISTIC_BPTC);
+  memset(twin->queue_statistics, 0, sizeof(twin->queue_statistics));
+  memset(&twin->counted, 0, sizeof(twin->counted));
 }
 
 /* ---- The queues' ---- */
 
-/* The set that a queue counts in: four queues to a register. */
-static struct twin_ixgbe_queue_statistics *set_of(struct twin_ixgbe *twin, uint32_t map,
-                                                  unsigned queue)
+/* 32 bits, stuck at their maximum. */
+static uint32_t take_32(uint64_t *counter)
 {
-  uint32_t sets = twin_ixgbe_get(twin, map + 4 * (queue / 4));
-  return &twin->queue_statistics[HW_GET(IXGBE_QSM_SET(queue), sets)];
+  uint64_t value = take(counter);
+  return (uint32_t)(value < maximum(32) ? value : maximum(32));
 }
 
-void twin_ixgbe_count_rx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t bytes)
+/* A half of 36 bits. Each is cleared by its own read, so a count between the two is not lost. */
+static uint32_t take_half(uint64_t *counter, unsigned shift)
 {
-  struct twin_ixgbe_queue_statistics *set = set_of(twin, IXGBE_RQSMR(0), queue);
-  set->rx_frames = add_stuck(set->rx_frames, 1, UINT32_MAX);
-  bytes += rx_crc_bytes(twin);
-  set->rx_bytes = add_stuck(set->rx_bytes, bytes, maximum(36));
-  count_32(twin, STATISTIC_RXDGPC, 1);
-  count_36(twin, STATISTIC_RXDGBC, bytes);
-}
-
-void twin_ixgbe_count_rx_queue_drop(struct twin_ixgbe *twin, unsigned queue)
-{
-  struct twin_ixgbe_queue_statistics *set = set_of(twin, IXGBE_RQSMR(0), queue);
-  set->rx_drops = add_stuck(set->rx_drops, 1, UINT32_MAX);
-}
-
-void twin_ixgbe_count_tx_queue(struct twin_ixgbe *twin, unsigned queue, uint32_t bytes)
-{
-  struct twin_ixgbe_queue_statistics *set = set_of(twin, IXGBE_TQSM(0), queue);
-  set->tx_frames = add_stuck(set->tx_frames, 1, UINT32_MAX);
-  set->tx_bytes = add_stuck(set->tx_bytes, bytes, maximum(36));
-  count_32(twin, STATISTIC_TXDGPC, 1);
-  count_36(twin, STATISTIC_TXDGBC, bytes);
-}
-
-/* Each half is cleared by its own read, so a count between the two is not lost. */
-static uint32_t take_low(uint64_t *counter)
-{
-  uint32_t value = (uint32_t)*counter;
-  *counter &= ~LOW_32;
-  return value;
-}
-
-static uint32_t take_high(uint64_t *counter)
-{
-  uint32_t value = (uint32_t)(*counter >> 32);
-  *counter &= LOW_32;
-  return value;
+  uint64_t value = *counter < maximum(36) ? *counter : maximum(36);
+  *counter = value & ~(LOW_32 << shift);
+  return (uint32_t)(value >> shift);
 }
 
 bool twin_ixgbe_queue_statistics_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value)
@@ -169,19 +139,19 @@ bool twin_ixgbe_queue_statistics_read(struct twin_ixgbe *twin, uint32_t offset, 
   for (unsigned i = 0; i < IXGBE_STATISTICS_QUEUES; i++) {
     struct twin_ixgbe_queue_statistics *set = &twin->queue_statistics[i];
     if (offset == IXGBE_QPRC(i))
-      *value = take_low(&set->rx_frames);
+      *value = take_32(&set->rx_frames);
     else if (offset == IXGBE_QPRDC(i))
-      *value = take_low(&set->rx_drops);
+      *value = take_32(&set->rx_drops);
     else if (offset == IXGBE_QBRC_L(i))
-      *value = take_low(&set->rx_bytes);
+      *value = take_half(&set->rx_bytes, 0);
     else if (offset == IXGBE_QBRC_H(i))
-      *value = take_high(&set->rx_bytes);
+      *value = take_half(&set->rx_bytes, 32);
     else if (offset == IXGBE_QPTC(i))
-      *value = take_low(&set->tx_frames);
+      *value = take_32(&set->tx_frames);
     else if (offset == IXGBE_QBTC_L(i))
-      *value = take_low(&set->tx_bytes);
+      *value = take_half(&set->tx_bytes, 0);
     else if (offset == IXGBE_QBTC_H(i))
-      *value = take_high(&set->tx_bytes);
+      *value = take_half(&set->tx_bytes, 32);
     else
       continue;
     return true;

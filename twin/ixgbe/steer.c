@@ -300,9 +300,6 @@ void twin_ixgbe_steer(struct twin_ixgbe *twin, const struct twin_ixgbe_rx_config
                       struct twin_ixgbe_packet *packet, uint32_t address,
                       struct twin_ixgbe_steering *steering)
 {
-  *steering = (struct twin_ixgbe_steering){0};
-  if (SHUNT_LIKELY(!config->is_steered))
-    return;
   if (config->ethertypes && steer_ethertype(twin, config, packet, &steering->queue))
     return;
   /* The hash is reported whichever filter decides, but for the flow director (7.1.6.2). */

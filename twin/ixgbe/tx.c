@@ -13,11 +13,12 @@
 
 #include "twin/ixgbe/crc.h"
 #include "twin/ixgbe/rx.h"
+#include "twin/ixgbe/statistics.h"
 
 /* Shorter frames confuse the MAC's padding: Linux and the datasheet (7.2.3.2.4) keep to it. */
 #define TX_MIN_BYTES  17u
 #define TX_PAD_BYTES  60u
-#define CRC_BYTES     4u
+#define TX_MOST_BYTES (IXGBE_FRAME_MAX_BYTES - TWIN_IXGBE_FCS_BYTES)
 #define NO_BAD_TAIL   UINT32_MAX
 #define TX_DATA_PLAIN (IXGBE_TXD_DEXT | IXGBE_TXD_DTYP_DATA | IXGBE_TXD_EOP | IXGBE_TXD_IFCS)
 #define TX_DATA_MASK                                                                               \
@@ -33,8 +34,9 @@ struct tx_buffer {
 
 struct tx_queue {
   uint64_t ring_iova;
-  uint32_t count, head; /* in descriptors; count is 0 while the queue can't run */
-  uint32_t bad_tail;    /* already counted */
+  uint32_t count, head;          /* in descriptors; count is 0 while the queue can't run */
+  uint32_t bad_tail;             /* already counted */
+  unsigned ring_hint, data_hint; /* of shunt_model_dma_near */
   struct twin_ixgbe_tx_context contexts[IXGBE_TX_CONTEXTS];
 
   /* The frame whose end has not been fetched yet. */
@@ -46,8 +48,8 @@ struct tx_queue {
 };
 
 struct twin_ixgbe_tx {
-  unsigned turn;   /* the queue that the next poll begins with */
-  unsigned polled; /* the queue that is having its turn */
+  unsigned turn;                           /* the queue that the next poll begins with */
+  struct twin_ixgbe_queue_statistics *set; /* of the queue that is having its turn */
   struct tx_queue queues[TWIN_IXGBE_QUEUES];
   uint8_t loop[SHUNT_WIRE_FRAME_BYTES];  /* a frame on its way through HLREG0.LPBK */
   uint8_t whole[SHUNT_WIRE_FRAME_BYTES]; /* a frame that carries its own CRC */
@@ -76,14 +78,14 @@ static void tx_count(struct twin_ixgbe *twin, const struct iovec pieces[], unsig
     frame = address;
   }
   twin_ixgbe_count_tx(twin, frame, bytes);
-  twin_ixgbe_count_tx_queue(twin, twin->tx->polled, bytes);
+  twin_ixgbe_count_tx_set(twin, twin->tx->set, bytes);
 }
 
 void twin_ixgbe_tx_send(struct twin_ixgbe *twin, struct iovec pieces[], unsigned n, uint32_t bytes)
 {
   static const uint8_t zeros[TX_PAD_BYTES];
 
-  if (SHUNT_UNLIKELY(bytes + CRC_BYTES > IXGBE_FRAME_MAX_BYTES)) {
+  if (SHUNT_UNLIKELY(bytes > TX_MOST_BYTES)) {
     twin->faults.oversized_frame++;
     return;
   }
@@ -112,18 +114,18 @@ void twin_ixgbe_tx_send(struct twin_ixgbe *twin, struct iovec pieces[], unsigned
 static bool tx_take_crc(struct twin_ixgbe *twin, struct twin_ixgbe_tx_frame *frame)
 {
   uint8_t *whole = twin->tx->whole;
-  if (frame->bytes < CRC_BYTES || frame->bytes > IXGBE_FRAME_MAX_BYTES)
+  if (frame->bytes < TWIN_IXGBE_FCS_BYTES || frame->bytes > IXGBE_FRAME_MAX_BYTES)
     return false;
   tx_gather(whole, sizeof(twin->tx->whole), frame->pieces, frame->piece_count);
-  frame->bytes -= CRC_BYTES;
+  frame->bytes -= TWIN_IXGBE_FCS_BYTES;
   frame->pieces[0] = (struct iovec){whole, frame->bytes};
   frame->piece_count = 1;
   uint32_t crc = twin_ixgbe_crc32(whole, frame->bytes);
-  return memcmp(&crc, whole + frame->bytes, CRC_BYTES) == 0;
+  return memcmp(&crc, whole + frame->bytes, TWIN_IXGBE_FCS_BYTES) == 0;
 }
 
 /* Find the frame's buffers in registered memory. */
-static bool tx_collect(struct twin_ixgbe *twin, const struct tx_queue *queue,
+static bool tx_collect(struct twin_ixgbe *twin, struct tx_queue *queue,
                        struct twin_ixgbe_tx_frame *frame)
 {
   frame->bytes = 0;
@@ -134,7 +136,8 @@ static bool tx_collect(struct twin_ixgbe *twin, const struct tx_queue *queue,
       twin->faults.bad_descriptor++;
       return false;
     }
-    void *data = shunt_model_dma(&twin->model, buffer->iova, buffer->bytes, 0);
+    void *data =
+        shunt_model_dma_near(&twin->model, &queue->data_hint, buffer->iova, buffer->bytes, 0);
     if (!data) {
       twin->faults.dma_refused++;
       return false;
@@ -253,20 +256,28 @@ static inline bool tx_is_plain(const struct tx_queue *queue, uint64_t high)
          !queue->is_skipping;
 }
 
-static inline void tx_take_plain(struct twin_ixgbe *twin, uint64_t iova, uint64_t high)
+static inline void tx_take_plain(struct twin_ixgbe *twin, struct tx_queue *queue, uint64_t iova,
+                                 uint64_t high)
 {
   uint32_t bytes = (uint32_t)high & IXGBE_TXD_DTALEN;
   if (SHUNT_UNLIKELY(bytes == 0 || HW_GET(IXGBE_TXD_PAYLEN, (uint32_t)(high >> 32)) != bytes)) {
     twin->faults.bad_descriptor++;
     return;
   }
-  void *data = shunt_model_dma(&twin->model, iova, bytes, 0);
+  void *data = shunt_model_dma_near(&twin->model, &queue->data_hint, iova, bytes, 0);
   if (SHUNT_UNLIKELY(!data)) {
     twin->faults.dma_refused++;
     return;
   }
   struct iovec pieces[2] = {{data, bytes}};
-  twin_ixgbe_tx_send(twin, pieces, 1, bytes);
+  if (SHUNT_UNLIKELY(bytes < TX_PAD_BYTES || bytes > TX_MOST_BYTES ||
+                     twin_ixgbe_get(twin, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK)) {
+    twin_ixgbe_tx_send(twin, pieces, 1, bytes);
+    return;
+  }
+  twin_ixgbe_count_tx(twin, data, bytes);
+  twin_ixgbe_count_tx_set(twin, twin->tx->set, bytes);
+  shunt_wire_send(twin->end, pieces, 1, twin->now_ns);
 }
 
 /* ---- Queues ---- */
@@ -315,7 +326,7 @@ static unsigned tx_run(struct twin_ixgbe *twin, struct tx_queue *queue, unsigned
     head = head + 1 == count ? 0 : head + 1;
     done++;
     if (SHUNT_LIKELY(tx_is_plain(queue, high)))
-      tx_take_plain(twin, low, high);
+      tx_take_plain(twin, queue, low, high);
     else if ((high & (IXGBE_TXD_DEXT | IXGBE_TXD_DTYP)) ==
              (IXGBE_TXD_DEXT | IXGBE_TXD_DTYP_CONTEXT)) {
       tx_take_context(twin, queue, low, high);
@@ -349,13 +360,14 @@ static unsigned tx_poll_queue(struct twin_ixgbe *twin, unsigned index)
   }
   queue->bad_tail = NO_BAD_TAIL;
   union ixgbe_tx_desc *ring =
-      shunt_model_dma(&twin->model, queue->ring_iova, (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
+      shunt_model_dma_near(&twin->model, &queue->ring_hint, queue->ring_iova,
+                           (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
   if (!ring) { /* a chip's reads would come back as unsupported requests: the queue hangs */
     twin->faults.dma_refused++;
     queue->count = 0;
     return 0;
   }
-  twin->tx->polled = index;
+  twin->tx->set = twin_ixgbe_set_of(twin, IXGBE_TQSM(0), index);
   return tx_run(twin, queue, index, ring, tail);
 }
 

@@ -46,6 +46,7 @@ int shunt_wire_record(struct shunt_wire *wire, const char *path, struct shunt_er
   wire->record = record;
   for (unsigned i = 0; i < wire->end_count; i++)
     wire_record_end_attached(wire, wire->ends[i]);
+  wire_update_direct(wire);
   return 0;
 }
 
@@ -55,6 +56,7 @@ int shunt_wire_record_end(struct shunt_wire *wire, struct shunt_error *error)
   if (record == NULL)
     return 0;
   wire->record = NULL;
+  wire_update_direct(wire);
   int code = pcapng_writer_close(record->writer);
   if (code < 0)
     error_set_errno(error, code, "the capture %s is not complete", record->path);

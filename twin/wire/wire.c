@@ -42,6 +42,7 @@ static void wire_sweep(struct shunt_wire *wire)
       wire->ends[kept++] = wire->ends[i];
   }
   wire->end_count = kept;
+  wire_update_direct(wire);
 }
 
 static void wire_free(struct shunt_wire *wire)
@@ -52,17 +53,38 @@ static void wire_free(struct shunt_wire *wire)
   free(wire);
 }
 
-/* The last to leave clears up; nothing may look at the wire after it. */
-static void wire_leave(struct shunt_wire *wire)
+static __attribute__((__noinline__)) void wire_clear_up(struct shunt_wire *wire)
 {
-  if (wire->busy == 1 && wire->sweep)
+  if (wire->sweep)
     wire_sweep(wire);
   wire->busy--;
   if (wire->busy == 0 && wire->doomed)
     wire_free(wire);
 }
 
+/* The last to leave clears up; nothing may look at the wire after it. */
+static inline void wire_leave(struct shunt_wire *wire)
+{
+  if (SHUNT_UNLIKELY(wire->busy == 1 && (wire->sweep || wire->doomed)))
+    wire_clear_up(wire);
+  else
+    wire->busy--;
+}
+
 /* ---- Carrier ---- */
+
+void wire_update_direct(struct shunt_wire *wire)
+{
+  for (unsigned i = 0; i < wire->end_count; i++)
+    wire->ends[i]->direct = NULL;
+  if (wire->end_count != 2 || wire->record != NULL)
+    return;
+  struct shunt_wire_end *a = wire->ends[0], *b = wire->ends[1];
+  if (!a->plugged || !b->plugged)
+    return;
+  a->direct = b->impair.on ? NULL : b;
+  b->direct = a->impair.on ? NULL : a;
+}
 
 static unsigned wire_plugged(const struct shunt_wire *wire)
 {
@@ -74,6 +96,7 @@ static unsigned wire_plugged(const struct shunt_wire *wire)
 
 static void wire_update_carrier(struct shunt_wire *wire)
 {
+  wire_update_direct(wire);
   wire_enter(wire);
   for (unsigned i = 0; i < wire->end_count; i++) {
     struct shunt_wire_end *end = wire->ends[i];
@@ -231,7 +254,9 @@ const char *shunt_wire_end_name(const struct shunt_wire_end *end)
 int shunt_wire_impair(struct shunt_wire_end *end, const struct shunt_impairments *impairments,
                       struct shunt_error *error)
 {
-  return impair_set(&end->impair, impairments, error);
+  int code = impair_set(&end->impair, impairments, error);
+  wire_update_direct(end->wire);
+  return code;
 }
 
 int shunt_wire_impair_all(struct shunt_wire *wire, const struct shunt_impairments *impairments,
@@ -245,6 +270,7 @@ int shunt_wire_impair_all(struct shunt_wire *wire, const struct shunt_impairment
   wire->impaired = true;
   for (unsigned i = 0; i < wire->end_count; i++)
     impair_set(&wire->ends[i]->impair, &checked.set, NULL);
+  wire_update_direct(wire);
   return 0;
 }
 
@@ -267,8 +293,8 @@ void shunt_wire_statistics(const struct shunt_wire_end *end,
 
 /* ---- Delivering ---- */
 
-static void end_deliver(struct shunt_wire_end *end, const void *frame, uint32_t bytes,
-                        uint64_t now_ns)
+static inline void end_deliver(struct shunt_wire_end *end, const void *frame, uint32_t bytes,
+                               uint64_t now_ns)
 {
   end->statistics.delivered++;
   end->statistics.delivered_bytes += bytes;
@@ -401,8 +427,21 @@ static void send_to_others(struct shunt_wire_end *from, const void *frame, uint3
   }
 }
 
-int shunt_wire_send(struct shunt_wire_end *end, const struct iovec pieces[], unsigned n,
-                    uint64_t now_ns)
+/* What send_any comes to between two ends and nothing else. */
+static void send_direct(struct shunt_wire_end *from, struct shunt_wire_end *to, const void *frame,
+                        uint32_t bytes, uint64_t now_ns)
+{
+  struct shunt_wire *wire = from->wire;
+  from->statistics.sent++;
+  from->statistics.sent_bytes += bytes;
+  to->statistics.offered++;
+  wire_enter(wire);
+  end_deliver(to, frame, bytes, now_ns);
+  wire_leave(wire);
+}
+
+static __attribute__((__noinline__)) int
+send_any(struct shunt_wire_end *end, const struct iovec pieces[], unsigned n, uint64_t now_ns)
 {
   struct shunt_wire *wire = end->wire;
   uint32_t bytes = send_length(pieces, n);
@@ -431,6 +470,18 @@ int shunt_wire_send(struct shunt_wire_end *end, const struct iovec pieces[], uns
   if (whole != NULL)
     wire_pool_give(&wire->pool, whole);
   wire_leave(wire);
+  return 0;
+}
+
+int shunt_wire_send(struct shunt_wire_end *end, const struct iovec pieces[], unsigned n,
+                    uint64_t now_ns)
+{
+  struct shunt_wire_end *to = end->direct;
+  /* A length of 0 wraps. */
+  if (SHUNT_UNLIKELY(to == NULL || n != 1 || pieces[0].iov_len - 1 >= SHUNT_WIRE_FRAME_BYTES ||
+                     !end_is_free(to)))
+    return send_any(end, pieces, n, now_ns);
+  send_direct(end, to, pieces[0].iov_base, (uint32_t)pieces[0].iov_len, now_ns);
   return 0;
 }
 

@@ -112,6 +112,9 @@ struct wire_record; /* record.c */
 
 struct shunt_wire_end {
   struct shunt_wire *wire;
+  /* The one end that hears this one, where nothing can happen to a frame between the two and nobody
+   * records it; else NULL. */
+  struct shunt_wire_end *direct;
   struct shunt_wire_end_ops ops;
   void *context;
   char name[WIRE_NAME_BYTES];
@@ -152,6 +155,10 @@ struct shunt_wire {
  * Returns 0 or -EINVAL */
 int wire_take_options(void *set, size_t set_bytes, const void *options, const char *what,
                       struct shunt_error *error);
+
+/* Find out anew who hears whom directly: after any change of ends, plugs, impairments, recording.
+ */
+void wire_update_direct(struct shunt_wire *wire);
 
 /* Seed anew, as if the wire and its ends had been made with this seed. */
 void wire_reseed(struct shunt_wire *wire, uint64_t seed);
