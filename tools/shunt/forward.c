@@ -17,6 +17,7 @@ struct way {
   bool skipping; /* the rest of a frame of too many pieces */
   uint64_t frames, bytes, no_room, too_many_pieces;
   struct shunt_frame pieces[ROOM];
+  shunt_buf sent[DEVICE_BURST]; /* buffers on their way back */
 };
 
 struct run {
@@ -111,7 +112,6 @@ SHUNT_INLINE unsigned round_with(const struct shunt_queue_verbs *in,
                                  const struct shunt_queue_verbs *out, const struct run *run,
                                  struct way *way)
 {
-  shunt_buf bufs[DEVICE_BURST];
   unsigned received = in->rx_poll(way->in, way->pieces + way->held, DEVICE_BURST);
   if (received) {
     unsigned n = way->held + received;
@@ -132,9 +132,9 @@ SHUNT_INLINE unsigned round_with(const struct shunt_queue_verbs *in,
     }
   }
   /* Sent: the buffers go back to where their frames came from. */
-  unsigned sent = out->tx_poll(way->out, bufs, DEVICE_BURST);
+  unsigned sent = out->tx_poll(way->out, way->sent, DEVICE_BURST);
   if (sent)
-    in->rx_post(way->in, bufs, sent);
+    in->rx_post(way->in, way->sent, sent);
   return received;
 }
 

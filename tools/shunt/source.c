@@ -109,7 +109,7 @@ static uint32_t copy(struct source *source, const struct pcapng_frame *frame)
 static uint32_t read_frame(struct source *source, uint32_t most_bytes, uint64_t *due_ns, int *code,
                            struct shunt_error *error)
 {
-  struct pcapng_frame frame;
+  struct pcapng_frame frame = {0};
   for (;;) {
     if (source->in_loop == source->loop_frames) {
       if (source->loops <= 1)
