@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HGRM_TICKS                                                                                 \
-  5 /* steps per halving of the distance to 100 %, as HdrHistogram's tools take                    \
-     */
+/* Steps per halving of the distance to 100 %, as HdrHistogram's tools take. */
+#define HGRM_TICKS 5
 
 /* RFC 8219 calls the median typical, and the 99.9th the worst case. */
 static const struct {
