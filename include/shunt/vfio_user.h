@@ -11,9 +11,9 @@
  *     shunt_testbed_poll(testbed);
  *   }
  *
- * A server has no thread. Who polls it may sleep until shunt_vfio_user_fd is readable or
- * shunt_vfio_user_next_ns is due, but must give the model its turns as well: what a client does in
- * pages that it has mapped raises no event.
+ * A server has no thread. Once a poll has found nothing to do, who polls may sleep until
+ * shunt_vfio_user_fd is readable or shunt_vfio_user_next_ns is due, but must give the model its
+ * turns as well: what a client does in pages that it has mapped raises no event.
  *
  * One client is served at a time; the next waits in the socket's queue. When a client has gone, its
  * memory and its eventfds are gone as well, and the model is reset, as the kernel's VFIO resets a

@@ -122,17 +122,18 @@ static void dismiss(struct shunt_vfio_user *server, bool is_fault)
 
 /* ---- Turns ---- */
 
-/* Work off whole messages. Returns how many; *result says why there are no more. */
+/* Work off whole messages. Returns how many, and one more for bytes that were read; *result says
+ * why there are no more. */
 static unsigned serve(struct shunt_vfio_user *server, enum stream_result *result)
 {
-  bool may_read = true;
+  enum stream_reading reading = READING_MAY;
   unsigned done = 0;
   *result = STREAM_NOTHING;
   while (done < TURN_MESSAGES && !stream_is_full(&server->stream)) {
     struct message message;
-    *result = stream_next(server, &message, &may_read);
+    *result = stream_next(server, &message, &reading);
     if (*result != STREAM_MESSAGE)
-      return done;
+      return done + (reading == READING_DONE);
     bool goes_on = server_handle(server, &message);
     message_release(&message);
     server->deadline_ns = UINT64_MAX;

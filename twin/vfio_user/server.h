@@ -130,10 +130,11 @@ void stream_destroy(struct stream *stream);
 /* Close the connection, and forget all that came by it. */
 void stream_close(struct stream *stream);
 
-/* The next whole message. Reads from the socket at most once, and only where *may_read says so,
- * which is then cleared. payload is valid until the next call. */
+/* The next whole message. Reads from the socket where none is there yet, but only while *reading
+ * says that this may be, and so once in a turn. payload is valid until the next call. */
+enum stream_reading { READING_MAY, READING_EMPTY, READING_DONE };
 enum stream_result stream_next(struct shunt_vfio_user *server, struct message *message,
-                               bool *may_read);
+                               enum stream_reading *reading);
 void message_release(struct message *message);
 
 /* Whether a message has begun and is not whole; whether a reply waits for room. */

@@ -198,13 +198,13 @@ static enum stream_result stream_parse(struct shunt_vfio_user *server, struct me
 }
 
 enum stream_result stream_next(struct shunt_vfio_user *server, struct message *message,
-                               bool *may_read)
+                               enum stream_reading *reading)
 {
   enum stream_result result = stream_parse(server, message);
-  if (result != STREAM_NOTHING || !*may_read)
+  if (result != STREAM_NOTHING || *reading != READING_MAY)
     return result;
-  *may_read = false;
   result = stream_read(server);
+  *reading = result == STREAM_MESSAGE ? READING_DONE : READING_EMPTY;
   if (result != STREAM_MESSAGE)
     return result;
   return stream_parse(server, message);
