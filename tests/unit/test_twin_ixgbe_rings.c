@@ -155,7 +155,7 @@ static void a_ring_that_moved_is_taken_anew(void **state)
   ring_place(IXGBE_RX_QUEUE(2u), RING_IOVA + RING_BYTES);
   shunt_model_poll(bench.model, 1);
   assert_true(rx_is_on(2));
-  assert_int_equal(bench.twin->rings[0][2].base, RING_IOVA + RING_BYTES);
+  assert_int_equal(bench.twin->in_use[0].base, RING_IOVA + RING_BYTES);
 }
 
 static void reset_takes_every_queue_out_of_use(void **state)

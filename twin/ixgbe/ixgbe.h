@@ -76,10 +76,13 @@ struct twin_ixgbe_counted {
   struct twin_ixgbe_sum rx_all, rx_dma, tx_dma;
 };
 
-/* Where a ring lay when the queue was enabled: how a change in shared pages is noticed. */
-struct twin_ixgbe_ring {
+/* A queue in use, and where its ring lay when it was enabled: how a change in shared pages is
+ * noticed (rings.c). */
+struct twin_ixgbe_in_use {
+  const uint8_t *block; /* its registers */
   uint64_t base;
   uint32_t bytes;
+  uint8_t bank, index;
 };
 
 /* The EEPROM's SPI port, bit by bit (eeprom.c). */
@@ -118,7 +121,8 @@ struct twin_ixgbe {
 
   /* Rx and Tx queues in use: those whose ENABLE reads 1. A poll looks at no others. */
   uint64_t rx_enabled[2], tx_enabled[2];
-  struct twin_ixgbe_ring rings[4][64]; /* Rx 0-63, 64-127, Tx 0-63, 64-127 */
+  unsigned in_use_count;
+  struct twin_ixgbe_in_use in_use[2 * TWIN_IXGBE_QUEUES];
   uint64_t scan_due_ns;    /* rings.c: when to look for ENABLE bits of queues not in use, */
   unsigned scan_due_polls; /* or after how many polls, or before the next one: 0 */
 

@@ -48,42 +48,70 @@ static inline uint64_t load_64(const uint8_t *at)
   return __atomic_load_n((const uint64_t *)(const void *)at, __ATOMIC_RELAXED);
 }
 
+static void in_use_add(struct twin_ixgbe *twin, unsigned bank, unsigned index)
+{
+  const uint8_t *block = twin->registers + bank_pages[bank] + index * BLOCK_STRIDE;
+  twin->in_use[twin->in_use_count++] =
+      (struct twin_ixgbe_in_use){.block = block,
+                                 .base = load_64(block + BASE),
+                                 .bytes = load_32(block + LENGTH, __ATOMIC_RELAXED),
+                                 .bank = (uint8_t)bank,
+                                 .index = (uint8_t)index};
+}
+
+/* The last one takes its place. */
+static void in_use_remove(struct twin_ixgbe *twin, unsigned bank, unsigned index)
+{
+  unsigned i = 0;
+  while (twin->in_use[i].bank != bank || twin->in_use[i].index != index)
+    i++;
+  twin->in_use[i] = twin->in_use[--twin->in_use_count];
+}
+
+/* Only where it is not so already. */
 static void queue_set(struct twin_ixgbe *twin, unsigned bank, unsigned index, bool on)
 {
   unsigned queue = (bank & 1) * BANK_QUEUES + index;
-  const uint8_t *block = twin->registers + bank_pages[bank] + index * BLOCK_STRIDE;
   if (on)
-    twin->rings[bank][index] =
-        (struct twin_ixgbe_ring){load_64(block + BASE), load_32(block + LENGTH, __ATOMIC_RELAXED)};
+    in_use_add(twin, bank, index);
+  else
+    in_use_remove(twin, bank, index);
   if (bank & BANK_IS_TX)
     twin_ixgbe_tx_enable(twin, queue, on);
   else
     twin_ixgbe_rx_enable(twin, queue, on);
 }
 
-static __attribute__((__noinline__)) void ring_retake(struct twin_ixgbe *twin, unsigned bank,
-                                                      unsigned index)
+static inline bool in_use_changed(const struct twin_ixgbe_in_use *known)
 {
-  uint32_t control = bank_pages[bank] + index * BLOCK_STRIDE + CONTROL;
-  queue_set(twin, bank, index, false);
-  if (twin_ixgbe_get_acquire(twin, control) & ENABLE)
-    queue_set(twin, bank, index, true);
+  const uint8_t *block = known->block;
+  uint32_t control = load_32(block + CONTROL, __ATOMIC_ACQUIRE);
+  return (~control & ENABLE) | (load_64(block + BASE) ^ known->base) |
+         (load_32(block + LENGTH, __ATOMIC_RELAXED) ^ known->bytes);
 }
 
-/* Every poll does this for every queue in use: unrolled by its caller, a handful of loads each. */
-static inline __attribute__((__always_inline__)) void bank_look(struct twin_ixgbe *twin,
-                                                                unsigned bank, uint64_t enabled)
+/* Take anew what has changed. From the last one on: a place that becomes free is filled by one that
+ * has been looked at. */
+static __attribute__((__noinline__)) void in_use_retake(struct twin_ixgbe *twin)
 {
-  for (; SHUNT_UNLIKELY(enabled); enabled &= enabled - 1) {
-    size_t index = (size_t)__builtin_ctzll(enabled);
-    const uint8_t *block = twin->registers + bank_pages[bank] + index * BLOCK_STRIDE;
-    const struct twin_ixgbe_ring *known = &twin->rings[bank][index];
-    uint32_t control = load_32(block + CONTROL, __ATOMIC_ACQUIRE);
-    uint64_t changed = (~control & ENABLE) | (load_64(block + BASE) ^ known->base) |
-                       (load_32(block + LENGTH, __ATOMIC_RELAXED) ^ known->bytes);
-    if (SHUNT_UNLIKELY(changed))
-      ring_retake(twin, bank, (unsigned)index);
+  for (unsigned i = twin->in_use_count; i-- > 0;) {
+    const struct twin_ixgbe_in_use known = twin->in_use[i];
+    if (!in_use_changed(&known))
+      continue;
+    queue_set(twin, known.bank, known.index, false);
+    if (load_32(known.block + CONTROL, __ATOMIC_ACQUIRE) & ENABLE)
+      queue_set(twin, known.bank, known.index, true);
   }
+}
+
+/* Every poll does this for every queue in use. */
+static inline void in_use_look(struct twin_ixgbe *twin)
+{
+  for (unsigned i = 0; i < twin->in_use_count; i++)
+    if (SHUNT_UNLIKELY(in_use_changed(&twin->in_use[i]))) {
+      in_use_retake(twin);
+      return;
+    }
 }
 
 static void bank_scan(struct twin_ixgbe *twin, unsigned bank)
@@ -108,10 +136,7 @@ void twin_ixgbe_rings_look(struct twin_ixgbe *twin)
 {
   if (twin->options.trap)
     return; /* every change came through twin_ixgbe_?x_control_write */
-  bank_look(twin, 0, twin->rx_enabled[0]);
-  bank_look(twin, 1, twin->rx_enabled[1]);
-  bank_look(twin, BANK_IS_TX, twin->tx_enabled[0]);
-  bank_look(twin, BANK_IS_TX | 1, twin->tx_enabled[1]);
+  in_use_look(twin);
   if (SHUNT_LIKELY(twin->scan_due_polls && twin->now_ns < twin->scan_due_ns)) {
     twin->scan_due_polls--;
     return;

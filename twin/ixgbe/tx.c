@@ -48,7 +48,9 @@ struct tx_queue {
 };
 
 struct twin_ixgbe_tx {
-  unsigned turn;                           /* the queue that the next poll begins with */
+  unsigned turn; /* of the queues in use, the one that the next poll begins with */
+  unsigned in_use_count;
+  uint8_t in_use[TWIN_IXGBE_QUEUES];
   struct twin_ixgbe_queue_statistics *set; /* of the queue that is having its turn */
   struct tx_queue queues[TWIN_IXGBE_QUEUES];
   uint8_t loop[SHUNT_WIRE_FRAME_BYTES];  /* a frame on its way through HLREG0.LPBK */
@@ -351,7 +353,7 @@ static unsigned tx_poll_queue(struct twin_ixgbe *twin, unsigned index)
 {
   struct tx_queue *queue = &twin->tx->queues[index];
   uint32_t tail = twin_ixgbe_get_acquire(twin, IXGBE_TDT(index));
-  if (tail == queue->head || !queue->count)
+  if (!queue->count)
     return 0;
   if (tail >= queue->count) { /* 7.2.3.3: waits for a tail inside the ring */
     twin->faults.bad_tail += tail != queue->bad_tail;
@@ -371,40 +373,50 @@ static unsigned tx_poll_queue(struct twin_ixgbe *twin, unsigned index)
   return tx_run(twin, queue, index, ring, tail);
 }
 
-/* 4.6.8: nothing is fetched without DMATXCTL.TE, nor after the driver has asked for silence on the
- * bus; nothing leaves without a link, which the MAC has in loopback. */
-static bool tx_may_run(const struct twin_ixgbe *twin)
+/* 4.6.8: nothing is fetched without DMATXCTL.TE; nothing leaves without a link, which the MAC has
+ * in loopback. */
+static inline bool tx_may_run(const struct twin_ixgbe *twin)
 {
-  return twin_ixgbe_get(twin, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE &&
-         !(twin_ixgbe_get(twin, IXGBE_CTRL) & IXGBE_CTRL_GIO_DIS) && twin_ixgbe_link_up(twin);
+  return twin_ixgbe_get(twin, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE && twin->link_up;
+}
+
+static inline bool tx_has_work(const struct twin_ixgbe *twin, unsigned index)
+{
+  return twin_ixgbe_get_acquire(twin, IXGBE_TDT(index)) != twin->tx->queues[index].head;
+}
+
+/* Round robin: the queue after the first of this poll begins the next one. What frames set off may
+ * take queues out of use meanwhile. */
+static __attribute__((__noinline__)) unsigned tx_poll_queues(struct twin_ixgbe *twin)
+{
+  struct twin_ixgbe_tx *tx = twin->tx;
+  unsigned done = 0;
+  unsigned at = tx->turn < tx->in_use_count ? tx->turn : 0;
+  tx->turn = at + 1;
+  for (unsigned i = 0; i < tx->in_use_count; i++, at++) {
+    at = at < tx->in_use_count ? at : 0;
+    if (tx_has_work(twin, tx->in_use[at]))
+      done += tx_poll_queue(twin, tx->in_use[at]);
+  }
+  return done;
 }
 
 unsigned twin_ixgbe_tx_poll(struct twin_ixgbe *twin)
 {
-  if (!(twin->tx_enabled[0] | twin->tx_enabled[1]) || !tx_may_run(twin))
-    return 0;
-  unsigned done = 0;
-  /* Round robin: the queue after the first of this poll begins the next one. */
-  unsigned first = twin->tx->turn;
-  bool is_first = true;
-  for (unsigned i = 0; i < TWIN_IXGBE_QUEUES; i++) {
-    unsigned index = (first + i) % TWIN_IXGBE_QUEUES;
-    uint64_t left = twin->tx_enabled[index / 64] >> index % 64;
-    if (!left) { /* on to the next word */
-      i += 63 - index % 64;
-      continue;
-    }
-    unsigned gap = (unsigned)__builtin_ctzll(left);
-    i += gap;
-    index += gap;
-    if (i >= TWIN_IXGBE_QUEUES)
-      break;
-    done += tx_poll_queue(twin, index);
-    if (is_first)
-      twin->tx->turn = (index + 1) % TWIN_IXGBE_QUEUES;
-    is_first = false;
-  }
-  return done;
+  const struct twin_ixgbe_tx *tx = twin->tx;
+  for (unsigned i = 0; i < tx->in_use_count; i++)
+    if (tx_has_work(twin, tx->in_use[i]))
+      return tx_may_run(twin) ? tx_poll_queues(twin) : 0;
+  return 0;
+}
+
+static void tx_list_in_use(struct twin_ixgbe *twin)
+{
+  unsigned n = 0;
+  for (unsigned word = 0; word < 2; word++)
+    for (uint64_t left = twin->tx_enabled[word]; left; left &= left - 1)
+      twin->tx->in_use[n++] = (uint8_t)(64 * word + (unsigned)__builtin_ctzll(left));
+  twin->tx->in_use_count = n;
 }
 
 /* 7.2.3.3, 8.2.3.9.5 - .7: the base lies on 128 bytes, the length is a multiple of 128,
@@ -415,10 +427,10 @@ void twin_ixgbe_tx_enable(struct twin_ixgbe *twin, unsigned index, bool on)
   uint64_t bit = UINT64_C(1) << index % 64;
   memset(queue, 0, sizeof(*queue));
   queue->bad_tail = NO_BAD_TAIL;
-  twin->tx_enabled[index / 64] &= ~bit;
+  twin->tx_enabled[index / 64] = (twin->tx_enabled[index / 64] & ~bit) | (on ? bit : 0);
+  tx_list_in_use(twin);
   if (!on)
     return;
-  twin->tx_enabled[index / 64] |= bit;
 
   uint64_t base = (uint64_t)twin_ixgbe_get(twin, IXGBE_TDBAH(index)) << 32 |
                   twin_ixgbe_get(twin, IXGBE_TDBAL(index));
