@@ -429,7 +429,9 @@ static int find_regions(struct vfio_user *vfio, struct shunt_error *error)
   vfio->config_bytes = reply.info.bytes;
   if (vfio->bars[0].bytes > 0)
     return 0;
-  return shunt_error_set(error, -ENODEV, "%s has no BAR 0", vfio->pci.address);
+  shunt_error_set(error, -ENODEV, "%s has no BAR 0", vfio->pci.address);
+  shunt_error_why(error, "the server says that it is 0 bytes long");
+  return -ENODEV;
 }
 
 static void count_vectors(struct vfio_user *vfio)
@@ -538,8 +540,11 @@ static int start(struct vfio_user *vfio, struct shunt_error *error)
     code = reset(vfio, info.flags);
   if (code < 0)
     return error_set_errno(error, code, "can't learn about %s", pci->address);
-  if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) || info.regions <= VFIO_PCI_CONFIG_REGION_INDEX)
-    return shunt_error_set(error, -ENODEV, "%s serves no PCI device", pci->address);
+  if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) || info.regions <= VFIO_PCI_CONFIG_REGION_INDEX) {
+    shunt_error_set(error, -ENODEV, "%s serves no PCI device", pci->address);
+    shunt_error_why(error, "its flags are 0x%x, and it has %u regions", info.flags, info.regions);
+    return -ENODEV;
+  }
   code = find_regions(vfio, error);
   if (code < 0)
     return code;
