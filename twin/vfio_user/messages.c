@@ -164,12 +164,14 @@ static int handle_region_info(struct shunt_vfio_user *server, struct message *me
   }
   out.info.flags |= VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
   out.info.argsz += (uint32_t)(sizeof out.sparse + n * sizeof out.areas[0]);
+  /* Where the capability will be stands in the short reply too: QEMU refuses a region whose CAPS
+   * flag comes with an offset inside the fixed part (hw/vfio-user/device.c). */
+  out.info.cap_offset = offsetof(struct region_reply, sparse);
   if (room < out.info.argsz) { /* the client asks again, with room; the descriptor goes with that */
     reply(server, message, &out.info, bytes);
     return 0;
   }
   const struct shunt_model_bar *bar = &server->model->bars[region];
-  out.info.cap_offset = offsetof(struct region_reply, sparse);
   out.sparse =
       (struct vfio_user_sparse){.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP, .version = 1, .areas = n};
   for (unsigned i = 0; i < n; i++)
