@@ -258,7 +258,7 @@ static void areas_come_with_their_file_when_there_is_room(void **state)
   struct vfio_user_region_info info = region_info(0, 32);
   assert_int_equal(info.argsz, whole);
   assert_int_equal(info.flags, rw | caps);
-  assert_int_equal(info.cap_offset, 0);
+  assert_int_equal(info.cap_offset, 32);
   assert_int_equal(reply.bytes, 32);
   assert_int_equal(reply.fd, -1);
   info = region_info(0, info.argsz);
