@@ -2,10 +2,12 @@
 #include "twin/testbed_keys.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define KEYS_KNOWN                                                                                 \
   "wire, id, mac, mode, module, cable, tap, tap_mtu, udp, record, play, play_speed, play_loops, "  \
+  "play_delay_us, "                                                                                \
   "seed, loss, duplicate, reorder, reorder_us, corrupt, delay_us, jitter_us, rate_mbps"
 
 #define KEYS_MOST_US   (SHUNT_IMPAIRMENT_MAX_NS / 1e3)
@@ -13,7 +15,9 @@
 
 /* ---- The twin's own ---- */
 
-/* 02:00:00:82:59:90 and what follows: locally administered, one after the other. */
+/* 02:00:00:82:59:90 and what follows: locally administered, one after the other. At an end of a
+ * tunnel the local port stands in the second and third byte: what is at its other end was made by
+ * another process, which began with the same address. */
 static struct shunt_mac keys_mac(unsigned number)
 {
   uint32_t low = 0x825990u + number;
@@ -25,6 +29,7 @@ static int keys_read_mac(struct testbed_keys *keys, unsigned number, struct shun
 {
   keys->ixgbe.mac = keys_mac(number);
   const char *text = params_take(&keys->params, "mac");
+  keys->mac_is_made = text == NULL;
   if (text == NULL)
     return 0;
   static const struct shunt_mac zero;
@@ -93,6 +98,28 @@ static int keys_read_twin(struct testbed_keys *keys, unsigned number, struct shu
 
 /* ---- The wire's ---- */
 
+/* tunnel: LOCAL,REMOTE; checked later, by who opens it. */
+static void keys_tell_apart(struct shunt_mac *mac, const char *tunnel)
+{
+  const char *colon = memrchr(tunnel, ':', strcspn(tunnel, ","));
+  unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
+  mac->bytes[1] = (uint8_t)(port >> 8);
+  mac->bytes[2] = (uint8_t)port;
+}
+
+/* *value_ns: the default, and what is read. */
+static int keys_read_us(struct testbed_keys *keys, const char *key, uint64_t *value_ns,
+                        struct shunt_error *error)
+{
+  double value_us = (double)*value_ns / 1e3;
+  int code = params_take_double(&keys->params, key, 0, KEYS_MOST_US, &value_us, error);
+  *value_ns = (uint64_t)(value_us * 1e3 + 0.5);
+  return code;
+}
+
+/* A port on the wire needs some time to come up; what is played before is lost. */
+#define KEYS_PLAY_DELAY_NS 500000000u
+
 static int keys_read_ends(struct testbed_keys *keys, struct shunt_error *error)
 {
   struct params *params = &keys->params;
@@ -100,23 +127,19 @@ static int keys_read_ends(struct testbed_keys *keys, struct shunt_error *error)
   keys->udp = params_take(params, "udp");
   keys->record = params_take(params, "record");
   keys->play = params_take(params, "play");
+  if (keys->udp && keys->mac_is_made)
+    keys_tell_apart(&keys->ixgbe.mac, keys->udp);
   uint64_t mtu = 0, loops = 1;
   int code = params_take_u64(params, "tap_mtu", 68, SHUNT_TAP_MTU_MAX, &mtu, error);
   if (code == 0)
     code = params_take_u64(params, "play_loops", 1, UINT32_MAX, &loops, error);
   if (code == 0)
     code = params_take_double(params, "play_speed", 0, 1e9, &keys->play_options.speed, error);
+  keys->play_options.delay_ns = KEYS_PLAY_DELAY_NS;
+  if (code == 0)
+    code = keys_read_us(keys, "play_delay_us", &keys->play_options.delay_ns, error);
   keys->tap_options.mtu = (uint32_t)mtu;
   keys->play_options.loops = (uint32_t)loops;
-  return code;
-}
-
-static int keys_read_us(struct testbed_keys *keys, const char *key, uint64_t *value_ns,
-                        struct shunt_error *error)
-{
-  double value_us = 0;
-  int code = params_take_double(&keys->params, key, 0, KEYS_MOST_US, &value_us, error);
-  *value_ns = (uint64_t)(value_us * 1e3 + 0.5);
   return code;
 }
 

@@ -12,6 +12,7 @@ struct testbed_keys {
   struct params params; /* the texts below are inside */
   const char *wire;     /* NULL: one of its own */
   struct shunt_twin_ixgbe_options ixgbe;
+  bool mac_is_made;     /* none was given */
   const char *wire_key; /* the first key that is about the wire; NULL: there is none */
   const char *tap, *udp, *record, *play;
   struct shunt_tap_options tap_options;

@@ -15,7 +15,8 @@
  *   wire=NAME            the wire that it hangs on; twins of one name are joined. Without it the
  *                        twin has a wire of its own, which ends with it
  *   id=10fb|10f9|10fc    device id; 10fb (SFP+)
- *   mac=02:...           its MAC address; else made from the order of creation
+ *   mac=02:...           its MAC address; else made from the order of creation, and at an end of a
+ *                        UDP tunnel from its local port
  *   mode=shared|trap     registers of the queues as shared memory, or every access trapped; shared
  *   module=cu1m|sr|none  what is in the SFP+ cage (10fb only); cu1m, a direct attach cable
  *   cable=in|out         out: the link stays down; in
@@ -26,6 +27,7 @@
  *   udp=LOCAL,REMOTE     join a UDP tunnel, e.g. udp=127.0.0.1:4000,127.0.0.1:4001
  *   play=FILE            play a capture               play_speed=X   1; 0: as fast as it goes
  *   record=FILE          record to pcapng             play_loops=N   how often; 1
+ *   play_delay_us=X      from carrier to the first frame played, so that a port can come up; 500000
  *   seed=N               of all that is random        rate_mbps=X    impairments, in every
  *   loss=P  duplicate=P  reorder=P  corrupt=P         delay_us=X     direction; P from 0 to 1
  *   reorder_us=X         how long a frame is held     jitter_us=X

@@ -212,8 +212,9 @@ int shunt_wire_record_end(struct shunt_wire *wire, struct shunt_error *error);
 
 struct shunt_play_options {
   size_t size;
-  double speed;   /* 1: with its own timing; 2: twice as fast; 0: as fast as it goes */
-  uint32_t loops; /* 0: once */
+  double speed;      /* 1: with its own timing; 2: twice as fast; 0: as fast as it goes */
+  uint32_t loops;    /* 0: once */
+  uint64_t delay_ns; /* from the first poll at which its end has carrier to the first frame */
 };
 /* Play a pcapng (or pcap) file onto the wire, from the first poll at which its end has carrier.
  * Frames of less than 60 bytes are lengthened to that with zeros, as a NIC would send them; of one

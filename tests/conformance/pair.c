@@ -1,10 +1,93 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "conformance/pair.h"
 
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-int pair_create(struct pair *pair, const struct device *device,
+#include "shunt/vfio_user.h"
+
+/* ---- Twins behind sockets ---- */
+
+struct served {
+  struct shunt_testbed *testbed;
+  struct shunt_vfio_user *server[2];
+  char name[2][80];
+  pthread_t thread;
+  bool has_thread;
+  atomic_bool ends;
+};
+
+/* The servers' turn; they touch the models, as the testbed's polls do. */
+static unsigned served_poll(struct served *served)
+{
+  unsigned done = 0;
+  shunt_testbed_lock(served->testbed);
+  for (unsigned i = 0; i < 2; i++)
+    done += shunt_vfio_user_poll(served->server[i]);
+  shunt_testbed_unlock(served->testbed);
+  return done + shunt_testbed_poll(served->testbed);
+}
+
+static void *served_run(void *context)
+{
+  struct served *served = context;
+  struct pollfd ready[2];
+  for (unsigned i = 0; i < 2; i++)
+    ready[i] = (struct pollfd){.fd = shunt_vfio_user_fd(served->server[i]), .events = POLLIN};
+  while (!atomic_load(&served->ends))
+    if (served_poll(served) == 0)
+      poll(ready, 2, 1);
+  return NULL;
+}
+
+static int served_make(struct served *served, unsigned i, const char *keys,
+                       struct shunt_error *error)
+{
+  struct shunt_model *model;
+  const char *path = served->name[i] + strlen("ixgbe:vfio-user:");
+  snprintf(served->name[i], sizeof(served->name[i]), "ixgbe:vfio-user:/tmp/shunt-pair-%d-%u",
+           (int)getpid(), i);
+  int result = shunt_testbed_twin(served->testbed, "ixgbe", keys, &model, error);
+  return result ? result : shunt_vfio_user_create(model, path, NULL, &served->server[i], error);
+}
+
+struct served *served_start(struct device *device, struct shunt_error *error)
+{
+  struct served *served = calloc(1, sizeof(*served));
+  assert_non_null(served);
+  int result = shunt_testbed_create(NULL, &served->testbed, error);
+  for (unsigned i = 0; i < 2 && !result; i++)
+    result = served_make(served, i, device->keys, error);
+  if (!result) {
+    assert_int_equal(pthread_create(&served->thread, NULL, served_run, served), 0);
+    served->has_thread = true;
+    device->name = served->name[0];
+    device->peer_name = served->name[1];
+    return served;
+  }
+  served_stop(served);
+  return NULL;
+}
+
+void served_stop(struct served *served)
+{
+  atomic_store(&served->ends, true);
+  if (served->has_thread)
+    pthread_join(served->thread, NULL);
+  for (unsigned i = 0; i < 2; i++)
+    shunt_vfio_user_destroy(served->server[i]);
+  shunt_testbed_destroy(served->testbed);
+  free(served);
+}
+
+/* ---- Pairs ---- */
+
+int pair_create(struct pair *pair, const struct device *device, struct served *served,
                 const struct shunt_port_options *given, uint32_t buf_bytes,
                 struct shunt_error *error)
 {
@@ -15,7 +98,12 @@ int pair_create(struct pair *pair, const struct device *device,
                                         .numa_node = SHUNT_NUMA_ANY};
   struct shunt_port_options options = given ? *given : (struct shunt_port_options){0};
   memset(pair, 0, sizeof(*pair));
-  int result = shunt_testbed_create(NULL, &pair->testbed, error);
+  pair->served = served;
+  int result = 0;
+  if (served)
+    pair->testbed = served->testbed;
+  else
+    result = shunt_testbed_create(NULL, &pair->testbed, error);
   if (!result)
     result = shunt_region_create(&region, &pair->region, error);
   if (!result)
@@ -25,7 +113,8 @@ int pair_create(struct pair *pair, const struct device *device,
   options.testbed = pair->testbed;
   for (unsigned i = 0; i < 2 && !result; i++) {
     struct shunt_port_info info = {.size = sizeof(info)};
-    result = shunt_port_open(device->name, &options, &pair->port[i], error);
+    const char *name = i && device->peer_name ? device->peer_name : device->name;
+    result = shunt_port_open(name, &options, &pair->port[i], error);
     if (result)
       break;
     pair->queue[i] = shunt_port_queue(pair->port[i], 0);
@@ -47,15 +136,21 @@ void pair_destroy(struct pair *pair)
     shunt_port_close(pair->port[i]);
   shunt_pool_destroy(pair->pool);
   shunt_region_destroy(pair->region);
-  shunt_testbed_destroy(pair->testbed);
+  if (!pair->served)
+    shunt_testbed_destroy(pair->testbed);
   memset(pair, 0, sizeof(*pair));
+}
+
+static unsigned pair_turn(struct pair *pair)
+{
+  return pair->served ? served_poll(pair->served) : shunt_testbed_poll(pair->testbed);
 }
 
 void pair_settle(struct pair *pair)
 {
   unsigned idle = 0;
   for (unsigned i = 0; i < 100000 && idle < 4; i++)
-    idle = shunt_testbed_poll(pair->testbed) ? 0 : idle + 1;
+    idle = pair_turn(pair) ? 0 : idle + 1;
   assert_true(idle >= 4); /* else the devices never come to rest */
 }
 

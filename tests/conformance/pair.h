@@ -15,14 +15,18 @@
 #include "shunt/port.h"
 #include "shunt/testbed.h"
 
-/* A kind of device: the name that both ports are opened with. */
+/* A kind of device: the name that both ports are opened with. Where twins behind sockets are meant,
+ * keys is what each twin is made of, and the names are filled in by served_start. */
 struct device {
   const char *label;
   const char *name;
+  const char *keys;
+  const char *peer_name; /* of the second port; NULL: the same */
 };
 
 struct pair {
   struct shunt_testbed *testbed;
+  struct served *served;       /* whose testbed it is; NULL: our own */
   struct shunt_region *region; /* both ports' */
   struct shunt_pool *pool;
   struct shunt_port *port[2];
@@ -33,8 +37,13 @@ struct pair {
 
 #define PAIR_BUFS 3000u
 
+/* Two twins on one wire, each behind a vfio-user socket, with a thread that serves them: what
+ * another process would be. Returns NULL with error filled. */
+struct served *served_start(struct device *device, struct shunt_error *error);
+void served_stop(struct served *served);
+
 /* Options of a case: zeroed for the defaults. */
-int pair_create(struct pair *pair, const struct device *device,
+int pair_create(struct pair *pair, const struct device *device, struct served *served,
                 const struct shunt_port_options *options, uint32_t buf_bytes,
                 struct shunt_error *error);
 void pair_destroy(struct pair *pair);

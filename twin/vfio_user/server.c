@@ -31,8 +31,10 @@ void server_fault(struct shunt_vfio_user *server, uint64_t *counter, const char 
 
 #define SERVER_NAME(name) #name,
 static const char *const counter_names[] = {SERVER_DONE(SERVER_NAME) SERVER_FAULTS(SERVER_NAME)};
-static const char *const done_names[] = {SERVER_DONE(SERVER_NAME)};
 #undef SERVER_NAME
+#define SERVER_ONE(name) +1
+enum { DONE_COUNTERS = 0 SERVER_DONE(SERVER_ONE) };
+#undef SERVER_ONE
 #define COUNTERS (sizeof(counter_names) / sizeof(counter_names[0]))
 _Static_assert(sizeof(struct server_counters) == COUNTERS * sizeof(uint64_t), "all are counters");
 
@@ -65,7 +67,7 @@ uint64_t shunt_vfio_user_counter(const struct shunt_vfio_user *server, const cha
 
 unsigned shunt_vfio_user_counters_done(void)
 {
-  return sizeof(done_names) / sizeof(done_names[0]);
+  return DONE_COUNTERS;
 }
 
 const char *shunt_vfio_user_last_fault(const struct shunt_vfio_user *server)

@@ -19,6 +19,7 @@ struct play {
   uint64_t in_loop; /* frames that this loop has played */
   bool started, ready;
   struct pcapng_frame frame; /* the next one, if ready */
+  uint64_t delay_ns;         /* before the first frame */
   uint64_t loop_ns;          /* when this loop began */
   uint64_t first_ns;         /* the file's time of its first frame */
   uint64_t due_ns;           /* of the next frame; of the last one if not ready */
@@ -126,8 +127,8 @@ static void play_send(struct play *play, uint64_t now_ns)
 static void play_start(struct play *play, uint64_t now_ns)
 {
   play->started = true;
-  play->loop_ns = now_ns;
-  play->due_ns = now_ns;
+  play->loop_ns = now_ns + play->delay_ns;
+  play->due_ns = play->loop_ns;
 }
 
 static unsigned play_poll(void *context, uint64_t now_ns)
@@ -201,6 +202,7 @@ static int play_options(struct play *play, const struct shunt_play_options *opti
   if (code < 0)
     return code;
   play->speed = set.speed;
+  play->delay_ns = set.delay_ns;
   *loops = set.loops ? set.loops : 1;
   if (isfinite(play->speed) && play->speed >= 0)
     return 0;

@@ -77,7 +77,11 @@ static void set_up_queue(struct ixgbe *ixgbe, struct shunt_ixgbe_queue *q)
   ixgbe_write(ixgbe, IXGBE_RDLEN(i), descriptors * IXGBE_DESC_BYTES);
   ixgbe_write(ixgbe, IXGBE_SRRCTL(i), split_receive_control(ixgbe, q));
   ixgbe_write(ixgbe, IXGBE_RSCCTL(i), 0);
-  ixgbe_clear(ixgbe, IXGBE_DCA_RXCTRL(i), IXGBE_DCA_RXCTRL_RESERVED_12); /* 4.6.7 */
+  /* 4.6.7 for bit 12. Payload before its descriptor, which relaxed ordering would not promise:
+   * rx_poll reads the one as soon as it sees the other. */
+  ixgbe_clear(ixgbe, IXGBE_DCA_RXCTRL(i),
+              IXGBE_DCA_RXCTRL_RESERVED_12 | IXGBE_DCA_RXCTRL_DATA_WRO_EN |
+                  IXGBE_DCA_RXCTRL_HEAD_WRO_EN);
 }
 
 /* 4.6.7.1: the tail may be written only once the queue reads back as enabled. */
