@@ -61,6 +61,28 @@ static void counters_stick_at_their_maximum(void **state)
   assert_int_equal(read_pair(IXGBE_GORCL, IXGBE_GORCH), UINT64_C(0xFFFFFFFFF));
 }
 
+/* What is summed between two reads obeys the same maximum, and is counted once. */
+static void sums_reach_the_registers_when_one_is_read(void **state)
+{
+  (void)state;
+  bench.twin->counted.rx_all.frames = UINT32_MAX;
+  bench.twin->counted.rx_all.bytes = UINT64_C(0xFFFFFFFFF);
+  twin_ixgbe_count_rx_all(bench.twin, 60);
+  assert_int_equal(bench_read(&bench, AT_GPRC), 0); /* any of them */
+  twin_ixgbe_count_rx_all(bench.twin, 60);
+  assert_int_equal(bench_read(&bench, AT_TPR), UINT32_MAX);
+  assert_int_equal(bench_read(&bench, AT_TPR), 0);
+  assert_int_equal(read_pair(AT_TOR, AT_TOR + 4), UINT64_C(0xFFFFFFFFF));
+  assert_int_equal(bench_read(&bench, AT_RXNFGPC), UINT32_MAX);
+  twin_ixgbe_count_rx_all(bench.twin, 60);
+  assert_int_equal(bench_read(&bench, AT_TPR), 1);
+  assert_int_equal(read_pair(AT_TOR, AT_TOR + 4), 64);
+  bench.twin->queue_statistics[1].rx_frames = (uint64_t)UINT32_MAX + 5;
+  bench.twin->queue_statistics[1].rx_bytes = UINT64_C(0x1000000005);
+  assert_int_equal(bench_read(&bench, IXGBE_QPRC(1)), UINT32_MAX);
+  assert_int_equal(read_pair(IXGBE_QBRC_L(1), IXGBE_QBRC_H(1)), UINT64_C(0xFFFFFFFFF));
+}
+
 static void pairs_carry_and_clear_by_halves(void **state)
 {
   (void)state;
@@ -195,6 +217,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       TEST(counters_clear_on_read),
       TEST(counters_stick_at_their_maximum),
+      TEST(sums_reach_the_registers_when_one_is_read),
       TEST(pairs_carry_and_clear_by_halves),
       TEST(a_counter_that_is_none_is_left_alone),
       TEST(sizes_fall_in_their_class),

@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "twin/wire/pcapng.h"
 #include "twin/wire/wire.h"
 
 /* An end that remembers what it saw, and may do one thing with it. */
@@ -137,6 +139,69 @@ static void a_frame_reaches_every_other_end_uncopied(void **state)
   assert_int_equal(statistics_of(&nodes[1]).sent_bytes, 100);
   assert_int_equal(statistics_of(&nodes[1]).offered, 0);
   shunt_wire_destroy(wire);
+}
+
+/* Two ends with nothing between them are joined by a short cut: whatever comes between them later
+ * must have its effect on the very next frame. */
+static void what_comes_between_two_ends_takes_effect_at_once(void **state)
+{
+  (void)state;
+  static const uint8_t frame[60] = {1};
+  static const struct shunt_impairments losing = {.size = sizeof(losing), .loss = 1};
+  char path[] = "/tmp/shunt-test-wire-XXXXXX";
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b, c;
+  plug(wire, &a);
+  plug(wire, &b);
+  assert_int_equal(send_bytes(&a, frame, 60, 1), 0);
+  assert_int_equal(b.delivered, 1);
+
+  assert_int_equal(shunt_wire_impair(b.end, &losing, NULL), 0);
+  assert_int_equal(send_bytes(&a, frame, 60, 2), 0);
+  assert_int_equal(statistics_of(&b).lost, 1);
+  assert_int_equal(send_bytes(&b, frame, 60, 2), 0); /* the other way is clear */
+  assert_int_equal(a.delivered, 1);
+  assert_int_equal(shunt_wire_impair(b.end, NULL, NULL), 0);
+  assert_int_equal(shunt_wire_impair_all(wire, &losing, NULL), 0);
+  assert_int_equal(send_bytes(&a, frame, 60, 3), 0);
+  assert_int_equal(statistics_of(&b).lost, 2);
+  assert_int_equal(
+      shunt_wire_impair_all(wire, &(struct shunt_impairments){.size = sizeof(losing)}, NULL), 0);
+
+  plug(wire, &c);
+  assert_int_equal(send_bytes(&a, frame, 60, 4), 0);
+  assert_int_equal(b.delivered, 2);
+  assert_int_equal(c.delivered, 1);
+  shunt_wire_detach(c.end);
+  assert_int_equal(send_bytes(&a, frame, 60, 5), 0);
+  assert_int_equal(b.delivered, 3);
+
+  shunt_wire_cut(b.end);
+  assert_int_equal(send_bytes(&a, frame, 60, 6), 0);
+  assert_int_equal(statistics_of(&b).no_carrier, 1);
+  shunt_wire_join(b.end);
+
+  assert_int_equal(shunt_wire_record(wire, path, NULL), 0);
+  assert_int_equal(send_bytes(&a, frame, 60, 7), 0);
+  assert_int_equal(shunt_wire_record_end(wire, NULL), 0);
+  assert_int_equal(send_bytes(&a, frame, 60, 8), 0);
+  struct pcapng_reader *reader;
+  struct pcapng_frame recorded;
+  assert_int_equal(pcapng_reader_open(path, &reader, NULL), 0);
+  assert_int_equal(pcapng_reader_next(reader, &recorded, NULL), 1);
+  assert_int_equal(recorded.time_ns, 7);
+  assert_int_equal(pcapng_reader_next(reader, &recorded, NULL), 0);
+  pcapng_reader_close(reader);
+
+  assert_int_equal(b.delivered, 5);
+  assert_int_equal(statistics_of(&a).sent, 8);
+  assert_int_equal(statistics_of(&b).offered, 8);
+  assert_int_equal(statistics_of(&b).delivered_bytes, 300);
+  shunt_wire_destroy(wire);
+  close(fd);
+  unlink(path);
 }
 
 static void pieces_are_put_together(void **state)
@@ -606,6 +671,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_frame_reaches_every_other_end_uncopied),
+      cmocka_unit_test(what_comes_between_two_ends_takes_effect_at_once),
       cmocka_unit_test(pieces_are_put_together),
       cmocka_unit_test(lengths_are_bounded),
       cmocka_unit_test(carrier_needs_two),

@@ -48,6 +48,8 @@ void twin_ixgbe_filter_decode(struct twin_ixgbe *twin, struct twin_ixgbe_rx_conf
   config->max_bytes = filter_max_bytes(twin);
   filter_read_addresses(twin, config);
   twin_ixgbe_steer_refresh(twin, config);
+  config->is_plain = !config->is_steered && !config->is_crc_kept && !config->is_double_vlan &&
+                     config->vlan_type != SHUNT_ETHERNET_TYPE_IPV4;
 }
 
 /* ---- Addresses ---- */

@@ -155,26 +155,14 @@ static void causes_set(struct twin_ixgbe *twin, uint64_t causes, uint32_t other)
 
 /* ---- Causes from the rest of the twin ---- */
 
-static void queue_cause(struct twin_ixgbe *twin, unsigned queue, unsigned shift)
+void twin_ixgbe_interrupt_queue(struct twin_ixgbe *twin, uint8_t ivar)
 {
-  int vector = ivar_vector(twin_ixgbe_get(twin, IXGBE_IVAR_OF_QUEUE(queue)), shift);
-  if (vector < 0)
-    return;
+  unsigned vector = ivar & IXGBE_IVAR_ALLOC;
   if (!is_multiple(twin))
     vector &= 0xF; /* EICR has 16 bits for queues */
   if (twin->interrupts->causes & twin->interrupts->mask & BIT(vector))
     return; /* pending already: the usual case under load */
   causes_set(twin, BIT(vector), 0);
-}
-
-void twin_ixgbe_interrupt_rx(struct twin_ixgbe *twin, unsigned queue)
-{
-  queue_cause(twin, queue, IXGBE_IVAR_RX_SHIFT(queue));
-}
-
-void twin_ixgbe_interrupt_tx(struct twin_ixgbe *twin, unsigned queue)
-{
-  queue_cause(twin, queue, IXGBE_IVAR_TX_SHIFT(queue));
 }
 
 void twin_ixgbe_interrupt_cause(struct twin_ixgbe *twin, uint32_t eicr_bits)

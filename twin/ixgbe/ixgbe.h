@@ -242,13 +242,25 @@ void twin_ixgbe_interrupts_reset(struct twin_ixgbe *twin);
 void twin_ixgbe_interrupts_update(struct twin_ixgbe *twin); /* the INTx line, after a change */
 bool twin_ixgbe_interrupt_read(struct twin_ixgbe *twin, uint32_t offset, uint32_t *value);
 bool twin_ixgbe_interrupt_write(struct twin_ixgbe *twin, uint32_t offset, uint32_t value);
-void twin_ixgbe_interrupt_rx(struct twin_ixgbe *twin,
-                             unsigned queue); /* a frame was written back */
-void twin_ixgbe_interrupt_tx(struct twin_ixgbe *twin,
-                             unsigned queue); /* a descriptor was, with RS */
+void twin_ixgbe_interrupt_queue(struct twin_ixgbe *twin, uint8_t ivar); /* of a queue's IVAR byte */
 void twin_ixgbe_interrupt_cause(struct twin_ixgbe *twin, uint32_t eicr_bits);  /* LSC, ... */
 unsigned twin_ixgbe_interrupts_poll(struct twin_ixgbe *twin, uint64_t now_ns); /* moderation ends */
 uint64_t twin_ixgbe_interrupts_next_ns(const struct twin_ixgbe *twin); /* when; UINT64_MAX: never */
+
+/* A frame was written back, */
+static inline void twin_ixgbe_interrupt_rx(struct twin_ixgbe *twin, unsigned queue)
+{
+  uint32_t ivar = twin_ixgbe_get(twin, IXGBE_IVAR_OF_QUEUE(queue)) >> IXGBE_IVAR_RX_SHIFT(queue);
+  if (SHUNT_UNLIKELY(ivar & IXGBE_IVAR_VALID))
+    twin_ixgbe_interrupt_queue(twin, (uint8_t)ivar);
+}
+/* or a descriptor with RS was. */
+static inline void twin_ixgbe_interrupt_tx(struct twin_ixgbe *twin, unsigned queue)
+{
+  uint32_t ivar = twin_ixgbe_get(twin, IXGBE_IVAR_OF_QUEUE(queue)) >> IXGBE_IVAR_TX_SHIFT(queue);
+  if (SHUNT_UNLIKELY(ivar & IXGBE_IVAR_VALID))
+    twin_ixgbe_interrupt_queue(twin, (uint8_t)ivar);
+}
 
 /* statistics.c: add to the counter at that register offset (32-, 36- and 64-bit pairs carry). What
  * the datapath counts for every frame is in statistics.h. */

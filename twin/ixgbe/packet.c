@@ -19,6 +19,7 @@
 #define PROTOCOL_DESTINATION 60
 #define PROTOCOL_SCTP        132
 
+#define IPV4_PLAIN 0x45u /* version 4, header of 20 bytes */
 #define IPV4_BYTES 20u
 #define IPV6_BYTES 40u
 #define TCP_BYTES  20u
@@ -219,6 +220,40 @@ void twin_ixgbe_packet_check(struct twin_ixgbe_packet *packet)
     is_right = packet_l4_is_right(packet, l4, bytes);
   }
   packet->status |= IXGBE_RXD_STAT_L4CS | (is_right ? 0 : IXGBE_RXD_ERR_L4E);
+}
+
+bool twin_ixgbe_packet_glance(const uint8_t *frame, uint32_t bytes, struct twin_ixgbe_glance *seen)
+{
+  const uint8_t *ip = frame + SHUNT_ETHERNET_HEADER_BYTES;
+  const uint8_t *l4 = ip + IPV4_BYTES;
+  uint32_t total = shunt_load_be16(ip + 2);
+  if (shunt_load_be16(frame + 12) != SHUNT_ETHERNET_TYPE_IPV4 || ip[0] != IPV4_PLAIN ||
+      shunt_load_be16(ip + 6) & (IPV4_MORE_FRAGMENTS | FRAGMENT_OFFSET) ||
+      total > bytes - SHUNT_ETHERNET_HEADER_BYTES)
+    return false;
+  uint32_t type = IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP;
+  uint32_t status = IXGBE_RXD_STAT_IPCS | IXGBE_RXD_STAT_L4CS;
+  uint32_t least = IPV4_BYTES + TCP_BYTES;
+  if (ip[9] == PROTOCOL_UDP) {
+    type = IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_UDP;
+    status |= IXGBE_RXD_STAT_UDPCS;
+    least = IPV4_BYTES + UDP_BYTES;
+    if (shunt_load_be16(l4 + 6) == 0)
+      return false;
+  } else if (ip[9] != PROTOCOL_TCP) {
+    return false;
+  }
+  if (total < least)
+    return false;
+  uint64_t addresses = sum_dwords(ip + 12, 2);
+  uint32_t l4_bytes = total - IPV4_BYTES;
+  uint64_t l4_sum = shunt_checksum_add(l4_bytes + ip[9], l4, l4_bytes);
+  if (!sum_is_right(addresses + sum_dwords(ip, 3)))
+    status |= IXGBE_RXD_ERR_IPE;
+  if (!sum_is_right(addresses + (l4_sum << 8)))
+    status |= IXGBE_RXD_ERR_L4E;
+  *seen = (struct twin_ixgbe_glance){type, status, shunt_load_be16(ip + 4)};
+  return true;
 }
 
 /* 7.1.13: the unadjusted sum of what follows the IP header of a fragment, in the frame's own byte

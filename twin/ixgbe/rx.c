@@ -174,7 +174,7 @@ static void rx_descriptor(struct twin_ixgbe *twin, const struct rx_ring *ring, u
 }
 
 /* The frame is in its descriptors. */
-static inline void rx_placed(struct twin_ixgbe *twin, unsigned index, uint32_t head, uint32_t bytes)
+SHUNT_INLINE void rx_placed(struct twin_ixgbe *twin, unsigned index, uint32_t head, uint32_t bytes)
 {
   twin->rx->queues[index].head = head;
   twin_ixgbe_set(twin, IXGBE_RX_QUEUE(index) + RX_HEAD, head);
@@ -182,33 +182,45 @@ static inline void rx_placed(struct twin_ixgbe *twin, unsigned index, uint32_t h
   twin_ixgbe_interrupt_rx(twin, index);
 }
 
-/* What most frames are: in one piece, for one buffer, which is free and lies where the one before
- * did. false: nothing has been done, and it is a case for rx_place. */
-static inline bool rx_place_plain(struct twin_ixgbe *twin, const uint8_t *frame,
-                                  const struct rx_report *report)
+/* Where the next frame of a queue goes, if that is plain to see. */
+struct rx_slot {
+  union ixgbe_rx_desc *descriptor;
+  uint8_t *to;
+  uint32_t next; /* the head behind it */
+};
+
+/* A frame in one piece, for one buffer, which is free and lies where the one before did: what most
+ * frames find. false: nothing has been done or counted, and it is a case for rx_place. */
+SHUNT_INLINE bool rx_slot_find(const struct twin_ixgbe *twin, unsigned index, uint32_t bytes,
+                               struct rx_slot *slot)
 {
-  struct rx_queue *queue = &twin->rx->queues[report->queue];
-  const uint32_t registers = IXGBE_RX_QUEUE(report->queue);
+  const struct rx_queue *queue = &twin->rx->queues[index];
+  const uint32_t registers = IXGBE_RX_QUEUE(index);
   uint32_t srrctl = twin_ixgbe_get(twin, registers + RX_SPLIT);
   uint32_t tail = twin_ixgbe_get_acquire(twin, registers + RX_TAIL);
   uint32_t head = queue->head;
   if (SHUNT_UNLIKELY(tail == head || tail >= queue->count ||
-                     report->bytes > HW_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024 ||
+                     bytes > HW_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024 ||
                      HW_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) == IXGBE_DESCTYPE_LEGACY))
     return false;
   union ixgbe_rx_desc *ring = shunt_model_dma_at(&twin->model, queue->ring_hint, queue->ring_iova,
                                                  (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
   if (SHUNT_UNLIKELY(!ring))
     return false;
+  slot->descriptor = &ring[head];
+  slot->next = head + 1 == queue->count ? 0 : head + 1;
   uint64_t iova = __atomic_load_n(&ring[head].quad[0], __ATOMIC_RELAXED);
-  uint8_t *to = shunt_model_dma_at(&twin->model, queue->data_hint, iova, report->bytes, 1);
-  if (SHUNT_UNLIKELY(!to))
-    return false;
-  memcpy(to, frame, report->bytes);
-  rx_write_back(&ring[head], rx_low(report),
+  slot->to = shunt_model_dma_at(&twin->model, queue->data_hint, iova, bytes, 1);
+  return slot->to;
+}
+
+SHUNT_INLINE void rx_slot_fill(struct twin_ixgbe *twin, const struct rx_slot *slot,
+                               const uint8_t *frame, const struct rx_report *report)
+{
+  memcpy(slot->to, frame, report->bytes);
+  rx_write_back(slot->descriptor, rx_low(report),
                 rx_high(report, report->bytes) | IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP);
-  rx_placed(twin, report->queue, head + 1 == queue->count ? 0 : head + 1, report->bytes);
-  return true;
+  rx_placed(twin, report->queue, slot->next, report->bytes);
 }
 
 enum rx_outcome { RX_PLACED, RX_NO_DESCRIPTOR, RX_GONE };
@@ -377,25 +389,6 @@ static bool rx_length_is_legal(struct twin_ixgbe *twin, const uint8_t *frame, ui
   return true;
 }
 
-static bool rx_passes(struct twin_ixgbe *twin, struct twin_ixgbe_packet *packet,
-                      const uint8_t *frame, uint32_t bytes, uint32_t *address)
-{
-  const struct twin_ixgbe_rx_config *config = &twin->rx->config;
-  enum twin_ixgbe_verdict verdict = twin_ixgbe_filter_address(twin, config, frame, address);
-  if (verdict == TWIN_IXGBE_NOT_ADDRESSED) {
-    twin->drops.not_addressed++;
-    return false;
-  }
-  twin_ixgbe_packet_read(packet, config, frame, bytes);
-  if (packet->is_tagged && !twin_ixgbe_filter_vlan(twin, config, packet->vlan)) {
-    twin->drops.vlan_filtered++;
-    return false;
-  }
-  if (verdict == TWIN_IXGBE_PASS_INEXACT)
-    packet->status |= IXGBE_RXD_STAT_PIF;
-  return true;
-}
-
 /* In shared mode the queue may have been enabled a moment ago. */
 static bool rx_queue_is_on(struct twin_ixgbe *twin, unsigned queue)
 {
@@ -476,18 +469,23 @@ static __attribute__((__noinline__)) void rx_finish(struct twin_ixgbe *twin,
   }
 }
 
-static void rx_frame(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
+/* The long way, for every frame that has passed the address filter. address: the entry by which. */
+static __attribute__((__noinline__)) void rx_frame_any(struct twin_ixgbe *twin,
+                                                       const uint8_t *frame, uint32_t bytes,
+                                                       uint32_t address, uint32_t status)
 {
   struct twin_ixgbe_rx *rx = twin->rx;
   struct twin_ixgbe_packet packet;
   struct twin_ixgbe_steering steering = {.queue = 0};
-  uint32_t address;
 
-  twin_ixgbe_filter_refresh(twin, &rx->config);
-  if (!rx_length_is_legal(twin, frame, bytes) || !rx_passes(twin, &packet, frame, bytes, &address))
+  twin_ixgbe_packet_read(&packet, &rx->config, frame, bytes);
+  packet.status |= status;
+  if (packet.is_tagged && !twin_ixgbe_filter_vlan(twin, &rx->config, packet.vlan)) {
+    twin->drops.vlan_filtered++;
     return;
+  }
   twin_ixgbe_count_rx(twin, frame, bytes);
-  if (SHUNT_UNLIKELY(rx->config.is_steered))
+  if (rx->config.is_steered)
     twin_ixgbe_steer(twin, &rx->config, &packet, address, &steering);
   if (SHUNT_UNLIKELY(steering.is_dropped)) {
     twin->drops.filter_dropped++;
@@ -502,10 +500,52 @@ static void rx_frame(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t byt
   if (SHUNT_UNLIKELY(twin_ixgbe_get(twin, IXGBE_TSYNCRXCTL) & IXGBE_TSYNCRXCTL_EN) &&
       twin_ixgbe_ptp_rx(twin, frame, bytes))
     report.status |= IXGBE_RXD_STAT_TS;
-  bool is_plain = !packet.is_tagged && !packet.is_outer_tagged && !rx->config.is_crc_kept;
-  if (SHUNT_LIKELY(is_plain && !rx->used) && rx_place_plain(twin, frame, &report))
+
+  struct rx_slot slot;
+  bool is_whole = !packet.is_tagged && !packet.is_outer_tagged && !rx->config.is_crc_kept;
+  if (is_whole && !rx->used && rx_slot_find(twin, report.queue, report.bytes, &slot))
+    rx_slot_fill(twin, &slot, frame, &report);
+  else
+    rx_finish(twin, &packet, &report);
+}
+
+/* The short way to queue 0. false: nothing has been done or counted. */
+static inline bool rx_frame_plain(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes,
+                                  uint32_t status)
+{
+  struct rx_slot slot;
+  struct twin_ixgbe_glance seen;
+  if (SHUNT_UNLIKELY(twin->rx->used ||
+                     twin_ixgbe_get(twin, IXGBE_TSYNCRXCTL) & IXGBE_TSYNCRXCTL_EN) ||
+      !rx_slot_find(twin, 0, bytes, &slot) || !twin_ixgbe_packet_glance(frame, bytes, &seen) ||
+      SHUNT_UNLIKELY(seen.status & (IXGBE_RXD_ERR_IPE | IXGBE_RXD_ERR_L4E)))
+    return false;
+  const struct rx_report report = {
+      .bytes = bytes,
+      .info = seen.type_bits,
+      .hash = twin->rx->config.rxcsum & IXGBE_RXCSUM_PCSD ? 0 : seen.id,
+      .status = seen.status | status,
+  };
+  twin_ixgbe_count_rx(twin, frame, bytes);
+  rx_slot_fill(twin, &slot, frame, &report);
+  return true;
+}
+
+static void rx_frame(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
+{
+  struct twin_ixgbe_rx_config *config = &twin->rx->config;
+  uint32_t address;
+  twin_ixgbe_filter_refresh(twin, config);
+  if (!rx_length_is_legal(twin, frame, bytes))
     return;
-  rx_finish(twin, &packet, &report);
+  enum twin_ixgbe_verdict verdict = twin_ixgbe_filter_address(twin, config, frame, &address);
+  if (SHUNT_UNLIKELY(verdict == TWIN_IXGBE_NOT_ADDRESSED)) {
+    twin->drops.not_addressed++;
+    return;
+  }
+  uint32_t status = verdict == TWIN_IXGBE_PASS_INEXACT ? IXGBE_RXD_STAT_PIF : 0;
+  if (!config->is_plain || !rx_frame_plain(twin, frame, bytes, status))
+    rx_frame_any(twin, frame, bytes, address, status);
 }
 
 void twin_ixgbe_rx_deliver(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)

@@ -36,6 +36,7 @@ struct twin_ixgbe_rx_config {
   bool is_crc_kept;
   bool is_double_vlan;
   bool is_steered; /* something besides queue 0 is possible */
+  bool is_plain;   /* nothing asks for more of a frame than twin_ixgbe_packet_glance finds */
   uint16_t vlan_type, outer_vlan_type;
   uint32_t max_bytes; /* CRC included, tags not */
   uint32_t fctrl, vlnctrl, mcstctrl, mrqc, rxcsum, vtctl, fdirctrl, synqf;
@@ -68,6 +69,14 @@ struct twin_ixgbe_steering {
 };
 
 /* packet.c */
+/* What most frames are: untagged IPv4 without options, not cut up, with all of a TCP segment or UDP
+ * datagram in it, summed. Finds of such a frame what _read and _check do, but in fewer steps;
+ * false: it is another. config->is_plain must be set. */
+struct twin_ixgbe_glance {
+  uint32_t type_bits, status;
+  uint16_t id; /* of IPv4 */
+};
+bool twin_ixgbe_packet_glance(const uint8_t *frame, uint32_t bytes, struct twin_ixgbe_glance *seen);
 /* frame holds at least an Ethernet header with two tags: the shortest legal frame does. */
 void twin_ixgbe_packet_read(struct twin_ixgbe_packet *packet,
                             const struct twin_ixgbe_rx_config *config, const uint8_t *frame,
