@@ -505,9 +505,7 @@ static int agree(struct vfio_user *vfio, struct shunt_error *error)
   }
   if (request.reply_bytes < bytes || back.version.major != VFIO_USER_MAJOR)
     why = "the server speaks another version than 0.0";
-  else
-    code = capabilities_read(&vfio->peer, back.text, request.reply_bytes - bytes, &why);
-  if (*why == '\0')
+  else if (capabilities_read(&vfio->peer, back.text, request.reply_bytes - bytes, &why) == 0)
     return 0;
   shunt_error_set(error, -EPROTO, "%s is no server that we understand", vfio->pci.address);
   shunt_error_why(error, "%s", why);

@@ -232,8 +232,8 @@ static unsigned distance(const char *a, const char *b)
 static const char *nearest(const char *wrong, const struct cli_option *options,
                            const struct cli_option *common)
 {
-  const char *best = NULL;
-  unsigned least = 4;
+  unsigned least = distance(wrong, "help") < 3 ? distance(wrong, "help") : 4;
+  const char *best = least < 4 ? "help" : NULL;
   for (unsigned list = 0; list < 2; list++)
     for (const struct cli_option *option = list ? common : options; option->name; option++)
       if (distance(wrong, option->name) < least) {
@@ -309,8 +309,10 @@ static void table_add(struct table *table, const struct cli_option *options)
     table->longs[table->count] = (struct option){options->name, takes, NULL, 1000 + table->count};
     table->options[table->count++] = options;
     if (options->letter) {
-      char text[3] = {options->letter, options->argument ? ':' : 0, 0};
-      strcat(table->shorts, text);
+      char *end = table->shorts + strlen(table->shorts);
+      *end++ = options->letter;
+      *end++ = options->argument ? ':' : 0;
+      *end = 0;
     }
   }
 }

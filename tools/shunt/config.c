@@ -111,7 +111,7 @@ int cli_config_each(const struct cli_config *config, const char *section,
 {
   for (size_t i = 0; config && i < config->count; i++) {
     const struct entry *entry = &config->entries[i];
-    if (strcmp(entry->section, section))
+    if (strcmp(entry->section, section) != 0)
       continue;
     int result = visit(context, entry->key, entry->value);
     if (result)
