@@ -130,9 +130,10 @@ static bool tx_take_crc(struct twin_ixgbe *twin, struct twin_ixgbe_tx_frame *fra
 static bool tx_collect(struct twin_ixgbe *twin, struct tx_queue *queue,
                        struct twin_ixgbe_tx_frame *frame)
 {
+  const unsigned count = queue->buffer_count;
   frame->bytes = 0;
-  frame->piece_count = queue->buffer_count;
-  for (unsigned i = 0; i < queue->buffer_count; i++) {
+  frame->piece_count = count;
+  for (unsigned i = 0; i < count; i++) {
     const struct tx_buffer *buffer = &queue->buffers[i];
     if (buffer->bytes == 0) {
       twin->faults.bad_descriptor++;
