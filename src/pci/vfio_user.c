@@ -147,27 +147,25 @@ static volatile uint32_t *vfio_user_direct(struct pci *pci, unsigned bar, uint64
   return NULL;
 }
 
-/* Always asked for, in areas too: plain memory can't clear when it is read, and among the queues'
- * registers there are counters that do. */
+/* By message also where the page is mapped: only so a register does what reading it does (counters
+ * that clear), and a write has been seen by the device when it returns. Plain memory is for what
+ * direct was asked for. */
 static uint32_t vfio_user_read32(struct pci *pci, unsigned bar, uint64_t offset)
 {
   struct vfio_user *vfio = vfio_user_of(pci);
   uint32_t value;
-  if (channel_broken(&vfio->channel) != 0 || !bar_has(vfio, bar, offset))
+  if (!bar_has(vfio, bar, offset) || region_read(vfio, bar, offset, &value, sizeof value) < 0)
     return UINT32_MAX;
-  return region_read(vfio, bar, offset, &value, sizeof value) == 0 ? value : UINT32_MAX;
+  return value;
 }
 
-/* Where the device has areas, a write that is trapped must have been done before the driver's next
- * store to one of them, as on a bus. Where it has none, messages keep the order by themselves, and
- * nobody needs to wait. */
+/* Where the device has areas, a write must have been done before the driver's next store to one of
+ * them, as on a bus. Where it has none, messages keep the order by themselves, and nobody needs to
+ * wait. */
 static void vfio_user_write32(struct pci *pci, unsigned bar, uint64_t offset, uint32_t value)
 {
   struct vfio_user *vfio = vfio_user_of(pci);
-  volatile uint32_t *reg = vfio_user_direct(pci, bar, offset);
-  if (reg != NULL)
-    *reg = value;
-  else if (bar_has(vfio, bar, offset))
+  if (bar_has(vfio, bar, offset))
     region_write(vfio, bar, offset, &value, sizeof value, !vfio->has_areas);
 }
 

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,9 +40,13 @@ static void *served_run(void *context)
   struct pollfd ready[2];
   for (unsigned i = 0; i < 2; i++)
     ready[i] = (struct pollfd){.fd = shunt_vfio_user_fd(served->server[i]), .events = POLLIN};
-  while (!atomic_load(&served->ends))
-    if (served_poll(served) == 0)
+  for (unsigned idle = 0; !atomic_load(&served->ends);) {
+    idle = served_poll(served) ? 0 : idle + 1;
+    if (idle > 100)
       poll(ready, 2, 1);
+    else if (idle)
+      sched_yield();
+  }
   return NULL;
 }
 
