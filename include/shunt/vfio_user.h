@@ -59,6 +59,7 @@ struct shunt_vfio_user_options {
 
 /* Serve a model.
  *
+ * made    where the server goes; untouched on failure
  * path    of the socket, up to 107 bytes; a socket that nobody serves any more is replaced
  * options NULL: the defaults
  * Owner   the caller, until shunt_vfio_user_destroy; the model stays the caller's, outlives the
@@ -68,7 +69,7 @@ struct shunt_vfio_user_options {
  *         there returns */
 int shunt_vfio_user_create(struct shunt_model *model, const char *path,
                            const struct shunt_vfio_user_options *options,
-                           struct shunt_vfio_user **server, struct shunt_error *error);
+                           struct shunt_vfio_user **made, struct shunt_error *error);
 /* End the connection and remove the socket. NULL is fine. */
 void shunt_vfio_user_destroy(struct shunt_vfio_user *server);
 

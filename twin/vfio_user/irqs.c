@@ -39,6 +39,7 @@ int irqs_create(struct irqs *irqs, const struct shunt_model *model)
       continue;
     irqs->of[kind] = calloc(irqs->count[kind], sizeof(struct irq));
     if (irqs->of[kind] == NULL) {
+      irqs->count[kind] = 0;
       irqs_destroy(irqs);
       return -ENOMEM;
     }

@@ -32,9 +32,9 @@ void server_fault(struct shunt_vfio_user *server, uint64_t *counter, const char 
 #define SERVER_NAME(name) #name,
 static const char *const counter_names[] = {SERVER_DONE(SERVER_NAME) SERVER_FAULTS(SERVER_NAME)};
 #undef SERVER_NAME
-#define SERVER_ONE(name) +1
-enum { DONE_COUNTERS = 0 SERVER_DONE(SERVER_ONE) };
-#undef SERVER_ONE
+#define SERVER_DONE_NUMBER(name) DONE_##name,
+enum { SERVER_DONE(SERVER_DONE_NUMBER) DONE_COUNTERS };
+#undef SERVER_DONE_NUMBER
 #define COUNTERS (sizeof(counter_names) / sizeof(counter_names[0]))
 _Static_assert(sizeof(struct server_counters) == COUNTERS * sizeof(uint64_t), "all are counters");
 
