@@ -70,11 +70,12 @@ between() {
 start() {
   local name=$1 i
   shift
+  rm -f "$scratch/$name" "$scratch/$name.err" # an earlier run's "ready" is not this one's
   "$shunt" "$@" >"$scratch/$name" 2>"$scratch/$name.err" &
   child=$!
   children+=("$child")
   for i in $(seq 100); do
-    grep -q '^ready' "$scratch/$name" "$scratch/$name.err" && return
+    grep -qs '^ready' "$scratch/$name" "$scratch/$name.err" && return
     kill -0 $child 2>/dev/null || break
     sleep 0.1
   done

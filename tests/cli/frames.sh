@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2034
 # Frames and captures made by hand, in hexadecimal, so that a test can send what no kernel would.
-us=020000825990 # the address of a process's first twin
+us=020000825990 # who is asked: to be set by mac=, for a tunnel's twin has another
 peer=020000000002
 our_ip=0a523b01 # 10.82.59.1
 peer_ip=0a523b02

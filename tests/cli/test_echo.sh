@@ -62,7 +62,7 @@ frames=(
   "$(ethernet 020000000077 0800 "$good")"                                         # not our MAC
 )
 capture "$scratch/frames.pcap" "${frames[@]}"
-answerer="ixgbe:twin?udp=$near,$far"
+answerer="ixgbe:twin?mac=$(sed 's/../&:/g;s/:$//' <<<$us)&udp=$near,$far"
 
 # ask ARGUMENTS...: send the frames above to shunt echo ARGUMENTS, and end it.
 ask() {
@@ -130,8 +130,8 @@ holds answered_frames 4
 ask lab --config "$scratch/ini" --queue-wait wait --json
 holds answered_frames 4
 
-# --count ends it.
-start echo echo "$answerer" --validate --count 2
+# --count ends it, at the end of a round: of one frame here, so that there is no third answer.
+start echo echo "$answerer" --validate --count 2 --batch 1
 "$shunt" send "ixgbe:twin?udp=$far,$near" --pcap "$scratch/frames.pcap" >/dev/null 2>&1
 finish echo 0
 count answered 2

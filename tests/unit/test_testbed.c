@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -351,7 +352,7 @@ static void seeds_repeat(void **state)
 
 struct shared {
   struct shunt_testbed *testbed;
-  atomic_bool stop;
+  atomic_bool stop, polled;
   uint64_t plain; /* only ever touched under the lock: ThreadSanitizer watches */
 };
 
@@ -360,6 +361,7 @@ static unsigned count_polls(void *context, uint64_t now_ns)
   struct shared *shared = context;
   (void)now_ns;
   shared->plain++;
+  atomic_store(&shared->polled, true);
   return 0;
 }
 
@@ -402,6 +404,8 @@ static void a_poller_lets_others_in(void **state)
                    0);
   pthread_t poller, taker;
   assert_int_equal(pthread_create(&poller, NULL, poll_all_the_time, &shared), 0);
+  while (!atomic_load(&shared.polled)) /* on a busy machine a thread may begin late */
+    sched_yield();
   assert_int_equal(pthread_create(&taker, NULL, take_turns, &shared), 0);
   for (unsigned i = 0; i < 50; i++) {
     struct shunt_model *model = make_twin(shared.testbed, "wire=a");
