@@ -51,5 +51,8 @@ int vfio_open(const char *address, const struct pci_open_options *options,
 /* pci_open_vfio_user that waits for a reply for wait_ns; 0: as long as that does, 5 s. */
 int vfio_user_open(const char *path, const struct pci_open_options *options, uint64_t wait_ns,
                    struct pci **pci, struct shunt_error *error);
+/* The same on a socket that is connected already and does not block; it is taken in any case. */
+int vfio_user_adopt(int fd, const struct pci_open_options *options, uint64_t wait_ns,
+                    struct pci **pci, struct shunt_error *error);
 
 #endif

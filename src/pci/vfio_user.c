@@ -557,12 +557,16 @@ static int start(struct vfio_user *vfio, struct shunt_error *error)
   return 0;
 }
 
-int vfio_user_open(const char *path, const struct pci_open_options *options, uint64_t wait_ns,
-                   struct pci **pci, struct shunt_error *error)
+/* fd: a connected socket, or -1 to connect to path. */
+static int open_either(int fd, const char *path, const struct pci_open_options *options,
+                       uint64_t wait_ns, struct pci **pci, struct shunt_error *error)
 {
   struct vfio_user *vfio = calloc(1, sizeof *vfio);
-  if (vfio == NULL)
+  if (vfio == NULL) {
+    if (fd >= 0)
+      close(fd);
     return error_set_errno(error, -ENOMEM, "can't allocate a PCI function");
+  }
   vfio->pci = (struct pci){
       .ops = &vfio_user_ops,
       .clock = options->clock != NULL ? options->clock : shunt_clock_real(),
@@ -572,7 +576,11 @@ int vfio_user_open(const char *path, const struct pci_open_options *options, uin
   };
   snprintf(vfio->pci.address, sizeof vfio->pci.address, "vfio-user:%s", path);
   iova_allow(&vfio->space, FIRST_IOVA, LAST_IOVA);
-  int code = channel_open(&vfio->channel, path, wait_ns, error);
+  int code = 0;
+  if (fd >= 0)
+    channel_adopt(&vfio->channel, fd, wait_ns);
+  else
+    code = channel_open(&vfio->channel, path, wait_ns, error);
   if (code == 0)
     code = start(vfio, error);
   if (code < 0) {
@@ -583,6 +591,18 @@ int vfio_user_open(const char *path, const struct pci_open_options *options, uin
            vfio->has_areas ? "shared pages" : "all accesses trapped");
   *pci = &vfio->pci;
   return 0;
+}
+
+int vfio_user_open(const char *path, const struct pci_open_options *options, uint64_t wait_ns,
+                   struct pci **pci, struct shunt_error *error)
+{
+  return open_either(-1, path, options, wait_ns, pci, error);
+}
+
+int vfio_user_adopt(int fd, const struct pci_open_options *options, uint64_t wait_ns,
+                    struct pci **pci, struct shunt_error *error)
+{
+  return open_either(fd, "(adopted)", options, wait_ns, pci, error);
 }
 
 int pci_open_vfio_user(const char *path, const struct pci_open_options *options, struct pci **pci,

@@ -32,16 +32,21 @@ static int explain_connect(const char *path, int code, struct shunt_error *error
   return code;
 }
 
+void channel_adopt(struct channel *channel, int fd, uint64_t wait_ns)
+{
+  *channel = (struct channel){.fd = fd, .wait_ns = wait_ns > 0 ? wait_ns : CHANNEL_WAIT_NS};
+  atomic_init(&channel->broken, 0);
+  pthread_mutex_init(&channel->lock, NULL);
+  /* Alone on a CPU, spinning only keeps the server from running. */
+  channel->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS : 0;
+}
+
 int channel_open(struct channel *channel, const char *path, uint64_t wait_ns,
                  struct shunt_error *error)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   size_t bytes = strlen(path);
-  *channel = (struct channel){.fd = -1, .wait_ns = wait_ns > 0 ? wait_ns : CHANNEL_WAIT_NS};
-  atomic_init(&channel->broken, 0);
-  pthread_mutex_init(&channel->lock, NULL);
-  /* Alone on a CPU, spinning only keeps the server from running. */
-  channel->spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_NS : 0;
+  channel_adopt(channel, -1, wait_ns);
   if (bytes == 0 || bytes >= sizeof address.sun_path) {
     shunt_error_set(error, -EINVAL, "can't connect to \"%s\"", path);
     shunt_error_why(error, "a socket's path has 1 to %zu bytes", sizeof address.sun_path - 1);

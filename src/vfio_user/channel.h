@@ -47,6 +47,8 @@ struct channel_request {
  * Returns  0, -EINVAL (path too long), or connect's errno with what to do about it */
 int channel_open(struct channel *channel, const char *path, uint64_t wait_ns,
                  struct shunt_error *error);
+/* The same on a socket that is connected already, which is the channel's from here on. */
+void channel_adopt(struct channel *channel, int fd, uint64_t wait_ns);
 /* Also of a channel that could not be opened. */
 void channel_close(struct channel *channel);
 
