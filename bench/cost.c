@@ -15,7 +15,7 @@
 #include "bench/instant.h"
 #include "shunt/echo.h"
 
-#define RING 512u
+#define RING 2048u
 /* The responder lets the NIC report every 32nd answer (shunt echo opens its port so): nobody waits
  * for the buffers of the others. */
 #define REPORT_INTERVAL 32u

@@ -22,7 +22,7 @@ int instant_create(struct instant *device, struct shunt_region *region, struct s
   q->delta = delta;
   q->buf_mask = ~(uint64_t)(q->head.buf_bytes - 1);
   q->rx_mask = q->tx_mask = ring - 1;
-  q->rx_batch = ring / 4;
+  q->rx_batch = ring / 8;
   q->rx_low = ring / 2;
   q->rx_keep = UINT64_C(0xFFFF00000000) | IXGBE_RXD_STAT_EOP | SHUNT_FRAME_L4_CHECKED |
                SHUNT_FRAME_IP_CHECKED | SHUNT_FRAME_L4_BAD | SHUNT_FRAME_IP_BAD |

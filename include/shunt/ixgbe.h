@@ -133,7 +133,7 @@ static inline void shunt_ixgbe_rx_put(uint64_t buf_mask, const uint64_t *delta,
   desc->quad[1] = 0; /* bit 0 is DD from now on */
 }
 
-/* As shunt_rx_post. The NIC is told of new descriptors in batches of a quarter of the ring, and at
+/* As shunt_rx_post. The NIC is told of new descriptors in batches of an eighth of the ring, and at
  * once while it has fewer than half a ring: a doorbell costs more than the descriptors. */
 SHUNT_INLINE unsigned shunt_ixgbe_rx_post(struct shunt_ixgbe_queue *q, const shunt_buf bufs[],
                                           unsigned n)

@@ -75,19 +75,20 @@ static unsigned guard_rx_post(struct shunt_queue *q, const shunt_buf bufs[], uns
   const struct port_guard *guard = q->port->guard;
   if (!guard->owners)
     return q->inner->rx_post(q, bufs, n);
-  for (unsigned i = 0; i < n; i++) {
-    const char *rule = rx_rule(guard, bufs[i]);
+  /* Taken one by one, so that a buffer that stands twice in bufs is seen; posted together. */
+  unsigned sound = 0;
+  for (; sound < n; sound++) {
+    const char *rule = rx_rule(guard, bufs[sound]);
     if (rule) {
-      violate(q, "rx_post", bufs[i], rule);
-      return i;
+      violate(q, "rx_post", bufs[sound], rule);
+      break;
     }
-    owner_set(guard, bufs[i], OWNER_RX);
-    if (!q->inner->rx_post(q, &bufs[i], 1)) {
-      owner_set(guard, bufs[i], OWNER_CALLER);
-      return i;
-    }
+    owner_set(guard, bufs[sound], OWNER_RX);
   }
-  return n;
+  unsigned posted = q->inner->rx_post(q, bufs, sound);
+  for (unsigned i = posted; i < sound; i++)
+    owner_set(guard, bufs[i], OWNER_CALLER);
+  return posted;
 }
 
 static unsigned guard_rx_poll(struct shunt_queue *q, struct shunt_frame frames[], unsigned n)

@@ -68,7 +68,7 @@ static void set_up_queue(struct ixgbe *ixgbe, struct shunt_ixgbe_queue *q)
   uint64_t address;
   q->rx_ring = ixgbe_ring_take(ixgbe, descriptors, &address);
   q->rx_mask = descriptors - 1;
-  q->rx_batch = descriptors / 4;
+  q->rx_batch = descriptors / 8;
   q->rx_low = descriptors / 2;
   q->rx_keep = what_to_keep(&ixgbe->options);
 
