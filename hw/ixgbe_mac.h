@@ -275,16 +275,22 @@
 #define IXGBE_LSECTXCTRL              0x08A04u
 #define IXGBE_LSECRXCAP               0x08F00u
 #define IXGBE_LSECRXCTRL              0x08F04u
-#define IXGBE_IPSTXIDX                0x08900u
-#define IXGBE_IPSTXSALT               0x08904u
-#define IXGBE_IPSTXKEY(n)             (0x08908u + 4 * (n)) /* n 0-3 */
-#define IXGBE_IPSRXIDX                0x08E00u
-#define IXGBE_IPSRXIPADDR(n)          (0x08E04u + 4 * (n)) /* n 0-3 */
-#define IXGBE_IPSRXSPI                0x08E14u
-#define IXGBE_IPSRXIPIDX              0x08E18u
-#define IXGBE_IPSRXKEY(n)             (0x08E1Cu + 4 * (n)) /* n 0-3 */
-#define IXGBE_IPSRXSALT               0x08E2Cu
-#define IXGBE_IPSRXMOD                0x08E30u
+/* LinkSec counters, all cleared by reading (8.2.3.13): sent untagged to octets protected; received
+ * untagged to not using an association. Drivers read them whether LinkSec is in use or not. */
+#define IXGBE_LSECTX_COUNTERS   5u
+#define IXGBE_LSECTX_COUNTER(n) (0x08A3Cu + 4u * (n))
+#define IXGBE_LSECRX_COUNTERS   17u
+#define IXGBE_LSECRX_COUNTER(n) (0x08F40u + 4u * (n))
+#define IXGBE_IPSTXIDX          0x08900u
+#define IXGBE_IPSTXSALT         0x08904u
+#define IXGBE_IPSTXKEY(n)       (0x08908u + 4 * (n)) /* n 0-3 */
+#define IXGBE_IPSRXIDX          0x08E00u
+#define IXGBE_IPSRXIPADDR(n)    (0x08E04u + 4 * (n)) /* n 0-3 */
+#define IXGBE_IPSRXSPI          0x08E14u
+#define IXGBE_IPSRXIPIDX        0x08E18u
+#define IXGBE_IPSRXKEY(n)       (0x08E1Cu + 4 * (n)) /* n 0-3 */
+#define IXGBE_IPSRXSALT         0x08E2Cu
+#define IXGBE_IPSRXMOD          0x08E30u
 
 /* 8.2.3.24 Wake-up -------------------------------------------------------------------------- */
 

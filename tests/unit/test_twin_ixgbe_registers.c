@@ -84,6 +84,17 @@ static void every_register_answers_with_its_own_reset_value(void **state)
   assert_int_equal(bench_counter(&bench, "unknown_register"), 0);
 }
 
+/* As DPDK's statistics do, although nothing is ever encrypted. */
+static void linksec_counters_are_there_and_0(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < IXGBE_LSECTX_COUNTERS; i++)
+    assert_int_equal(bench_read(&bench, IXGBE_LSECTX_COUNTER(i)), 0);
+  for (unsigned i = 0; i < IXGBE_LSECRX_COUNTERS; i++)
+    assert_int_equal(bench_read(&bench, IXGBE_LSECRX_COUNTER(i)), 0);
+  assert_int_equal(bench_counter(&bench, "unknown_register"), 0);
+}
+
 static void an_unknown_register_reads_0_and_is_counted(void **state)
 {
   (void)state;
@@ -248,6 +259,7 @@ int main(void)
       TEST(reset_values_are_the_datasheets),
       TEST(the_mac_address_is_loaded),
       TEST(every_register_answers_with_its_own_reset_value),
+      TEST(linksec_counters_are_there_and_0),
       TEST(an_unknown_register_reads_0_and_is_counted),
       TEST(plain_registers_keep_what_is_written),
       TEST(read_only_bits_stay),
