@@ -153,9 +153,9 @@ static volatile uint32_t *vfio_user_direct(struct pci *pci, unsigned bar, uint64
 static uint32_t vfio_user_read32(struct pci *pci, unsigned bar, uint64_t offset)
 {
   struct vfio_user *vfio = vfio_user_of(pci);
-  uint32_t value;
-  if (!bar_has(vfio, bar, offset) || region_read(vfio, bar, offset, &value, sizeof value) < 0)
-    return UINT32_MAX;
+  uint32_t value = UINT32_MAX;
+  if (bar_has(vfio, bar, offset))
+    region_read(vfio, bar, offset, &value, sizeof value);
   return value;
 }
 

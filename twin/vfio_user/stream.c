@@ -234,7 +234,7 @@ static void stream_send(struct stream *stream, struct iovec pieces[2])
   if (sent <= 0)
     return;
   stream->out_fd = -1;
-  for (unsigned i = 0; i < 2; i++) {
+  for (unsigned i = 0; i < 2 && sent > 0; i++) {
     size_t part = (size_t)sent < pieces[i].iov_len ? (size_t)sent : pieces[i].iov_len;
     pieces[i].iov_base = (uint8_t *)pieces[i].iov_base + part;
     pieces[i].iov_len -= part;
