@@ -9,7 +9,8 @@
  *   statistics.c clear-on-read counters      ptp.c  SYSTIM and time stamps      link.c  link state
  *   tx.c offload.c   descriptors to frames: context, checksums, TSO
  *   rx.c filter.c steer.c flow_director.c   frames to descriptors: addresses, VLAN, queues, DMA
- *   packet.c     what is in a received frame, its checksums      crc.c  FCS and SCTP */
+ *   rx_buffer.c  the packet buffer           packet.c  what is in a received frame, its checksums
+ *   crc.c        FCS and SCTP */
 #ifndef TWIN_IXGBE_IXGBE_H
 #define TWIN_IXGBE_IXGBE_H
 

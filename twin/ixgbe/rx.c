@@ -19,6 +19,7 @@
 #include "shunt/bytes.h"
 #include "shunt/ethernet.h"
 #include "twin/ixgbe/crc.h"
+#include "twin/ixgbe/rx_buffer.h"
 #include "twin/ixgbe/statistics.h"
 #include "twin/ixgbe/tx.h"
 
@@ -55,9 +56,7 @@ struct rx_out {
 struct twin_ixgbe_rx {
   struct twin_ixgbe_rx_config config;
   struct rx_queue queues[TWIN_IXGBE_QUEUES];
-  /* The packet buffer: a report and its frame, one after the other, round and round. */
-  uint8_t *buffer;
-  uint32_t read, used;
+  struct twin_ixgbe_rx_buffer buffer;     /* a report and its frame, one after the other */
   uint8_t waiting[IXGBE_FRAME_MAX_BYTES]; /* the first frame of it, in one piece */
 };
 
@@ -259,55 +258,34 @@ static __attribute__((__noinline__)) enum rx_outcome rx_place(struct twin_ixgbe 
 
 /* ---- Packet buffer ---- */
 
-static void buffer_copy_in(struct twin_ixgbe_rx *rx, const void *data, uint32_t bytes)
-{
-  uint32_t at = (rx->read + rx->used) % TWIN_IXGBE_PACKET_BUFFER_BYTES;
-  uint32_t first = TWIN_IXGBE_PACKET_BUFFER_BYTES - at;
-  if (first > bytes)
-    first = bytes;
-  memcpy(rx->buffer + at, data, first);
-  memcpy(rx->buffer, (const uint8_t *)data + first, bytes - first);
-  rx->used += bytes;
-}
-
-static void buffer_copy_out(const struct twin_ixgbe_rx *rx, uint32_t offset, void *data,
-                            uint32_t bytes)
-{
-  uint32_t at = (rx->read + offset) % TWIN_IXGBE_PACKET_BUFFER_BYTES;
-  uint32_t first = TWIN_IXGBE_PACKET_BUFFER_BYTES - at;
-  if (first > bytes)
-    first = bytes;
-  memcpy(data, rx->buffer + at, first);
-  memcpy((uint8_t *)data + first, rx->buffer, bytes - first);
-}
-
 /* 8.2.3.8.9: buffer 0's size. Other traffic classes' frames go through it too. */
-static uint32_t buffer_bytes(const struct twin_ixgbe *twin)
+static uint32_t rx_buffer_bytes(const struct twin_ixgbe *twin)
 {
   uint32_t bytes = twin_ixgbe_get(twin, IXGBE_RXPBSIZE(0)) & IXGBE_RXPBSIZE_BYTES;
   return bytes < TWIN_IXGBE_PACKET_BUFFER_BYTES ? bytes : TWIN_IXGBE_PACKET_BUFFER_BYTES;
 }
 
 /* Keep a frame until its queue has descriptors; a full buffer misses it (RXMPC). */
-static void buffer_keep(struct twin_ixgbe *twin, const struct rx_out *out)
+static void rx_keep(struct twin_ixgbe *twin, const struct rx_out *out)
 {
-  struct twin_ixgbe_rx *rx = twin->rx;
-  if (rx->used + sizeof(out->report) + out->report.bytes > buffer_bytes(twin)) {
+  struct twin_ixgbe_rx_buffer *buffer = &twin->rx->buffer;
+  uint32_t bytes = (uint32_t)sizeof(out->report) + out->report.bytes;
+  if (buffer->used + bytes > rx_buffer_bytes(twin)) {
     twin->drops.no_descriptor++;
     twin_ixgbe_count(twin, IXGBE_RXMPC(0), 1);
     twin_ixgbe_interrupt_cause(twin, IXGBE_EICR_RX_MISS);
     return;
   }
-  buffer_copy_in(rx, &out->report, sizeof(out->report));
+  twin_ixgbe_rx_buffer_add(buffer, &out->report, sizeof(out->report));
   for (unsigned i = 0; i < out->piece_count; i++)
-    buffer_copy_in(rx, out->pieces[i].iov_base, (uint32_t)out->pieces[i].iov_len);
+    twin_ixgbe_rx_buffer_add(buffer, out->pieces[i].iov_base, (uint32_t)out->pieces[i].iov_len);
 }
 
 static void rx_drop_or_keep(struct twin_ixgbe *twin, const struct rx_out *out)
 {
   unsigned queue = out->report.queue;
   if (!(twin_ixgbe_get(twin, IXGBE_SRRCTL(queue)) & IXGBE_SRRCTL_DROP_EN)) {
-    buffer_keep(twin, out);
+    rx_keep(twin, out);
     return;
   }
   twin->drops.no_descriptor++;
@@ -327,23 +305,20 @@ static __attribute__((__noinline__)) unsigned rx_give_out(struct twin_ixgbe *twi
 {
   struct twin_ixgbe_rx *rx = twin->rx;
   unsigned done = 0;
-  while (rx->used && done < TWIN_IXGBE_POLL_BUDGET) {
+  while (rx->buffer.used && done < TWIN_IXGBE_POLL_BUDGET) {
+    const struct twin_ixgbe_rx_buffer before = rx->buffer;
     struct rx_out out = {.piece_count = 1};
-    buffer_copy_out(rx, 0, &out.report, sizeof(out.report));
+    twin_ixgbe_rx_buffer_look(&rx->buffer, 0, &out.report, sizeof(out.report));
     if (rx_must_wait(twin, out.report.queue))
       break;
     uint32_t bytes = out.report.bytes;
-    uint32_t entry = (uint32_t)sizeof(out.report) + bytes;
-    buffer_copy_out(rx, sizeof(out.report), rx->waiting, bytes);
+    twin_ixgbe_rx_buffer_look(&rx->buffer, sizeof(out.report), rx->waiting, bytes);
     out.pieces[0] = (struct iovec){rx->waiting, bytes};
     /* Out of the buffer first: its interrupt may lead to another frame, which looks here too. */
-    const uint32_t read = rx->read;
-    rx->read = (read + entry) % TWIN_IXGBE_PACKET_BUFFER_BYTES;
-    rx->used -= entry;
+    twin_ixgbe_rx_buffer_remove(&rx->buffer, (uint32_t)sizeof(out.report) + bytes);
     if (rx_place(twin, &out) == RX_NO_DESCRIPTOR) {
       if (!(twin_ixgbe_get(twin, IXGBE_SRRCTL(out.report.queue)) & IXGBE_SRRCTL_DROP_EN)) {
-        rx->read = read;
-        rx->used += entry;
+        rx->buffer = before; /* no interrupt, so nothing has been added */
         break;
       }
       rx_drop_or_keep(twin, &out); /* DROP_EN may have been set since */
@@ -355,7 +330,7 @@ static __attribute__((__noinline__)) unsigned rx_give_out(struct twin_ixgbe *twi
 
 unsigned twin_ixgbe_rx_poll(struct twin_ixgbe *twin)
 {
-  return SHUNT_LIKELY(!twin->rx->used) ? 0 : rx_give_out(twin);
+  return SHUNT_LIKELY(!twin->rx->buffer.used) ? 0 : rx_give_out(twin);
 }
 
 /* ---- From the wire ---- */
@@ -461,8 +436,8 @@ static __attribute__((__noinline__)) void rx_finish(struct twin_ixgbe *twin,
   struct rx_out out = {.report = *report};
   uint32_t crc;
   rx_shape(twin, packet, &out, &crc);
-  if (twin->rx->used) { /* behind those that wait; all of them may go now */
-    buffer_keep(twin, &out);
+  if (twin->rx->buffer.used) { /* behind those that wait; all of them may go now */
+    rx_keep(twin, &out);
     twin_ixgbe_rx_poll(twin);
   } else if (rx_place(twin, &out) == RX_NO_DESCRIPTOR) {
     rx_drop_or_keep(twin, &out);
@@ -503,7 +478,7 @@ static __attribute__((__noinline__)) void rx_frame_any(struct twin_ixgbe *twin,
 
   struct rx_slot slot;
   bool is_whole = !packet.is_tagged && !packet.is_outer_tagged && !rx->config.is_crc_kept;
-  if (is_whole && !rx->used && rx_slot_find(twin, report.queue, report.bytes, &slot))
+  if (is_whole && !rx->buffer.used && rx_slot_find(twin, report.queue, report.bytes, &slot))
     rx_slot_fill(twin, &slot, frame, &report);
   else
     rx_finish(twin, &packet, &report);
@@ -515,7 +490,7 @@ static inline bool rx_frame_plain(struct twin_ixgbe *twin, const uint8_t *frame,
 {
   struct rx_slot slot;
   struct twin_ixgbe_glance seen;
-  if (SHUNT_UNLIKELY(twin->rx->used ||
+  if (SHUNT_UNLIKELY(twin->rx->buffer.used ||
                      twin_ixgbe_get(twin, IXGBE_TSYNCRXCTL) & IXGBE_TSYNCRXCTL_EN) ||
       !rx_slot_find(twin, 0, bytes, &slot) || !twin_ixgbe_packet_glance(frame, bytes, &seen) ||
       SHUNT_UNLIKELY(seen.status & (IXGBE_RXD_ERR_IPE | IXGBE_RXD_ERR_L4E)))
@@ -597,8 +572,8 @@ int twin_ixgbe_rx_create(struct twin_ixgbe *twin)
   twin->rx = calloc(1, sizeof(*twin->rx));
   if (!twin->rx)
     return -ENOMEM;
-  twin->rx->buffer = malloc(TWIN_IXGBE_PACKET_BUFFER_BYTES);
-  if (!twin->rx->buffer) {
+  twin->rx->buffer.data = malloc(TWIN_IXGBE_PACKET_BUFFER_BYTES);
+  if (!twin->rx->buffer.data) {
     twin_ixgbe_rx_destroy(twin);
     return -ENOMEM;
   }
@@ -609,7 +584,7 @@ int twin_ixgbe_rx_create(struct twin_ixgbe *twin)
 void twin_ixgbe_rx_destroy(struct twin_ixgbe *twin)
 {
   if (twin->rx)
-    free(twin->rx->buffer);
+    free(twin->rx->buffer.data);
   free(twin->rx);
   twin->rx = NULL;
 }
@@ -618,6 +593,6 @@ void twin_ixgbe_rx_reset(struct twin_ixgbe *twin)
 {
   for (unsigned i = 0; i < TWIN_IXGBE_QUEUES; i++)
     twin_ixgbe_rx_enable(twin, i, false);
-  twin->rx->read = twin->rx->used = 0;
+  twin->rx->buffer.first = twin->rx->buffer.used = 0;
   twin->rx->config.seen_writes = UINT64_MAX;
 }
