@@ -213,7 +213,8 @@ uint64_t shunt_port_violations(const struct shunt_port *port, struct shunt_error
  */
 
 /* A file descriptor that becomes readable when an armed queue receives. The port must have been
- * opened with interrupts. The queue's own; not to be closed. Returns it, or a negative errno. */
+ * opened with interrupts. The queue's own; not to be closed.
+ * Returns it, -EINVAL (the port was opened without) or -EOPNOTSUPP. */
 int shunt_queue_fd(struct shunt_queue *q, struct shunt_error *error);
 
 /* Let the next frame make the queue's descriptor readable. Poll once more after arming and before
@@ -231,6 +232,8 @@ struct shunt_link {
   char module[96];     /* vendor, part and serial number; empty where there is no cage */
   char diagnosis[160]; /* empty while up; else why it is down and what to look at */
 };
+/* The link as it is now; a link that is down is no error, and the diagnosis says why it is.
+ * Returns 0 or -EOPNOTSUPP. */
 int shunt_port_link(struct shunt_port *port, struct shunt_link *link, struct shunt_error *error);
 
 struct shunt_statistic {
@@ -248,15 +251,16 @@ unsigned shunt_port_statistics(struct shunt_port *port, struct shunt_statistic s
 int shunt_port_promiscuous(struct shunt_port *port, int on, struct shunt_error *error);
 
 /* Receive frames sent to a multicast address (exact while the device has room, by hash beyond: the
- * receiver must expect others' groups). Returns 0, -EINVAL (not multicast), -ENOENT (remove: was
- * not added), -ENOSPC. */
+ * receiver must expect others' groups).
+ * Returns 0, -EINVAL (not multicast), -ENOENT (remove: was not added), -ENOSPC, -EOPNOTSUPP. */
 int shunt_port_multicast_add(struct shunt_port *port, const struct shunt_mac *group,
                              struct shunt_error *error);
 int shunt_port_multicast_remove(struct shunt_port *port, const struct shunt_mac *group,
                                 struct shunt_error *error);
 
 /* Receive the VLAN. The first one added turns the filter on, the last one removed turns it off.
- * Returns 0, -EINVAL (above 4094), -ENOENT. */
+ * Returns 0, -EINVAL (above 4094), -ENOENT (remove: was not added), -ENOSPC (added too often),
+ * -EOPNOTSUPP. */
 int shunt_port_vlan_add(struct shunt_port *port, uint16_t vlan, struct shunt_error *error);
 int shunt_port_vlan_remove(struct shunt_port *port, uint16_t vlan, struct shunt_error *error);
 
@@ -308,6 +312,8 @@ struct shunt_filter {
  *          error says what can) */
 int shunt_port_filter_add(struct shunt_port *port, const struct shunt_filter *filter, uint32_t *id,
                           struct shunt_error *error);
+/* Returns 0, -ENOENT (no filter has that id), -EOPNOTSUPP, or -EIO, -ETIMEDOUT of a device that does
+ * not answer. */
 int shunt_port_filter_remove(struct shunt_port *port, uint32_t id, struct shunt_error *error);
 
 /* The NIC's clock in nanoseconds, the one that stamps frames. Returns 0 or -EOPNOTSUPP. */
