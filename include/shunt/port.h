@@ -312,8 +312,8 @@ struct shunt_filter {
  *          error says what can) */
 int shunt_port_filter_add(struct shunt_port *port, const struct shunt_filter *filter, uint32_t *id,
                           struct shunt_error *error);
-/* Returns 0, -ENOENT (no filter has that id), -EOPNOTSUPP, or -EIO, -ETIMEDOUT of a device that does
- * not answer. */
+/* Returns 0, -ENOENT (no filter has that id), -EOPNOTSUPP, or -EIO, -ETIMEDOUT of a device that
+ * does not answer. */
 int shunt_port_filter_remove(struct shunt_port *port, uint32_t id, struct shunt_error *error);
 
 /* The NIC's clock in nanoseconds, the one that stamps frames. Returns 0 or -EOPNOTSUPP. */
