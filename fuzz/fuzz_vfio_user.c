@@ -94,32 +94,41 @@ static void require(int holds)
     abort();
 }
 
+static struct target the_target;
+
+static void target_end(void)
+{
+  shunt_vfio_user_destroy(the_target.server);
+}
+
 /* One server for all inputs: a client must leave nothing behind for the next. */
 static struct target *target_get(void)
 {
-  static struct target target;
   static const struct shunt_model_area areas[] = {{0x1000, 0x1000}};
   const uint8_t head[] = {0x86, 0x80, 0xFB, 0x10};
-  if (target.server)
-    return &target;
+  if (the_target.server)
+    return &the_target;
   int fd = memfd_create("bar", MFD_CLOEXEC);
   require(fd >= 0 && ftruncate(fd, BAR_BYTES) == 0);
-  target.memory = mmap(NULL, BAR_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  require(target.memory != MAP_FAILED);
-  target.model.ops = &model_ops;
-  target.model.vectors = 20;
-  target.model.bars[0] = (struct shunt_model_bar){
-      .bytes = BAR_BYTES, .memory = target.memory, .fd = fd, .areas = areas, .area_count = 1};
-  memcpy(target.model.config, head, sizeof head);
-  target.model.config[PCI_CFG_INTERRUPT_PIN] = 1;
-  target.model.config_writable[PCI_CFG_COMMAND] = 7;
-  shunt_virtual_clock_init(&target.time, 1);
-  target.clock = shunt_virtual_clock_view(&target.time);
-  const struct shunt_vfio_user_options options = {.size = sizeof options, .clock = &target.clock};
-  snprintf(target.path, sizeof target.path, "/tmp/fuzz-vfio-user-%d", (int)getpid());
-  require(shunt_vfio_user_create(&target.model, target.path, &options, &target.server, NULL) == 0);
-  target.fd = -1;
-  return &target;
+  the_target.memory = mmap(NULL, BAR_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  require(the_target.memory != MAP_FAILED);
+  the_target.model.ops = &model_ops;
+  the_target.model.vectors = 20;
+  the_target.model.bars[0] = (struct shunt_model_bar){
+      .bytes = BAR_BYTES, .memory = the_target.memory, .fd = fd, .areas = areas, .area_count = 1};
+  memcpy(the_target.model.config, head, sizeof head);
+  the_target.model.config[PCI_CFG_INTERRUPT_PIN] = 1;
+  the_target.model.config_writable[PCI_CFG_COMMAND] = 7;
+  shunt_virtual_clock_init(&the_target.time, 1);
+  the_target.clock = shunt_virtual_clock_view(&the_target.time);
+  const struct shunt_vfio_user_options options = {.size = sizeof options,
+                                                  .clock = &the_target.clock};
+  snprintf(the_target.path, sizeof the_target.path, "/tmp/fuzz-vfio-user-%d", (int)getpid());
+  require(shunt_vfio_user_create(&the_target.model, the_target.path, &options, &the_target.server,
+                                 NULL) == 0);
+  the_target.fd = -1;
+  atexit(target_end);
+  return &the_target;
 }
 
 static void settle(struct target *target)
