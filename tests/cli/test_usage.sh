@@ -14,11 +14,15 @@ run 2
 has "$err" "usage: shunt COMMAND"
 run 2 no-such-command
 has "$err" 'there is no command "no-such-command"'
+case $err in *"did you mean"*) complain "no-such-command is near to nothing" ;; esac
+run 2 pin
+has "$err" "did you mean ping?"
+run 2 ''
 run 0 --help
 overview=$out
 run 0 --complete
 commands=$out
-for command in info doctor bind unbind echo ping forward send recv bench report; do
+for command in info doctor bind unbind echo ping forward send recv bench report twin; do
   case " ${commands//$'\n'/ } " in *" $command "*) ;; *) complain "no command $command" ;; esac
 done
 

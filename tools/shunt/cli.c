@@ -206,10 +206,9 @@ static const struct cli_option *find(const struct cli_option *options, const cha
   return NULL;
 }
 
-/* ---- A misspelt option ---- */
+/* ---- A misspelt word ---- */
 
-/* Levenshtein's distance between short words. */
-static unsigned distance(const char *a, const char *b)
+unsigned cli_distance(const char *a, const char *b)
 {
   unsigned row[64], columns = (unsigned)strlen(b);
   if (columns > 62)
@@ -232,12 +231,12 @@ static unsigned distance(const char *a, const char *b)
 static const char *nearest(const char *wrong, const struct cli_option *options,
                            const struct cli_option *common)
 {
-  unsigned least = distance(wrong, "help") < 3 ? distance(wrong, "help") : 4;
+  unsigned least = cli_distance(wrong, "help") < 3 ? cli_distance(wrong, "help") : 4;
   const char *best = least < 4 ? "help" : NULL;
   for (unsigned list = 0; list < 2; list++)
     for (const struct cli_option *option = list ? common : options; option->name; option++)
-      if (distance(wrong, option->name) < least) {
-        least = distance(wrong, option->name);
+      if (cli_distance(wrong, option->name) < least) {
+        least = cli_distance(wrong, option->name);
         best = option->name;
       }
   return best;

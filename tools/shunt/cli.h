@@ -69,6 +69,9 @@ int cli_parse(struct cli *cli, const struct cli_option *options, int argc, char 
 int cli_fail(const struct cli *cli, const struct shunt_error *error);
 /* Report a mistake in the command line. Returns CLI_USAGE. */
 int cli_usage(const struct cli *cli, const char *format, ...) SHUNT_PRINTF(2, 3);
+/* How many letters to add, drop or change (Levenshtein) from a to b, a word of a command line; 99
+ * where b is long. */
+unsigned cli_distance(const char *a, const char *b);
 
 /* Print the document on standard output and release it. Returns exit. */
 int cli_json(struct json_object *document, int exit);

@@ -42,6 +42,21 @@ static const struct cli_command *find(const char *name)
   return NULL;
 }
 
+/* A command that someone may have meant: at most two letters off, and not all of them. */
+static const char *nearest(const char *wrong)
+{
+  const char *best = NULL;
+  unsigned least = 3;
+  for (unsigned i = 0; i < COMMANDS; i++) {
+    unsigned letters = cli_distance(wrong, commands[i]->name);
+    if (letters < least && letters < strlen(wrong)) {
+      least = letters;
+      best = commands[i]->name;
+    }
+  }
+  return best;
+}
+
 /* For the shell: the commands, or the options of one. */
 static int complete(int argc, char **argv)
 {
@@ -76,7 +91,9 @@ int main(int argc, char **argv)
     return complete(argc, argv);
   const struct cli_command *command = find(argv[1]);
   if (!command) {
-    fprintf(stderr, "shunt: there is no command \"%s\"\n\n", argv[1]);
+    const char *meant = nearest(argv[1]);
+    fprintf(stderr, "shunt: there is no command \"%s\"%s%s%s\n\n", argv[1],
+            meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
     help(stderr);
     return CLI_USAGE;
   }
