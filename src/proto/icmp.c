@@ -6,6 +6,7 @@
 
 #include "shunt/bytes.h"
 #include "shunt/checksum.h"
+#include "src/proto/ipv4_frame.h"
 
 #define ICMP_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -144,23 +145,11 @@ uint32_t shunt_icmp_echo_frame_build(void *frame, uint32_t capacity,
                                      const struct shunt_ipv4_ends *ends, uint8_t type, uint16_t id,
                                      uint16_t sequence, const void *payload, uint32_t payload_bytes)
 {
-  if (payload_bytes > SHUNT_ICMP_PAYLOAD_BYTES_MAX || capacity < SHUNT_ICMP_PAYLOAD_START ||
-      payload_bytes > capacity - SHUNT_ICMP_PAYLOAD_START)
-    return 0;
-
   uint8_t *start = frame;
-  struct shunt_ipv4_fields fields = {
-      .source = ends->source,
-      .destination = ends->destination,
-      .payload_bytes = SHUNT_ICMP_HEADER_BYTES + payload_bytes,
-      .fragment = SHUNT_IPV4_DONT_FRAGMENT,
-      .time_to_live = 64,
-      .protocol = SHUNT_IPV4_PROTOCOL_ICMP,
-  };
-  if (payload && payload_bytes)
-    memmove(start + SHUNT_ICMP_PAYLOAD_START, payload, payload_bytes);
-  uint32_t at = shunt_ethernet_build(start, ends->destination_mac, ends->source_mac,
-                                     SHUNT_ETHERNET_TYPE_IPV4);
-  at += shunt_ipv4_build(start + at, capacity - at, &fields);
+  const struct ipv4_frame_payload piece = {SHUNT_ICMP_PAYLOAD_START, payload, payload_bytes,
+                                           SHUNT_ICMP_PAYLOAD_BYTES_MAX};
+  uint32_t at = ipv4_frame_begin(start, capacity, ends, SHUNT_IPV4_PROTOCOL_ICMP, &piece);
+  if (!at)
+    return 0;
   return at + shunt_icmp_echo_build(start + at, capacity - at, type, id, sequence, payload_bytes);
 }

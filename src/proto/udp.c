@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "shunt/udp.h"
 
-#include <string.h>
-
 #include "shunt/bytes.h"
 #include "shunt/checksum.h"
+#include "src/proto/ipv4_frame.h"
 
 uint16_t shunt_udp_checksum(uint32_t source, uint32_t destination, const void *datagram,
                             uint32_t bytes)
@@ -36,24 +35,12 @@ uint32_t shunt_udp_frame_build(void *frame, uint32_t capacity, const struct shun
                                uint16_t source_port, uint16_t destination_port, const void *payload,
                                uint32_t payload_bytes)
 {
-  if (payload_bytes > SHUNT_UDP_PAYLOAD_BYTES_MAX || capacity < SHUNT_UDP_PAYLOAD_START ||
-      payload_bytes > capacity - SHUNT_UDP_PAYLOAD_START)
-    return 0;
-
   uint8_t *start = frame;
-  struct shunt_ipv4_fields fields = {
-      .source = ends->source,
-      .destination = ends->destination,
-      .payload_bytes = SHUNT_UDP_HEADER_BYTES + payload_bytes,
-      .fragment = SHUNT_IPV4_DONT_FRAGMENT,
-      .time_to_live = 64,
-      .protocol = SHUNT_IPV4_PROTOCOL_UDP,
-  };
-  if (payload && payload_bytes)
-    memmove(start + SHUNT_UDP_PAYLOAD_START, payload, payload_bytes);
-  uint32_t at = shunt_ethernet_build(start, ends->destination_mac, ends->source_mac,
-                                     SHUNT_ETHERNET_TYPE_IPV4);
-  at += shunt_ipv4_build(start + at, capacity - at, &fields);
+  const struct ipv4_frame_payload piece = {SHUNT_UDP_PAYLOAD_START, payload, payload_bytes,
+                                           SHUNT_UDP_PAYLOAD_BYTES_MAX};
+  uint32_t at = ipv4_frame_begin(start, capacity, ends, SHUNT_IPV4_PROTOCOL_UDP, &piece);
+  if (!at)
+    return 0;
   return at + shunt_udp_build(start + at, capacity - at, ends->source, ends->destination,
                               source_port, destination_port, payload_bytes);
 }
