@@ -226,8 +226,11 @@ static int bind_check_route(const struct bind *bind, struct shunt_error *error)
   if (carrier[0] == '\0')
     return 0;
   shunt_error_set(error, -EBUSY, "%s carries this machine's default route", bind->address);
-  shunt_error_why(error, "the default route leaves by %s, which stands on %s", carrier,
-                  interfaces.names[0]);
+  if (!strcmp(carrier, interfaces.names[0]))
+    shunt_error_why(error, "the default route leaves by %s", carrier);
+  else
+    shunt_error_why(error, "the default route leaves by %s, which stands on %s", carrier,
+                    interfaces.names[0]);
   shunt_error_remedy(error,
                      "move the route to another interface (ip route), or force it and lose "
                      "the connection: shunt bind --force %s",

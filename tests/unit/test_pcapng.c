@@ -505,6 +505,7 @@ static void a_full_disk_is_reported(void **state)
   struct pcapng_writer *writer = NULL;
   struct shunt_error error;
   assert_int_equal(pcapng_writer_open("/nonexistent/x", NULL, &writer, &error), -ENOENT);
+  assert_string_not_equal(error.remedy, "");
   assert_int_equal(pcapng_writer_open("/dev/full", NULL, &writer, &error), -ENOSPC);
   assert_non_null(strstr(error.what, "/dev/full"));
   assert_int_equal(pcapng_writer_close(NULL), 0);

@@ -305,7 +305,7 @@ static void a_default_route_is_refused_unless_forced(void **state)
   (void)state;
   tree_put("proc/net/route", "Iface\tDestination\n"
                              "eth4\t00000000\t0102A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
-  assert_refused(NULL, -EBUSY, "leaves by eth4");
+  assert_refused(NULL, -EBUSY, "leaves by eth4\n");
   assert_refused("none", -EBUSY, "--force");
   assert_int_equal(take(NULL, SHUNT_PCI_FORCE, NULL), 0);
   assert_string_equal(driver_now(), "vfio-pci");

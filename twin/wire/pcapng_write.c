@@ -130,6 +130,7 @@ int pcapng_writer_open(const char *path, const char *application, struct pcapng_
   made->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (made->fd < 0) {
     int code = error_set_errno(error, -errno, "can't write the capture %s", path);
+    shunt_error_remedy(error, "name a file in a folder that is there and may be written to");
     free(made);
     return code;
   }
