@@ -106,6 +106,7 @@ struct shunt_port_info {
   int numa_node;         /* SHUNT_NUMA_ANY where not known */
   uint8_t model;         /* 1: a software twin: figures are not hardware figures */
   uint8_t interrupts;    /* 1: queues can sleep */
+  uint8_t steps;         /* 1: the twin is in this process: somebody must give it turns */
 };
 void shunt_port_info(const struct shunt_port *port, struct shunt_port_info *info);
 

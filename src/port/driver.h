@@ -14,7 +14,7 @@ struct port_ops {
   void (*close)(struct shunt_port *port);
   void (*info)(const struct shunt_port *port, struct shunt_port_info *info);
   struct shunt_queue *(*queue)(struct shunt_port *port, unsigned index);
-  unsigned (*step)(struct shunt_port *port); /* NULL: hardware or kernel, nothing to step */
+  unsigned (*step)(struct shunt_port *port); /* NULL: never anything to step */
   int (*queue_fd)(struct shunt_queue *q, struct shunt_error *error);
   void (*queue_arm)(struct shunt_queue *q);
   int (*link)(struct shunt_port *port, struct shunt_link *link, struct shunt_error *error);
@@ -31,9 +31,10 @@ struct port_ops {
   int (*time)(struct shunt_port *port, uint64_t *time_ns, struct shunt_error *error);
 };
 
-/* Head of every driver's port. ops is the driver's; the rest belongs to port.c. */
+/* Head of every driver's port. ops and steps are the driver's; the rest belongs to port.c. */
 struct shunt_port {
   const struct port_ops *ops;
+  bool steps; /* behind this very port is software of this process, which lives by ops->step */
   struct shunt_region *region;
   struct shunt_port_options options; /* with every default filled in */
   char name[192];

@@ -189,7 +189,7 @@ static const struct shunt_queue_verbs guard_verbs = {
 
 int port_guard_install(struct shunt_port *port, struct shunt_error *error)
 {
-  bool steps = port->ops->step && !port->options.testbed;
+  bool steps = port->steps && !port->options.testbed;
   if (!steps && !port->options.checked)
     return 0;
   struct port_guard *guard = calloc(1, sizeof(*guard));

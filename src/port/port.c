@@ -141,7 +141,8 @@ void shunt_port_info(const struct shunt_port *port, struct shunt_port_info *info
                                  .rx_ring = port->options.rx_ring,
                                  .tx_ring = port->options.tx_ring,
                                  .mtu = port->options.mtu,
-                                 .numa_node = SHUNT_NUMA_ANY};
+                                 .numa_node = SHUNT_NUMA_ANY,
+                                 .steps = port->steps};
   port->ops->info(port, &full);
   size_t size = info->size < sizeof(full) ? info->size : sizeof(full);
   memcpy(info, &full, size);
@@ -160,7 +161,7 @@ struct shunt_queue *shunt_port_queue(struct shunt_port *port, unsigned index)
 
 unsigned shunt_port_step(struct shunt_port *port)
 {
-  return port->ops->step ? port->ops->step(port) : 0;
+  return port->steps ? port->ops->step(port) : 0;
 }
 
 unsigned shunt_rx_fill(struct shunt_queue *q, struct shunt_pool *pool)

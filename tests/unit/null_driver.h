@@ -179,6 +179,7 @@ static int null_open(const char *location, const struct shunt_port_options *opti
   if (!null)
     return shunt_error_set(error, -ENOMEM, "no memory for a port");
   null->port.ops = &null_ops;
+  null->port.steps = true;
   null->lose = lose;
   null->queue.head.verbs = &null_verbs;
   null->queue.head.base = shunt_region_base(options->region);

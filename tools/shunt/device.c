@@ -161,7 +161,7 @@ static int furnish(struct devices *devices, struct device *device, struct shunt_
   info->size = sizeof(*info);
   shunt_port_info(device->port, info);
   devices->model |= info->model != 0;
-  devices->steps = devices->model && !devices->has_thread;
+  devices->steps |= info->steps && !devices->has_thread;
   int code = check_queues(devices, device, error);
   if (!code)
     code = shunt_pool_create(shunt_port_region(device->port),

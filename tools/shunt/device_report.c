@@ -24,8 +24,9 @@ static void print_device(const struct devices *devices, const struct device *dev
   else
     printf("  link       down: %s\n", device->link.diagnosis);
   if (info->model)
-    printf("  twin       %s\n",
-           devices->has_thread ? "in a thread of its own" : "in the thread that uses it");
+    printf("  twin       %s\n", !info->steps          ? "in another process"
+                                : devices->has_thread ? "in a thread of its own"
+                                                      : "in the thread that uses it");
 }
 
 void devices_print(const struct devices *devices)

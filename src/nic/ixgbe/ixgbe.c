@@ -231,6 +231,7 @@ int ixgbe_open_pci(struct pci *pci, const struct shunt_port_options *options,
     return error_set_errno(error, -ENOMEM, "no memory for a port");
   }
   ixgbe->port.ops = &ixgbe_ops;
+  ixgbe->port.steps = pci->ops->step != NULL;
   ixgbe->pci = pci;
   ixgbe->options = *options;
   int result = check_options(options, error);
