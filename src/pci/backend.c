@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -92,4 +94,38 @@ int backend_physical(const char *pagemap, const struct shunt_region *region, uin
   }
   close(fd);
   return code;
+}
+
+void backend_vectors_close(struct pci *pci, struct backend_vectors *vectors,
+                           backend_connect *connect)
+{
+  if (vectors->count > 0)
+    connect(pci, 0, NULL);
+  for (unsigned i = 0; i < vectors->count; i++)
+    close(vectors->fds[i]);
+  free(vectors->fds);
+  *vectors = (struct backend_vectors){0};
+}
+
+int backend_vectors_open(struct pci *pci, struct backend_vectors *vectors, backend_connect *connect,
+                         unsigned n, int fds[], struct shunt_error *error)
+{
+  if (n > pci->vectors)
+    return shunt_error_set(error, -EINVAL, "%u interrupt vectors: %s has %u", n, pci->address,
+                           pci->vectors);
+  backend_vectors_close(pci, vectors, connect);
+  if (n == 0)
+    return 0;
+  vectors->fds = calloc(n, sizeof vectors->fds[0]);
+  int code = vectors->fds == NULL ? -ENOMEM : backend_eventfds(n, vectors->fds);
+  if (code < 0)
+    return error_set_errno(error, code, "can't make eventfds for %u interrupts", n);
+  vectors->count = n;
+  code = connect(pci, n, vectors->fds);
+  if (code < 0) {
+    backend_vectors_close(pci, vectors, connect);
+    return error_set_errno(error, code, "can't switch on %u MSI-X vectors of %s", n, pci->address);
+  }
+  memcpy(fds, vectors->fds, n * sizeof fds[0]);
+  return 0;
 }

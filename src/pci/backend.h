@@ -16,6 +16,21 @@ int backend_bus_master(struct pci *pci, bool on);
  * Returns 0 or -errno. */
 int backend_eventfds(unsigned n, int fds[]);
 
+/* MSI-X vectors as eventfds, as VFIO and vfio-user both have them. */
+struct backend_vectors {
+  int *fds;
+  unsigned count;
+};
+
+/* Connects vectors 0..n-1 to eventfds; n = 0 switches MSI-X off. Returns 0 or a negative errno. */
+typedef int backend_connect(struct pci *pci, unsigned n, const int fds[]);
+
+/* struct pci_ops.interrupts: in place of the vectors held, n new ones. */
+int backend_vectors_open(struct pci *pci, struct backend_vectors *vectors, backend_connect *connect,
+                         unsigned n, int fds[], struct shunt_error *error);
+void backend_vectors_close(struct pci *pci, struct backend_vectors *vectors,
+                           backend_connect *connect);
+
 /* Fill delta[] (see pci_ops.dma_map) with physical addresses.
  *
  * pagemap  "/proc/self/pagemap", or a test's own file

@@ -40,8 +40,7 @@ struct vfio {
   struct vfio_bar bars[PCI_BARS];
   uint64_t config_offset, config_bytes;
   struct iova_space space;
-  unsigned fd_count;
-  int *fds;
+  struct backend_vectors interrupts;
 };
 
 static struct vfio *vfio_of(struct pci *pci)
@@ -204,8 +203,7 @@ static void vfio_dma_unmap(struct pci *pci, struct shunt_region *region, const u
 
 /* ---- Interrupts ---- */
 
-/* Connect vectors 0..n-1 to eventfds; n = 0 switches MSI-X off. */
-static int vfio_set_interrupts(struct vfio *vfio, unsigned n, const int fds[])
+static int vfio_connect(struct pci *pci, unsigned n, const int fds[])
 {
   struct vfio_irq_set *set = calloc(1, sizeof *set + n * sizeof(int32_t));
   if (set == NULL)
@@ -217,43 +215,14 @@ static int vfio_set_interrupts(struct vfio *vfio, unsigned n, const int fds[])
   set->count = n;
   for (unsigned i = 0; i < n; i++)
     memcpy(set->data + i * sizeof(int32_t), &fds[i], sizeof(int32_t));
-  int code = vfio_ask(vfio, VFIO_DEVICE_SET_IRQS, set);
+  int code = vfio_ask(vfio_of(pci), VFIO_DEVICE_SET_IRQS, set);
   free(set);
   return code;
 }
 
-static void vfio_silence(struct vfio *vfio)
-{
-  if (vfio->fd_count > 0)
-    vfio_set_interrupts(vfio, 0, NULL);
-  for (unsigned i = 0; i < vfio->fd_count; i++)
-    close(vfio->fds[i]);
-  free(vfio->fds);
-  vfio->fds = NULL;
-  vfio->fd_count = 0;
-}
-
 static int vfio_interrupts(struct pci *pci, unsigned n, int fds[], struct shunt_error *error)
 {
-  struct vfio *vfio = vfio_of(pci);
-  if (n > pci->vectors)
-    return shunt_error_set(error, -EINVAL, "%u interrupt vectors: %s has %u", n, pci->address,
-                           pci->vectors);
-  vfio_silence(vfio);
-  if (n == 0)
-    return 0;
-  vfio->fds = calloc(n, sizeof vfio->fds[0]);
-  int code = vfio->fds == NULL ? -ENOMEM : backend_eventfds(n, vfio->fds);
-  if (code < 0)
-    return error_set_errno(error, code, "can't make eventfds for %u interrupts", n);
-  vfio->fd_count = n;
-  code = vfio_set_interrupts(vfio, n, vfio->fds);
-  if (code < 0) {
-    vfio_silence(vfio);
-    return error_set_errno(error, code, "can't switch on %u MSI-X vectors of %s", n, pci->address);
-  }
-  memcpy(fds, vfio->fds, n * sizeof fds[0]);
-  return 0;
+  return backend_vectors_open(pci, &vfio_of(pci)->interrupts, vfio_connect, n, fds, error);
 }
 
 /* ---- Open and close ---- */
@@ -263,7 +232,7 @@ static void vfio_close(struct pci *pci)
   struct vfio *vfio = vfio_of(pci);
   if (vfio->device >= 0)
     backend_bus_master(pci, false);
-  vfio_silence(vfio);
+  backend_vectors_close(&vfio->pci, &vfio->interrupts, vfio_connect);
   for (unsigned i = 0; i < PCI_BARS; i++)
     if (vfio->bars[i].memory != NULL)
       vfio->system->munmap((void *)vfio->bars[i].memory, vfio->bars[i].bytes);

@@ -51,8 +51,7 @@ struct vfio_user {
   bool has_areas;
   uint64_t config_bytes;
   struct iova_space space;
-  unsigned fd_count;
-  int *fds;
+  struct backend_vectors interrupts;
 };
 
 static struct vfio_user *vfio_user_of(struct pci *pci)
@@ -262,10 +261,13 @@ static int set_irqs(struct vfio_user *vfio, uint32_t data, unsigned start, unsig
   return vfio_user_check(vfio, channel_ask(&vfio->channel, &request));
 }
 
-/* Connect vectors 0..n-1 to eventfds, as many in a message as the server takes. */
-static int connect_irqs(struct vfio_user *vfio, unsigned n, const int fds[])
+/* As many in a message as the server takes. */
+static int vfio_user_connect_irqs(struct pci *pci, unsigned n, const int fds[])
 {
+  struct vfio_user *vfio = vfio_user_of(pci);
   uint64_t most = vfio->peer.value[CAPABILITY_MSG_FDS];
+  if (n == 0)
+    return set_irqs(vfio, VFIO_IRQ_SET_DATA_NONE, 0, 0, NULL, 0);
   int code = most > 0 ? 0 : -ENOTSUP;
   for (unsigned at = 0; code == 0 && at < n;) {
     unsigned part = n - at;
@@ -277,38 +279,10 @@ static int connect_irqs(struct vfio_user *vfio, unsigned n, const int fds[])
   return code;
 }
 
-static void vfio_user_silence(struct vfio_user *vfio)
-{
-  if (vfio->fd_count > 0)
-    set_irqs(vfio, VFIO_IRQ_SET_DATA_NONE, 0, 0, NULL, 0);
-  for (unsigned i = 0; i < vfio->fd_count; i++)
-    close(vfio->fds[i]);
-  free(vfio->fds);
-  vfio->fds = NULL;
-  vfio->fd_count = 0;
-}
-
 static int vfio_user_interrupts(struct pci *pci, unsigned n, int fds[], struct shunt_error *error)
 {
-  struct vfio_user *vfio = vfio_user_of(pci);
-  if (n > pci->vectors)
-    return shunt_error_set(error, -EINVAL, "%u interrupt vectors: %s has %u", n, pci->address,
-                           pci->vectors);
-  vfio_user_silence(vfio);
-  if (n == 0)
-    return 0;
-  vfio->fds = calloc(n, sizeof vfio->fds[0]);
-  int code = vfio->fds == NULL ? -ENOMEM : backend_eventfds(n, vfio->fds);
-  if (code < 0)
-    return error_set_errno(error, code, "can't make eventfds for %u interrupts", n);
-  vfio->fd_count = n;
-  code = connect_irqs(vfio, n, vfio->fds);
-  if (code < 0) {
-    vfio_user_silence(vfio);
-    return error_set_errno(error, code, "can't switch on %u MSI-X vectors of %s", n, pci->address);
-  }
-  memcpy(fds, vfio->fds, n * sizeof fds[0]);
-  return 0;
+  struct backend_vectors *vectors = &vfio_user_of(pci)->interrupts;
+  return backend_vectors_open(pci, vectors, vfio_user_connect_irqs, n, fds, error);
 }
 
 /* ---- Finding out what is there ---- */
@@ -446,7 +420,7 @@ static void vfio_user_close(struct pci *pci)
   struct vfio_user *vfio = vfio_user_of(pci);
   if (vfio->config_bytes > 0 && channel_broken(&vfio->channel) == 0)
     backend_bus_master(pci, false);
-  vfio_user_silence(vfio);
+  backend_vectors_close(&vfio->pci, &vfio->interrupts, vfio_user_connect_irqs);
   for (unsigned i = 0; i < PCI_BARS; i++)
     for (unsigned k = 0; k < vfio->bars[i].area_count; k++)
       munmap(vfio->bars[i].areas[k].memory, vfio->bars[i].areas[k].bytes);
