@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The guest's side of a scenario: how it says what it found, and asks the host to act.
+# shellcheck shell=bash
+
+ok() { echo "ok $1"; }
+not_ok() { echo "not ok $1: $2"; }
+# is NAME WANTED GOT
+is() {
+  if [[ $2 = "$3" ]]; then ok "$1"; else not_ok "$1" "wanted $2, got $3"; fi
+}
+# has NAME PATTERN TEXT: a regular expression, as evidence the text's first lines
+has() {
+  if [[ $3 =~ $2 ]]; then ok "$1"; else not_ok "$1" "no \"$2\" in: $(head -c 300 <<<"$3" | tr '\n' ';')"; fi
+}
+
+# succeeds NAME COMMAND...
+succeeds() {
+  local name=$1 output
+  shift
+  if output=$("$@" 2>&1); then ok "$name"; else not_ok "$name" "$(tr '\n' ';' <<<"$output")"; fi
+}
+
+# Have the host run host_WORD; its answer is printed.
+ask() {
+  local answer
+  echo "@$*" >/dev/console
+  read -r answer </dev/console
+  echo "${answer%$'\r'}"
+}
+
+# Wait for a condition, 20 s at most: await COMMAND...
+await() {
+  local turn
+  for ((turn = 0; turn < 200; turn++)); do
+    "$@" && return
+    sleep 0.1
+  done
+  return 1
+}
+
+# The name that boot was given.
+guest_name=$(sed 's/.*guest=\([^ ]*\).*/\1/' /proc/cmdline)
+# Our own command, if the scenario brings it.
+PATH=/root/shunt/bin:$PATH
+
+# ---- The card ----
+
+carrier() { [[ $(cat "/sys/class/net/$1/carrier" 2>/dev/null) = "${2:-1}" ]]; }
+# The 82599's address on the bus: found by its ids, as drivers do.
+card() {
+  local device
+  for device in /sys/bus/pci/devices/*; do
+    [[ $(cat "$device/vendor") = 0x8086 && $(cat "$device/device") =~ 0x10f[b9c] ]] &&
+      basename "$device" && return
+  done
+}
+interface() {
+  local folder
+  for folder in "/sys/bus/pci/devices/$(card)/net/"*; do
+    [[ -d $folder ]] && basename "$folder" && return
+  done
+}
+
+# Load Linux's ixgbe, give the interface an address and wait for its link.
+nic_up() { # ADDRESS/BITS
+  modprobe ixgbe || not_ok "modprobe ixgbe" "$(dmesg | tail -n 3)"
+  await interface >/dev/null
+  nic=$(interface)
+  # Nothing but what the scenario sends: no router solicitations, no duplicate address detection.
+  echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+  ip link set "$nic" up
+  ip addr add "$1" dev "$nic"
+  await carrier "$nic" || not_ok "the link comes up" "$(dmesg | tail -n 5 | tr '\n' ';')"
+}
+
+# A number of ethtool -S, 0 where there is none of that name.
+statistic() { ethtool -S "$nic" | sed -n "s/^ *$1: //p" | grep . || echo 0; }
+
+# Nothing that the kernel warns of since the scenario began. (The emulated machine itself is not
+# without faults; init has put what came of those aside. That vfio-pci resets the card it is given
+# is a warning to newer kernels.)
+complaints() {
+  is "the kernel has no complaint" "" "$(dmesg -r | grep '^<[0-4]>' |
+    grep -v 'vfio-pci .*: reset' | head -n 5 | tr '\n' ';')"
+}

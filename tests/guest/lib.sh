@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The host's side of a scenario: twins, our own commands at their far end, and QEMU.
+# Sourced by run, which sets $build (where bin/shunt is), $cache, $kernel and $work (the scenario's
+# own folder, which also holds the sockets).
+# shellcheck shell=bash
+
+# What a scenario may change.
+guest_cpus=2    # of each guest
+guest_mb=512
+guest_append='' # to the kernel's command line
+guest_devices=() # arguments to QEMU
+bring=()         # files for the guest's /root
+extra=()         # more of the cache's archives
+
+failures=0 checks=0
+
+ok() { checks=$((checks + 1)) && echo "ok $1"; }
+not_ok() {
+  checks=$((checks + 1)) failures=$((failures + 1))
+  echo "not ok $1: $2"
+}
+# is NAME WANTED GOT
+is() {
+  if [[ $2 = "$3" ]]; then ok "$1"; else not_ok "$1" "wanted $2, got $3"; fi
+}
+
+# A process of the scenario's, ended with it. Its output goes to $work/NAME.log.
+running=()
+start() { # NAME COMMAND...
+  local name=$1
+  shift
+  "$@" >"$work/$name.log" 2>&1 </dev/null &
+  running+=($!)
+  eval "pid_$name=$!"
+}
+# End it as a user would, and wait for what it says at its end.
+stop() { # NAME
+  local pid="pid_$1"
+  kill -TERM "${!pid}" 2>/dev/null
+  wait "${!pid}" 2>/dev/null
+}
+# Wait for a condition, 20 s at most.
+await() { # WHAT COMMAND...
+  local what=$1 turn
+  shift
+  for ((turn = 0; turn < 200; turn++)); do
+    "$@" && return
+    sleep 0.1
+  done
+  echo "not ok $what: not within 20 s"
+  return 1
+}
+
+clean_up() {
+  local pid
+  for pid in "${running[@]}"; do
+    kill -KILL "$pid" 2>/dev/null
+  done
+  wait 2>/dev/null
+  [[ ${SHUNT_GUEST_KEEP:-} ]] || rm -rf "$work"
+}
+
+# ---- Twins ----
+
+# Serve twins, all on one wire, at $work/NAME.sock, in a network of their own: that is where a TAP
+# interface is made. What is on the wire goes by the first one's keys.
+twins() { # NAME[?KEYS]...
+  local argument name keys arguments=()
+  for argument; do
+    name=${argument%%\?*}
+    keys=${argument#"$name"}
+    arguments+=("$work/$name.sock=ixgbe?wire=w${keys/\?/&}")
+  done
+  rm -f "$work/twins.in" "$work/twins.out"
+  mkfifo "$work/twins.in" "$work/twins.out"
+  unshare "${own_network[@]}" "$build/bin/shunt" twin --control --json "${arguments[@]}" \
+    <"$work/twins.in" >"$work/twins.out" 2>"$work/twins.log" &
+  twins_pid=$!
+  running+=("$twins_pid")
+  exec {twins_in}>"$work/twins.in" {twins_out}<"$work/twins.out"
+  await "twins are served" grep -q -s ready "$work/twins.log"
+}
+order_twins() { echo "$*" >&"$twins_in"; }
+# What is told about one twin: its part of the status, as "key":value lines.
+status_of() { # TWIN
+  local status
+  order_twins status
+  read -r -t 10 status <&"$twins_out" || echo "the twins don't answer" >&2
+  sed 's/{"socket":/\n/g' <<<"$status" | grep "/$1.sock" | tr '{},' '\n'
+}
+# Values of the status of a twin: told TWIN KEY...
+told() {
+  local status key
+  status=$(status_of "$1")
+  shift
+  for key; do
+    sed -n "s/^\"$key\"://p" <<<"$status"
+  done | xargs
+}
+# What a twin refused to a driver or to QEMU: the counters of faults that are not 0.
+faults_of() { # TWIN
+  status_of "$1" |
+    grep -E '"(bad_.*|unknown_register|endless_frame|dma_refused|oversized_frame|dma_faults|stalled|too_many_fds|unexpected_fds)":[1-9]' |
+    tr -d '"' | xargs
+}
+no_faults() { # TWIN...
+  local twin
+  for twin; do
+    is "the $twin twin has no fault to report" "" "$(faults_of "$twin")"
+  done
+}
+# A command in the network of the twins.
+outside() { nsenter -t "$twins_pid" "${own_network[@]}" "$@"; }
+# Who is not root gets a network with a user namespace.
+own_network=(--net)
+[[ $(id -u) = 0 ]] || own_network=(--net --user)
+
+# ---- Guests ----
+
+# Our own command for the guest, with the libraries of this system and their loader.
+bring_shunt() {
+  local library folder=$work/shunt
+  mkdir -p "$folder/bin" "$folder/lib"
+  cp "$build/bin/shunt" "$folder/lib/shunt"
+  for library in $(ldd "$build/bin/shunt" | grep -o '/[^ ]*'); do
+    cp -L "$library" "$folder/lib/"
+  done
+  mv "$folder"/lib/ld-linux*.so.* "$folder/lib/ld.so"
+  printf '#!/bin/sh\nexec /root/shunt/lib/ld.so --library-path /root/shunt/lib %s "$@"\n' \
+    /root/shunt/lib/shunt >"$folder/bin/shunt"
+  chmod +x "$folder/bin/shunt"
+  bring+=("$folder")
+}
+
+# The initramfs: the base, the kernel's modules, and this scenario with what it brings along.
+# extra: more archives; bring: files for the guest's /root.
+make_initramfs() { # by boot, once a scenario
+  local folder=$work/initramfs file
+  [[ ! -e $work/initramfs.cpio ]] || return 0
+  mkdir -p "$folder/root"
+  cp "$here/init" "$folder/init"
+  cp "$here/guest.sh" "$folder/root/guest.sh"
+  cp "$scenario_file" "$folder/root/scenario.sh"
+  for file in "${bring[@]}"; do
+    cp -r "$file" "$folder/root/"
+  done
+  {
+    cat "$cache/cpio/base.cpio" "$cache/kernels/$kernel/modules.cpio"
+    for file in "${extra[@]}"; do
+      cat "$cache/cpio/$file.cpio"
+    done
+    (cd "$folder" && find . | "$cache/root/usr/bin/busybox" cpio -o -H newc 2>/dev/null)
+  } >"$work/initramfs.cpio"
+}
+
+# QEMU of the chroot with the chroot's loader and libraries: needs no root, sees the host's files.
+qemu() { # NAME SOCKET [ARGUMENT...]
+  local name=$1 socket=$2 libraries=$cache/root/usr/lib/x86_64-linux-gnu
+  shift 2
+  "$cache/root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libraries" \
+    "$cache/root/usr/bin/qemu-system-x86_64" \
+    -L "$cache/root/usr/share/qemu" -L "$cache/root/usr/share/seabios" -bios qboot.rom \
+    -M q35,memory-backend=memory -accel tcg,thread=multi -cpu max -smp "$guest_cpus" \
+    -m "${guest_mb}M" -object "memory-backend-memfd,id=memory,size=${guest_mb}M,share=on" \
+    -nodefaults -no-user-config -display none -serial stdio -no-reboot \
+    -kernel "$cache/kernels/$kernel/vmlinuz" -initrd "$work/initramfs.cpio" \
+    -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
+      guest=$name kernel=$kernel $guest_append" \
+    "${guest_devices[@]}" "$@" \
+    -device '{"driver":"vfio-user-pci","socket":{"path":"'"$socket"'","type":"unix"}}'
+}
+
+# Boot a guest and do what it asks for: a line "@WORD ARGUMENTS" on its console calls host_WORD,
+# whose output (one line) is typed in as the answer. Ends with the guest.
+boot() { # NAME SOCKET
+  local name=$1 line words in out pid ended=
+  make_initramfs
+  rm -f "$work/$name.in" "$work/$name.out"
+  mkfifo "$work/$name.in" "$work/$name.out"
+  qemu "$@" <"$work/$name.in" >"$work/$name.out" 2>&1 &
+  pid=$!
+  running+=("$pid")
+  exec {in}>"$work/$name.in" {out}<"$work/$name.out"
+  while IFS= read -r line <&"$out"; do
+    line=${line%$'\r'}
+    echo "$line" >>"$work/$name.console"
+    case $line in
+    ok\ * | "not ok "*)
+      echo "$name: $line"
+      checks=$((checks + 1))
+      [[ $line = ok* ]] || failures=$((failures + 1))
+      ;;
+    @*)
+      read -r -a words <<<"${line#@}"
+      "host_${words[0]}" "${words[@]:1}" >&"$in"
+      ;;
+    "guest ends") ended=yes ;;
+    esac
+  done
+  wait "$pid" 2>/dev/null
+  exec {in}>&- {out}<&-
+  [[ $ended ]] && return
+  not_ok "$name ends" "its console's last lines:"
+  tail -n 15 "$work/$name.console"
+}

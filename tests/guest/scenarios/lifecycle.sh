@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What happens to a card in its life under Linux's ixgbe: the cable is pulled and plugged in, the
+# card is reset under traffic, the driver is unloaded and loaded ten times.
+# shellcheck shell=bash
+
+host() {
+  twins guest far
+  start echo "$build/bin/shunt" echo "ixgbe:vfio-user:$work/far.sock" --ip 10.0.0.1/24 \
+    --queue-wait wait
+  boot guest "$work/guest.sock"
+  no_faults guest
+}
+host_cut() { order_twins cut "$work/guest.sock" && echo ordered; }
+host_join() { order_twins join "$work/guest.sock" && echo ordered; }
+# What the twins' process holds: open files and mappings.
+host_holds() {
+  local files=("/proc/$twins_pid/fd/"*)
+  echo "${#files[@]} files, $(wc -l <"/proc/$twins_pid/maps") mappings"
+}
+
+guest() {
+  nic_up 10.0.0.2/24
+  cable
+  resets
+  reloads
+}
+
+cable() {
+  ask cut >/dev/null
+  if await carrier "$nic" 0; then ok "carrier goes down with the cable"
+  else not_ok "carrier goes down with the cable" "carrier 1"; fi
+  ask join >/dev/null
+  if await carrier "$nic"; then ok "carrier comes back with the cable"
+  else not_ok "carrier comes back with the cable" "carrier 0"; fi
+  has "ping with the cable back" ' 0% packet loss' "$(ping -q -c 5 -i 0.1 -w 10 10.0.0.1)"
+}
+
+resets() {
+  local turn
+  ping -q -f -w 8 10.0.0.1 >/tmp/flood &
+  for turn in 1 2 3; do
+    sleep 0.5
+    ethtool -r "$nic" 2>/dev/null || ethtool -G "$nic" rx $((256 * turn)) tx $((256 * turn))
+    ethtool -G "$nic" rx $((512 * turn)) || not_ok "reset $turn" "$(dmesg | tail -n 1)"
+  done
+  wait
+  has "a flood survives three resets" '[1-9][0-9]* received' "$(cat /tmp/flood)"
+  await carrier "$nic"
+  has "ping after resets" ' 0% packet loss' "$(ping -q -c 5 -i 0.1 -w 10 10.0.0.1)"
+}
+
+reloads() {
+  local turn first now
+  for turn in 1 2 3 4 5 6 7 8 9 10; do
+    rmmod ixgbe
+    nic_up 10.0.0.2/24
+    has "ping after load $turn" ' 0% packet loss' "$(ping -q -c 2 -i 0.1 -w 10 10.0.0.1)"
+    now=$(ask holds)
+    first=${first:-$now}
+  done
+  is "the twin holds what it held" "$first" "$now"
+}

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Linux's ixgbe takes the twin for an 82599: link, what ethtool shows, ping, equal counts.
+# shellcheck shell=bash
+
+host() {
+  twins guest far
+  start echo "$build/bin/shunt" echo "ixgbe:vfio-user:$work/far.sock" --ip 10.0.0.1/24 --queue-wait wait
+  boot guest "$work/guest.sock"
+  # ethtool -d has the driver read the MSI-X pending bits where no register is: they are in BAR 4.
+  is "the twin has one fault to report" "unknown_register:1" "$(faults_of guest)"
+}
+host_wire() { told guest wire_frames_in wire_frames_out; }
+
+guest() {
+  nic_up 10.0.0.2/24
+  has "link at 10 Gb/s" 'Speed: 10000Mb/s.*Duplex: Full.*Link detected: yes' "$(ethtool "$nic")"
+  has "ethtool -i" 'driver: ixgbe.*bus-info: 0000:' "$(ethtool -i "$nic")"
+  has "ethtool -m" 'Identifier *: 0x03 \(SFP\).*Passive Cable' "$(ethtool -m "$nic")"
+  has "ethtool -T" 'hardware-transmit.*hardware-receive.*hardware-raw-clock' "$(ethtool -T "$nic")"
+  has "ethtool -d" 'LINKS.*Link Status: *up.*Link Speed: *10G' "$(ethtool -d "$nic")"
+  has "ethtool -x" 'with 2 RX ring' "$(ethtool -x "$nic")"
+  has "ethtool -e" 0x0000 "$(ethtool -e "$nic" length 128)"
+
+  has "ping" ' 0% packet loss' "$(ping -q -c 10 -i 0.1 -w 10 10.0.0.1)"
+  has "flood ping" ' 0% packet loss' "$(ping -q -f -c 2000 -w 20 10.0.0.1)"
+  has "flood ping of full frames" ' 0% packet loss' "$(ping -q -f -c 500 -s 1472 -w 20 10.0.0.1)"
+
+  counts_equal
+}
+
+# What the chip counted is what was on the wire, and what the driver saw pass.
+counts_equal() {
+  local received sent
+  sleep 2.2 # the driver reads the chip's counters every 2 s
+  read -r received sent <<<"$(ask wire)"
+  is "rx_pkts_nic is the wire's" "$received" "$(statistic rx_pkts_nic)"
+  is "tx_pkts_nic is the wire's" "$sent" "$(statistic tx_pkts_nic)"
+  is "rx_bytes_nic is the driver's" "$(statistic rx_bytes)" "$(statistic rx_bytes_nic)"
+}

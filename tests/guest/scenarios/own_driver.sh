@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Our own driver inside of a real kernel takes the card from Linux's ixgbe, answers, and gives it
+# back: once through vfio-pci behind an IOMMU, once through sysfs with huge pages and no IOMMU.
+# shellcheck shell=bash
+
+host() {
+  bring_shunt
+  twins guest far
+  guest_devices=(-device intel-iommu,caching-mode=on)
+  guest_append="intel_iommu=on hugepages=16"
+  boot vfio "$work/guest.sock"
+  guest_devices=()
+  guest_append="hugepages=16"
+  boot sysfs "$work/guest.sock"
+  no_faults guest
+}
+# Pings from the far twin, with our driver there as well.
+host_ping() {
+  "$build/bin/shunt" ping "ixgbe:vfio-user:$work/far.sock" 10.0.0.2 --ip 10.0.0.1/24 -n 200 \
+    --quiet --queue-wait wait --json >"$work/ping.log" 2>&1
+  echo "$? $(grep -o '"lost[^,]*\|error.*' "$work/ping.log" | head -n 1)"
+}
+
+guest() {
+  nic_up 10.0.0.2/24
+  ip link set "$nic" down
+  case $guest_name in
+  vfio)
+    modprobe vfio-pci
+    modprobe vfio_iommu_type1
+    succeeds "take for vfio-pci" shunt bind "$(card)"
+    answers wait
+    ;;
+  sysfs)
+    succeeds "take from Linux" shunt bind -d none "$(card)"
+    answers yield
+    ;;
+  esac
+  succeeds "give back" shunt unbind "$(card)"
+  linux_again
+}
+
+answers() { # WAIT: how our driver waits for frames; interrupts come through vfio alone
+  shunt echo "ixgbe:$(card)" --ip 10.0.0.2/24 --queue-wait "$1" >/tmp/log 2>&1 &
+  local echo=$!
+  await grep -q -s ready /tmp/log || not_ok "our driver starts" "$(tr '\n' ';' </tmp/log)"
+  cat /tmp/log
+  has "our driver answers 200 pings" '^0 ' "$(ask ping)"
+  kill -TERM $echo
+  wait $echo
+  is "our driver ends well" 0 $?
+}
+linux_again() {
+  await interface >/dev/null
+  nic_up 10.0.0.2/24
+  has "Linux's ixgbe has it again" 'driver: ixgbe' "$(ethtool -i "$nic")"
+}
