@@ -69,7 +69,7 @@ twins() { # NAME[?KEYS]...
   for argument; do
     name=${argument%%\?*}
     keys=${argument#"$name"}
-    arguments+=("$work/$name.sock=ixgbe?wire=w${keys/\?/&}")
+    arguments+=("$work/$name.sock=ixgbe?wire=w${keys:+&${keys#\?}}")
   done
   rm -f "$work/twins.in" "$work/twins.out"
   mkfifo "$work/twins.in" "$work/twins.out"
@@ -86,7 +86,7 @@ status_of() { # TWIN
   local status
   order_twins status
   read -r -t 10 status <&"$twins_out" || echo "the twins don't answer" >&2
-  sed 's/{"socket":/\n/g' <<<"$status" | grep "/$1.sock" | tr '{},' '\n'
+  grep "/$1.sock" <<<"${status//'{"socket":'/$'\n'}" | tr '{},' '\n'
 }
 # Values of the status of a twin: told TWIN KEY...
 told() {
