@@ -40,8 +40,8 @@ await() {
 
 # The name that boot was given.
 guest_name=$(sed 's/.*guest=\([^ ]*\).*/\1/' /proc/cmdline)
-# Our own command, if the scenario brings it.
-PATH=/root/shunt/bin:$PATH
+# Programs of the build, if the scenario brings any.
+PATH=/root/host/bin:$PATH
 
 # ---- The card ----
 

@@ -117,18 +117,20 @@ own_network=(--net)
 
 # ---- Guests ----
 
-# Our own command for the guest, with the libraries of this system and their loader.
-bring_shunt() {
-  local library folder=$work/shunt
+# Programs of the build for the guest, with the libraries of this system and their loader.
+bring_programs() { # NAME...
+  local name library folder=$work/host
   mkdir -p "$folder/bin" "$folder/lib"
-  cp "$build/bin/shunt" "$folder/lib/shunt"
-  for library in $(ldd "$build/bin/shunt" | grep -o '/[^ ]*'); do
-    cp -L "$library" "$folder/lib/"
+  for name; do
+    cp "$build/bin/$name" "$folder/lib/$name"
+    for library in $(ldd "$build/bin/$name" | grep -o '/[^ ]*'); do
+      cp -L "$library" "$folder/lib/"
+    done
+    printf '#!/bin/sh\nexec /root/host/lib/ld.so --library-path /root/host/lib %s "$@"\n' \
+      "/root/host/lib/$name" >"$folder/bin/$name"
+    chmod +x "$folder/bin/$name"
   done
   mv "$folder"/lib/ld-linux*.so.* "$folder/lib/ld.so"
-  printf '#!/bin/sh\nexec /root/shunt/lib/ld.so --library-path /root/shunt/lib %s "$@"\n' \
-    /root/shunt/lib/shunt >"$folder/bin/shunt"
-  chmod +x "$folder/bin/shunt"
   bring+=("$folder")
 }
 

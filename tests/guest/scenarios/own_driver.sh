@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 
 host() {
-  bring_shunt
+  bring_programs shunt
   twins guest far
   guest_devices=(-device intel-iommu,caching-mode=on)
   guest_append="intel_iommu=on hugepages=16"

@@ -13,7 +13,7 @@ extra=(testpmd)
 frames=2000 # at 1000 a second, which emulation can hold
 
 host() {
-  bring_shunt
+  bring_programs shunt
   twins "guest?areas=off" sender receiver
   boot guest "$work/guest.sock"
   no_faults guest
