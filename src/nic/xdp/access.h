@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What of AF_XDP needs privilege, behind operations, so that the driver does not care who does it:
+ * this process itself (access_direct.c), or a helper that was started with the capabilities and
+ * hands over file descriptors (access_helper.c).
+ *
+ * What is not here needs none: registering memory, making rings, binding, and all that is done with
+ * a socket afterwards (XSKMAP updates excepted, which are here).
+ *
+ * Order of calls: open; setup (at most once); attach, which may be tried with one mode after
+ * another until one is granted; socket for each queue, and socket_set once it is bound; rules at
+ * any time while a program is attached; close. All calls on one access are made by one thread at a
+ * time. */
+#ifndef SRC_NIC_XDP_ACCESS_H
+#define SRC_NIC_XDP_ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shunt/error.h"
+
+struct setup_wanted;
+struct shunt_xdp_rule;
+struct xdp_access;
+
+/* A program to be attached. */
+struct xdp_attach {
+  uint32_t mode;     /* XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE or XDP_FLAGS_HW_MODE */
+  uint32_t queues;   /* entries of the XSKMAP: the interface's queue ids in use are below it */
+  bool fragments;    /* frames of several buffers: BPF_F_XDP_HAS_FRAGS */
+  bool receive_time; /* put the NIC's time stamp in front of the frame (src/bpf/filter.h) */
+  bool join;         /* use the XSKMAP of a program that is there already; rules are its affair */
+  const struct shunt_xdp_rule *rules; /* first match wins; what matches none is the kernel's */
+  unsigned rule_count;                /* 0: everything is ours */
+};
+
+struct xdp_access_ops {
+  /* A new AF_XDP socket, the caller's to close. Returns 0; -EPERM (CAP_NET_RAW), -EAFNOSUPPORT (a
+   * kernel without AF_XDP), -EMFILE, ... */
+  int (*socket)(struct xdp_access *access, int *fd, struct shunt_error *error);
+
+  /* Load a filter and attach it. Where it fails nothing is attached, and it can be called again.
+   * Returns 0; -EOPNOTSUPP (no such mode here), -EBUSY (another program: the error names it),
+   * -EPERM, -EINVAL (a rule), ... */
+  int (*attach)(struct xdp_access *access, const struct xdp_attach *attach,
+                struct shunt_error *error);
+  /* Take the program off again. Nothing happens where there is none. */
+  void (*detach)(struct xdp_access *access);
+
+  /* Have the program deliver what arrives on this queue of the interface to the socket, which is
+   * bound to it; and no longer. */
+  int (*socket_set)(struct xdp_access *access, uint32_t queue, int fd, struct shunt_error *error);
+  int (*socket_clear)(struct xdp_access *access, uint32_t queue, struct shunt_error *error);
+
+  /* As in src/bpf/filter.h. */
+  int (*rule_add)(struct xdp_access *access, const struct shunt_xdp_rule *rule, uint32_t *id,
+                  struct shunt_error *error);
+  int (*rule_remove)(struct xdp_access *access, uint32_t id, struct shunt_error *error);
+  int (*rule_hits)(struct xdp_access *access, uint32_t id, uint64_t *packets, uint64_t *bytes,
+                   struct shunt_error *error);
+
+  /* Change the interface (channels, MTU, promiscuity, offloads); close puts it back. */
+  int (*setup)(struct xdp_access *access, const struct setup_wanted *wanted,
+               struct shunt_error *error);
+
+  /* Detach, put the interface back, free. Takes an access in any state. */
+  void (*close)(struct xdp_access *access);
+};
+
+/* Head of every access. */
+struct xdp_access {
+  const struct xdp_access_ops *ops;
+};
+
+/* This process does it itself, with its own capabilities.
+ *
+ * interface, ifindex  whose: copied
+ * access              where it goes; untouched on failure
+ * Returns 0 or -ENOMEM */
+int xdp_access_direct_open(const char *interface, int ifindex, struct xdp_access **access,
+                           struct shunt_error *error);
+
+/* A helper does it.
+ *
+ * path  the helper's UNIX socket
+ * Returns 0; -ENOENT or -ECONNREFUSED (no helper there), -EACCES (it does not serve this user or
+ * this interface), -ETIMEDOUT */
+int xdp_access_helper_open(const char *path, const char *interface, int ifindex,
+                           struct xdp_access **access, struct shunt_error *error);
+
+#endif
