@@ -3,7 +3,7 @@
  * byte that it hands out is touched. */
 #include <stdlib.h>
 
-#include "twin/wire/pcapng.h"
+#include "src/core/pcapng.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

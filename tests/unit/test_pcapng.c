@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "shunt/wire.h"
-#include "twin/wire/pcapng.h"
+#include "src/core/pcapng.h"
 
 /* ---- Building files byte by byte ---- */
 
@@ -424,27 +424,40 @@ static char *scratch_path(char path[64])
 
 #define STAMP_NS UINT64_C(1700000000123456789)
 
-/* Two interfaces, three frames; the last is cut to the snapshot length of 20. */
+static int write_frame(struct pcapng_writer *writer, int interface, unsigned number,
+                       enum pcapng_direction direction, const struct iovec pieces[], unsigned n)
+{
+  const struct pcapng_packet packet = {.interface = interface,
+                                       .time_ns = STAMP_NS + number,
+                                       .direction = direction,
+                                       .has_queue = interface == 1,
+                                       .queue = 7,
+                                       .original_bytes = 61};
+  return pcapng_writer_frame(writer, &packet, pieces, n);
+}
+
+/* Two interfaces, three frames; the last is of queue 7, and cut to the snapshot length of 20. */
 static void write_sample(const char *path)
 {
   struct pcapng_writer *writer = NULL;
   uint8_t frame[61];
+  const struct pcapng_interface left = {.name = "left"};
+  const struct pcapng_interface right = {"right", "a NIC", "of a test", 20};
+  struct pcapng_statistics statistics = {1, STAMP_NS, STAMP_NS + 5, 3, 2};
   memset(frame, 0xAB, sizeof(frame));
   assert_int_equal(pcapng_writer_open(path, "test", &writer, NULL), 0);
-  assert_int_equal(pcapng_writer_interface(writer, "left", 0), 0);
-  assert_int_equal(pcapng_writer_interface(writer, "right", 20), 1);
+  assert_int_equal(pcapng_writer_interface(writer, &left), 0);
+  assert_int_equal(pcapng_writer_interface(writer, &right), 1);
   struct iovec whole = {frame, 61};
   struct iovec pieces[] = {{frame, 14}, {frame + 14, 47}};
-  assert_int_equal(
-      pcapng_writer_frame(writer, 0, STAMP_NS, PCAPNG_DIRECTION_OUTBOUND, &whole, 1, 61), 0);
-  assert_int_equal(
-      pcapng_writer_frame(writer, 0, STAMP_NS + 1, PCAPNG_DIRECTION_INBOUND, pieces, 2, 61), 0);
-  assert_int_equal(
-      pcapng_writer_frame(writer, 1, STAMP_NS + 2, PCAPNG_DIRECTION_UNKNOWN, pieces, 2, 61), 0);
-  assert_int_equal(pcapng_writer_frame(writer, 2, 0, PCAPNG_DIRECTION_UNKNOWN, &whole, 1, 61),
-                   -EINVAL);
-  assert_int_equal(pcapng_writer_frame(writer, -1, 0, PCAPNG_DIRECTION_UNKNOWN, &whole, 1, 61),
-                   -EINVAL);
+  assert_int_equal(write_frame(writer, 0, 0, PCAPNG_DIRECTION_OUTBOUND, &whole, 1), 0);
+  assert_int_equal(write_frame(writer, 0, 1, PCAPNG_DIRECTION_INBOUND, pieces, 2), 0);
+  assert_int_equal(write_frame(writer, 1, 2, PCAPNG_DIRECTION_UNKNOWN, pieces, 2), 0);
+  assert_int_equal(write_frame(writer, 2, 3, PCAPNG_DIRECTION_UNKNOWN, &whole, 1), -EINVAL);
+  assert_int_equal(write_frame(writer, -1, 3, PCAPNG_DIRECTION_UNKNOWN, &whole, 1), -EINVAL);
+  assert_int_equal(pcapng_writer_statistics(writer, &statistics), 0);
+  statistics.interface = 2;
+  assert_int_equal(pcapng_writer_statistics(writer, &statistics), -EINVAL);
   assert_int_equal(pcapng_writer_close(writer), 0);
 }
 
@@ -481,14 +494,15 @@ static void tshark_agrees(void **state)
   write_sample(scratch_path(path));
   snprintf(command, sizeof(command),
            "tshark -n -r %s -T fields -E separator=, -e frame.time_epoch -e frame.interface_name"
-           " -e frame.packet_flags_direction -e frame.cap_len -e frame.len 2>/dev/null",
+           " -e frame.packet_flags_direction -e frame.cap_len -e frame.len"
+           " -e frame.interface_description 2>/dev/null",
            path);
   FILE *tshark = popen(command, "r");
   assert_non_null(tshark);
   static const char *const expected[] = {
-      "1700000000.123456789,left,0x00000002,61,61\n",
-      "1700000000.123456790,left,0x00000001,61,61\n",
-      "1700000000.123456791,right,0x00000000,20,61\n",
+      "1700000000.123456789,left,0x00000002,61,61,\n",
+      "1700000000.123456790,left,0x00000001,61,61,\n",
+      "1700000000.123456791,right,0x00000000,20,61,a NIC\n",
   };
   for (unsigned i = 0; i < 3; i++) {
     assert_non_null(fgets(line, sizeof(line), tshark));
@@ -551,11 +565,12 @@ static void record_sample(const char *path)
   static const uint32_t sizes[] = {10, 100, 20000};
   static const uint64_t times_ns[] = {5000, 6000, 8000};
   assert_int_equal(pcapng_writer_open(path, NULL, &writer, NULL), 0);
-  pcapng_writer_interface(writer, NULL, 0);
+  assert_int_equal(pcapng_writer_interface(writer, &(struct pcapng_interface){0}), 0);
   for (unsigned i = 0; i < 3; i++) {
     frame[0] = (uint8_t)(i + 1);
     piece.iov_len = sizes[i];
-    pcapng_writer_frame(writer, 0, times_ns[i], PCAPNG_DIRECTION_UNKNOWN, &piece, 1, sizes[i]);
+    const struct pcapng_packet packet = {.time_ns = times_ns[i], .original_bytes = sizes[i]};
+    assert_int_equal(pcapng_writer_frame(writer, &packet, &piece, 1), 0);
   }
   assert_int_equal(pcapng_writer_close(writer), 0);
 }

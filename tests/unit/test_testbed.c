@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "shunt/testbed.h"
+#include "src/core/pcapng.h"
 #include "twin/testbed_keys.h"
-#include "twin/wire/pcapng.h"
 #include "twin/wire/wire.h"
 
 struct listener {

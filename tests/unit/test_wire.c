@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "twin/wire/pcapng.h"
+#include "src/core/pcapng.h"
 #include "twin/wire/wire.h"
 
 /* An end that remembers what it saw, and may do one thing with it. */

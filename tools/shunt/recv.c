@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/core/pcapng.h"
 #include "tools/shunt/asker.h"
-#include "twin/wire/pcapng.h"
 
 #define FLUSH_NS    UINT64_C(100000000) /* how long a frame may wait to reach the file */
 #define PROGRESS_NS UINT64_C(100000000)
@@ -51,10 +51,12 @@ struct run {
 static void record(struct run *run, const uint8_t *frame, uint32_t bytes, uint64_t now_ns)
 {
   struct iovec piece = {.iov_base = (void *)(uintptr_t)frame, .iov_len = bytes};
+  const struct pcapng_packet packet = {.time_ns =
+                                           (uint64_t)((int64_t)now_ns + run->devices.epoch_ns),
+                                       .direction = PCAPNG_DIRECTION_INBOUND,
+                                       .original_bytes = bytes};
   if (!run->write_code)
-    run->write_code =
-        pcapng_writer_frame(run->writer, 0, (uint64_t)((int64_t)now_ns + run->devices.epoch_ns),
-                            PCAPNG_DIRECTION_INBOUND, &piece, 1, bytes);
+    run->write_code = pcapng_writer_frame(run->writer, &packet, &piece, 1);
 }
 
 static void take_frame(struct run *run, const uint8_t *frame, uint32_t bytes, uint64_t now_ns)
@@ -213,7 +215,8 @@ static int open_capture(struct run *run)
     return CLI_OK;
   if (pcapng_writer_open(run->pcap, "shunt recv", &run->writer, &error))
     return cli_fail(run->cli, &error);
-  run->write_code = pcapng_writer_interface(run->writer, run->devices.device[0].info.name, 0);
+  const struct pcapng_interface interface = {.name = run->devices.device[0].info.name};
+  run->write_code = pcapng_writer_interface(run->writer, &interface);
   return CLI_OK;
 }
 

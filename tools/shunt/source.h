@@ -4,9 +4,9 @@
 #define TOOLS_SHUNT_SOURCE_H
 
 #include "shunt/ipv4.h"
+#include "src/core/pcapng.h"
 #include "tools/shunt/device.h"
 #include "tools/shunt/pacing.h"
-#include "twin/wire/pcapng.h"
 
 struct source {
   /* Made-up frames: UDP between two ends. Number and intended time stand at the payload's start

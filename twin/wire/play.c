@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "twin/wire/pcapng.h"
+#include "src/core/pcapng.h"
 #include "twin/wire/wire.h"
 
 struct play {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "src/core/error_internal.h"
-#include "twin/wire/pcapng.h"
+#include "src/core/pcapng.h"
 #include "twin/wire/wire.h"
 
 #define RECORD_FLUSH_NS 100000000
@@ -18,9 +18,10 @@ struct wire_record {
 
 void wire_record_end_attached(struct shunt_wire *wire, struct shunt_wire_end *end)
 {
+  const struct pcapng_interface interface = {.name = end->name,
+                                             .snapshot_bytes = SHUNT_WIRE_FRAME_BYTES};
   if (wire->record != NULL)
-    end->record_interface =
-        pcapng_writer_interface(wire->record->writer, end->name, SHUNT_WIRE_FRAME_BYTES);
+    end->record_interface = pcapng_writer_interface(wire->record->writer, &interface);
 }
 
 int shunt_wire_record(struct shunt_wire *wire, const char *path, struct shunt_error *error)
@@ -69,12 +70,12 @@ int shunt_wire_record_end(struct shunt_wire *wire, struct shunt_error *error)
 void wire_record_frame(struct shunt_wire *wire, const struct shunt_wire_end *end,
                        const struct iovec pieces[], unsigned n, uint64_t now_ns)
 {
-  uint32_t bytes = 0;
+  struct pcapng_packet packet = {.interface = end->record_interface,
+                                 .time_ns = now_ns + (uint64_t)wire->epoch_ns,
+                                 .direction = PCAPNG_DIRECTION_OUTBOUND};
   for (unsigned i = 0; i < n; i++)
-    bytes += (uint32_t)pieces[i].iov_len;
-  uint64_t time_ns = now_ns + (uint64_t)wire->epoch_ns;
-  pcapng_writer_frame(wire->record->writer, end->record_interface, time_ns,
-                      PCAPNG_DIRECTION_OUTBOUND, pieces, n, bytes);
+    packet.original_bytes += (uint32_t)pieces[i].iov_len;
+  pcapng_writer_frame(wire->record->writer, &packet, pieces, n);
   wire->record->written = true;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "src/core/error_internal.h"
-#include "twin/wire/pcapng.h"
+#include "src/core/pcapng.h"
 
 #define SECOND_NS               UINT64_C(1000000000)
 #define READER_DATA_LEAST_BYTES 2048

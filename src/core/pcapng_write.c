@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "src/core/error_internal.h"
-#include "twin/wire/pcapng.h"
+#include "src/core/pcapng.h"
 
 #define WRITER_BUFFER_BYTES (64u << 10)
 
@@ -121,28 +121,36 @@ static void writer_put_section(struct pcapng_writer *writer, const char *applica
   writer_put_u32(writer, total);
 }
 
-int pcapng_writer_open(const char *path, const char *application, struct pcapng_writer **writer,
-                       struct shunt_error *error)
+int pcapng_writer_open_fd(int fd, const char *name, const char *application,
+                          struct pcapng_writer **writer, struct shunt_error *error)
 {
   struct pcapng_writer *made = calloc(1, sizeof(*made));
-  if (made == NULL)
-    return shunt_error_set(error, -ENOMEM, "no memory to write %s", path);
-  made->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (made->fd < 0) {
-    int code = error_set_errno(error, -errno, "can't write the capture %s", path);
-    shunt_error_remedy(error, "name a file in a folder that is there and may be written to");
-    free(made);
-    return code;
+  if (made == NULL) {
+    close(fd);
+    return shunt_error_set(error, -ENOMEM, "no memory to write %s", name);
   }
+  made->fd = fd;
   writer_put_section(made, application ? application : "");
   int code = pcapng_writer_flush(made);
   if (code < 0) {
-    error_set_errno(error, code, "can't write the capture %s", path);
+    error_set_errno(error, code, "can't write the capture %s", name);
     pcapng_writer_close(made);
     return code;
   }
   *writer = made;
   return 0;
+}
+
+int pcapng_writer_open(const char *path, const char *application, struct pcapng_writer **writer,
+                       struct shunt_error *error)
+{
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    int code = error_set_errno(error, -errno, "can't write the capture %s", path);
+    shunt_error_remedy(error, "name a file in a folder that is there and may be written to");
+    return code;
+  }
+  return pcapng_writer_open_fd(fd, path, application, writer, error);
 }
 
 static int writer_make_room(struct pcapng_writer *writer)
@@ -158,26 +166,41 @@ static int writer_make_room(struct pcapng_writer *writer)
   return 0;
 }
 
-int pcapng_writer_interface(struct pcapng_writer *writer, const char *name, uint32_t snapshot_bytes)
+/* A text that may be NULL: then there is no option. */
+static uint32_t writer_text_option_bytes(const char *text)
+{
+  return text ? writer_option_bytes(writer_text_bytes(text)) : 0;
+}
+
+static void writer_put_text(struct pcapng_writer *writer, uint16_t code, const char *text)
+{
+  if (text)
+    writer_put_option(writer, code, text, writer_text_bytes(text));
+}
+
+int pcapng_writer_interface(struct pcapng_writer *writer, const struct pcapng_interface *interface)
 {
   if (writer_make_room(writer) < 0)
     return -ENOMEM;
   static const uint8_t nanoseconds = 9; /* if_tsresol: 10^-9 (4.2) */
-  const char *text = name ? name : "";
-  uint16_t text_bytes = writer_text_bytes(text);
-  uint32_t total = 20 + writer_option_bytes(text_bytes) + writer_option_bytes(1) + 4;
+  uint32_t total = 20 + writer_text_option_bytes(interface->name) +
+                   writer_text_option_bytes(interface->description) +
+                   writer_text_option_bytes(interface->comment) + writer_option_bytes(1) + 4;
   writer_put_u32(writer, PCAPNG_BLOCK_INTERFACE);
   writer_put_u32(writer, total);
   writer_put_u16(writer, PCAPNG_LINK_ETHERNET);
   writer_put_u16(writer, 0);
-  writer_put_u32(writer, snapshot_bytes); /* 0: no limit */
-  writer_put_option(writer, PCAPNG_IF_NAME, text, text_bytes);
+  writer_put_u32(writer, interface->snapshot_bytes); /* 0: no limit */
+  writer_put_text(writer, PCAPNG_IF_NAME, interface->name);
+  writer_put_text(writer, PCAPNG_IF_DESCRIPTION, interface->description);
+  writer_put_text(writer, PCAPNG_OPTION_COMMENT, interface->comment);
   writer_put_option(writer, PCAPNG_IF_TSRESOL, &nanoseconds, 1);
   writer_put_option(writer, PCAPNG_OPTION_END, NULL, 0);
   writer_put_u32(writer, total);
   if (writer->failed < 0)
     return writer->failed;
-  writer->snapshot_bytes[writer->interface_count] = snapshot_bytes ? snapshot_bytes : UINT32_MAX;
+  writer->snapshot_bytes[writer->interface_count] =
+      interface->snapshot_bytes ? interface->snapshot_bytes : UINT32_MAX;
   return writer->interface_count++;
 }
 
@@ -194,32 +217,72 @@ static void writer_put_pieces(struct pcapng_writer *writer, const struct iovec p
   writer_put(writer, zeros, writer_padding(bytes));
 }
 
-int pcapng_writer_frame(struct pcapng_writer *writer, int interface, uint64_t time_ns,
-                        enum pcapng_direction direction, const struct iovec pieces[], unsigned n,
-                        uint32_t original_bytes)
+/* A time, its upper half first (4.3). */
+static void writer_put_time(struct pcapng_writer *writer, uint64_t time_ns)
 {
-  if (interface < 0 || interface >= writer->interface_count)
+  writer_put_u32(writer, (uint32_t)(time_ns >> 32));
+  writer_put_u32(writer, (uint32_t)time_ns);
+}
+
+static bool writer_has(const struct pcapng_writer *writer, int interface)
+{
+  return interface >= 0 && interface < writer->interface_count;
+}
+
+int pcapng_writer_frame(struct pcapng_writer *writer, const struct pcapng_packet *packet,
+                        const struct iovec pieces[], unsigned n)
+{
+  if (!writer_has(writer, packet->interface))
     return -EINVAL;
   size_t bytes = 0;
   for (unsigned i = 0; i < n; i++)
     bytes += pieces[i].iov_len;
-  if (bytes > writer->snapshot_bytes[interface])
-    bytes = writer->snapshot_bytes[interface];
+  if (bytes > writer->snapshot_bytes[packet->interface])
+    bytes = writer->snapshot_bytes[packet->interface];
   if (bytes > PCAPNG_FRAME_BYTES_MAX)
     bytes = PCAPNG_FRAME_BYTES_MAX;
   uint32_t captured = (uint32_t)bytes;
-  uint32_t flags = direction;
-  uint32_t total =
-      28 + captured + writer_padding(captured) + writer_option_bytes(sizeof(flags)) + 4 + 4;
+  uint32_t flags = packet->direction;
+  uint32_t queue_bytes = packet->has_queue ? writer_option_bytes(sizeof(packet->queue)) : 0;
+  uint32_t total = 28 + captured + writer_padding(captured) + writer_option_bytes(sizeof(flags)) +
+                   queue_bytes + 4 + 4;
   writer_put_u32(writer, PCAPNG_BLOCK_ENHANCED);
   writer_put_u32(writer, total);
-  writer_put_u32(writer, (uint32_t)interface);
-  writer_put_u32(writer, (uint32_t)(time_ns >> 32)); /* upper half first (4.3) */
-  writer_put_u32(writer, (uint32_t)time_ns);
+  writer_put_u32(writer, (uint32_t)packet->interface);
+  writer_put_time(writer, packet->time_ns);
   writer_put_u32(writer, captured);
-  writer_put_u32(writer, original_bytes);
+  writer_put_u32(writer, packet->original_bytes);
   writer_put_pieces(writer, pieces, n, captured);
   writer_put_option(writer, PCAPNG_EPB_FLAGS, &flags, sizeof(flags));
+  if (packet->has_queue)
+    writer_put_option(writer, PCAPNG_EPB_QUEUE, &packet->queue, sizeof(packet->queue));
+  writer_put_option(writer, PCAPNG_OPTION_END, NULL, 0);
+  writer_put_u32(writer, total);
+  return writer->failed;
+}
+
+/* An option that holds a time. */
+static void writer_put_time_option(struct pcapng_writer *writer, uint16_t code, uint64_t time_ns)
+{
+  writer_put_u16(writer, code);
+  writer_put_u16(writer, sizeof(time_ns));
+  writer_put_time(writer, time_ns);
+}
+
+int pcapng_writer_statistics(struct pcapng_writer *writer,
+                             const struct pcapng_statistics *statistics)
+{
+  if (!writer_has(writer, statistics->interface))
+    return -EINVAL;
+  uint32_t total = 24 + 4 * writer_option_bytes(sizeof(uint64_t)) + 4;
+  writer_put_u32(writer, PCAPNG_BLOCK_STATISTICS);
+  writer_put_u32(writer, total);
+  writer_put_u32(writer, (uint32_t)statistics->interface);
+  writer_put_time(writer, statistics->end_ns);
+  writer_put_time_option(writer, PCAPNG_ISB_STARTTIME, statistics->start_ns);
+  writer_put_time_option(writer, PCAPNG_ISB_ENDTIME, statistics->end_ns);
+  writer_put_option(writer, PCAPNG_ISB_IFRECV, &statistics->received, sizeof(uint64_t));
+  writer_put_option(writer, PCAPNG_ISB_IFDROP, &statistics->dropped, sizeof(uint64_t));
   writer_put_option(writer, PCAPNG_OPTION_END, NULL, 0);
   writer_put_u32(writer, total);
   return writer->failed;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Capture files: pcapng written, pcapng and classic pcap read. Knows nothing of wires.
+/* Capture files: pcapng written, pcapng and classic pcap read. Knows nothing of wires and ports.
  *
  * Formats: draft-ietf-opsawg-pcapng and draft-ietf-opsawg-pcap (section numbers are theirs). */
-#ifndef TWIN_WIRE_PCAPNG_H
-#define TWIN_WIRE_PCAPNG_H
+#ifndef SHUNT_CORE_PCAPNG_H
+#define SHUNT_CORE_PCAPNG_H
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,19 +19,26 @@
 #define PCAPNG_BLOCK_INTERFACE  UINT32_C(0x00000001)
 #define PCAPNG_BLOCK_PACKET     UINT32_C(0x00000002) /* obsolete */
 #define PCAPNG_BLOCK_SIMPLE     UINT32_C(0x00000003)
+#define PCAPNG_BLOCK_STATISTICS UINT32_C(0x00000005)
 #define PCAPNG_BLOCK_ENHANCED   UINT32_C(0x00000006)
 #define PCAPNG_BYTE_ORDER_MAGIC UINT32_C(0x1A2B3C4D)
 #define PCAP_MAGIC_US           UINT32_C(0xA1B2C3D4)
 #define PCAP_MAGIC_NS           UINT32_C(0xA1B23C4D)
 
-/* Option codes (3.5, 4.1, 4.2, 4.3). */
+/* Option codes (3.5, 4.1, 4.2, 4.3, 4.6). */
 #define PCAPNG_OPTION_END     0
 #define PCAPNG_OPTION_COMMENT 1
 #define PCAPNG_SHB_USERAPPL   4
 #define PCAPNG_IF_NAME        2
+#define PCAPNG_IF_DESCRIPTION 3
 #define PCAPNG_IF_TSRESOL     9
 #define PCAPNG_IF_TSOFFSET    14
 #define PCAPNG_EPB_FLAGS      2
+#define PCAPNG_EPB_QUEUE      6
+#define PCAPNG_ISB_STARTTIME  2
+#define PCAPNG_ISB_ENDTIME    3
+#define PCAPNG_ISB_IFRECV     4
+#define PCAPNG_ISB_IFDROP     5
 
 /* ---- Writing ---- */
 
@@ -51,25 +58,49 @@ enum pcapng_direction {
 int pcapng_writer_open(const char *path, const char *application, struct pcapng_writer **writer,
                        struct shunt_error *error);
 
-/* Describe one more Ethernet interface, with times in nanoseconds.
- *
- * name           NULL: unnamed
- * snapshot_bytes most bytes of a frame that will be written; 0: all
- * Returns        its number, from 0 on, or the errno of a write */
-int pcapng_writer_interface(struct pcapng_writer *writer, const char *name,
-                            uint32_t snapshot_bytes);
+/* The same to a file descriptor, which may be a pipe. name is for errors.
+ * Owner  the writer closes it, also where this fails */
+int pcapng_writer_open_fd(int fd, const char *name, const char *application,
+                          struct pcapng_writer **writer, struct shunt_error *error);
+
+struct pcapng_interface {
+  const char *name;        /* texts: NULL where there is nothing to say */
+  const char *description; /* what device it is */
+  const char *comment;     /* for whoever reads the file */
+  uint32_t snapshot_bytes; /* most bytes of a frame that will be written; 0: all */
+};
+
+/* Describe one more Ethernet interface, with times in nanoseconds. Returns its number, from 0 on,
+ * or the errno of a write. */
+int pcapng_writer_interface(struct pcapng_writer *writer, const struct pcapng_interface *interface);
+
+struct pcapng_packet {
+  int interface;    /* from pcapng_writer_interface */
+  uint64_t time_ns; /* since 1970, or whatever the file's times are to mean */
+  enum pcapng_direction direction;
+  bool has_queue; /* whether queue, the interface's, is told */
+  uint32_t queue;
+  uint32_t original_bytes; /* length on the wire, at least that of the pieces */
+};
 
 /* Write one frame.
  *
- * interface       from pcapng_writer_interface
- * time_ns         since 1970, or whatever the file's times are to mean
- * pieces, n       the frame, gathered; at most the interface's snapshot_bytes of it are written
- * original_bytes  its length on the wire, at least that of the pieces
- * Returns         0, -EINVAL (no such interface), or the errno of the first write that failed:
- *                 nothing is written after that one */
-int pcapng_writer_frame(struct pcapng_writer *writer, int interface, uint64_t time_ns,
-                        enum pcapng_direction direction, const struct iovec pieces[], unsigned n,
-                        uint32_t original_bytes);
+ * pieces, n  the frame, gathered; at most the interface's snapshot_bytes of it are written
+ * Returns    0, -EINVAL (no such interface), or the errno of the first write that failed: nothing
+ *            is written after that one */
+int pcapng_writer_frame(struct pcapng_writer *writer, const struct pcapng_packet *packet,
+                        const struct iovec pieces[], unsigned n);
+
+/* What an interface has counted from start_ns to end_ns (4.6). */
+struct pcapng_statistics {
+  int interface;
+  uint64_t start_ns, end_ns;
+  uint64_t received; /* all, those dropped included */
+  uint64_t dropped;  /* for want of room, so they are not in the file */
+};
+/* Returns as pcapng_writer_frame. */
+int pcapng_writer_statistics(struct pcapng_writer *writer,
+                             const struct pcapng_statistics *statistics);
 
 /* Hand what is buffered to the kernel. Returns 0 or the errno of the first write that failed. */
 int pcapng_writer_flush(struct pcapng_writer *writer);
