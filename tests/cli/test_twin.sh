@@ -93,6 +93,9 @@ exchange() {
   holds bad_length 0
   holds vanished 0
   [ "$(number wire_frames_out)" -ge 3000 ] || fail "$(number wire_frames_out) frames on the wire"
+  holds sent "$(number wire_frames_out)"
+  holds delivered "$(number wire_frames_in)"
+  holds lost 0
 }
 exchange ""
 # All that frames needed was done in mapped pages: messages are of opening and closing alone.

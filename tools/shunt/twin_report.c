@@ -2,6 +2,7 @@
 /* What shunt twin has to tell: while it runs, and at the end. */
 #include <stdio.h>
 
+#include "shunt/wire.h"
 #include "tools/shunt/twin.h"
 
 #define COUNTERS_MOST 96
@@ -39,7 +40,28 @@ static struct json_object *counters_json(const struct counters *counters)
   return object;
 }
 
-static struct json_object *twin_json(const struct twin *twin)
+static struct json_object *wire_json(const struct shunt_wire_end *end)
+{
+  struct json_object *object = json_object_new_object();
+  struct shunt_wire_statistics wire = {.size = sizeof(wire)};
+  shunt_wire_statistics(end, &wire);
+  cli_add_u64(object, "sent", wire.sent);
+  cli_add_u64(object, "sent_bytes", wire.sent_bytes);
+  cli_add_u64(object, "offered", wire.offered);
+  cli_add_u64(object, "delivered", wire.delivered);
+  cli_add_u64(object, "delivered_bytes", wire.delivered_bytes);
+  cli_add_u64(object, "lost", wire.lost);
+  cli_add_u64(object, "duplicated", wire.duplicated);
+  cli_add_u64(object, "reordered", wire.reordered);
+  cli_add_u64(object, "corrupted", wire.corrupted);
+  cli_add_u64(object, "delayed", wire.delayed);
+  cli_add_u64(object, "overflowed", wire.overflowed);
+  cli_add_u64(object, "no_carrier", wire.no_carrier);
+  cli_add_u64(object, "in_flight", wire.in_flight);
+  return object;
+}
+
+static struct json_object *twin_json(const struct twins *twins, const struct twin *twin)
 {
   struct json_object *object = json_object_new_object();
   struct counters counters;
@@ -51,6 +73,7 @@ static struct json_object *twin_json(const struct twin *twin)
   json_object_object_add(object, "server", counters_json(&counters));
   model_counters(twin, &counters);
   json_object_object_add(object, "model", counters_json(&counters));
+  json_object_object_add(object, "wire", wire_json(shunt_testbed_end(twins->testbed, twin->model)));
   cli_add_text(object, "last_fault", shunt_vfio_user_last_fault(twin->server));
   return object;
 }
@@ -61,7 +84,7 @@ static struct json_object *document(const struct twins *twins)
   cli_add_text(object, "command", "twin");
   cli_add_double(object, "seconds", elapsed_s(twins));
   for (unsigned i = 0; i < twins->count; i++)
-    json_object_array_add(list, twin_json(&twins->twin[i]));
+    json_object_array_add(list, twin_json(twins, &twins->twin[i]));
   json_object_object_add(object, "twins", list);
   return object;
 }
