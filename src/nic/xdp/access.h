@@ -27,10 +27,16 @@ struct xdp_attach {
   uint32_t mode;     /* XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE or XDP_FLAGS_HW_MODE */
   uint32_t queues;   /* entries of the XSKMAP: the interface's queue ids in use are below it */
   bool fragments;    /* frames of several buffers: BPF_F_XDP_HAS_FRAGS */
-  bool receive_time; /* put the NIC's time stamp in front of the frame (src/bpf/filter.h) */
+  bool receive_time; /* put the time in front of the frame (src/bpf/filter.h) */
+  uint8_t vlan;      /* enum filter_vlan: how tags reach the program */
   bool join;         /* use the XSKMAP of a program that is there already; rules are its affair */
   const struct shunt_xdp_rule *rules; /* first match wins; what matches none is the kernel's */
   unsigned rule_count;                /* 0: everything is ours */
+};
+
+/* What came of it. */
+struct xdp_attached {
+  uint8_t time; /* enum filter_time: where the time in front of frames comes from */
 };
 
 struct xdp_access_ops {
@@ -39,10 +45,10 @@ struct xdp_access_ops {
   int (*socket)(struct xdp_access *access, int *fd, struct shunt_error *error);
 
   /* Load a filter and attach it. Where it fails nothing is attached, and it can be called again.
-   * Returns 0; -EOPNOTSUPP (no such mode here), -EBUSY (another program: the error names it),
-   * -EPERM, -EINVAL (a rule), ... */
+   * attached is filled on success. Returns 0; -EOPNOTSUPP (no such mode here), -EBUSY (another
+   * program: the error names it), -EPERM, -EINVAL (a rule), ... */
   int (*attach)(struct xdp_access *access, const struct xdp_attach *attach,
-                struct shunt_error *error);
+                struct xdp_attached *attached, struct shunt_error *error);
   /* Take the program off again. Nothing happens where there is none. */
   void (*detach)(struct xdp_access *access);
 
