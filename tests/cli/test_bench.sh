@@ -38,17 +38,19 @@ for key in shunt_result manifest comparisons series title CPU kernel device memo
 done
 expect '"model":true' printed.json
 for name in ixgbe-rtt udp-rtt ixgbe-rtt-2-threads udp-rtt-2-threads ixgbe-forward-1 \
-  ixgbe-forward-8 ixgbe-forward-32 ixgbe-forward-64 udp-forward-32; do
+  ixgbe-forward-8 ixgbe-forward-32 ixgbe-forward-64 udp-forward-32 vfuser-rtt vfuser-trap-spin \
+  unix-spin vfuser-trap-sleep unix-sleep vfuser-posted unix-posted vfuser-doorbell \
+  vfuser-forward-32; do
   expect "\"name\":\"$name\"" printed.json
 done
 [ "$(numbers lost printed.json | sort -u)" = 0 ] || fail "frames were lost"
-[ "$(numbers lost printed.json | wc -l)" = 9 ] || fail "not every series says what was lost"
-[ "$(numbers count printed.json | wc -l)" = 4 ] || fail "not every round trip has a count"
+[ "$(numbers lost printed.json | wc -l)" = 18 ] || fail "not every series says what was lost"
+[ "$(numbers count printed.json | wc -l)" = 12 ] || fail "not every time has a count"
 numbers count printed.json | grep -qx 0 && fail "a series has no round trips"
 numbers mpps printed.json | grep -qx 0 && fail "a series has no frames"
 
 # Of each series in turn: min, p50 ... p99.99, max.
-for series in 1 2 3 4; do
+for series in {1..12}; do
   of() { numbers "$1" printed.json | sed -n "${series}p"; }
   { of min_ns; of p50; of p90; of p99; of 'p99\.9'; of 'p99\.99'; of max_ns; } >curve
   [ "$(wc -l <curve)" = 7 ] || fail "series $series lacks a percentile"
@@ -56,10 +58,11 @@ for series in 1 2 3 4; do
 done
 
 # ---- bench.json ----
-[ "$(grep -c '"name":' bench.json)" = 4 ] || fail "bench.json: not one entry a name"
+[ "$(grep -c '"name":' bench.json)" = 10 ] || fail "bench.json: not one entry a name"
 expect '"name":"another"' bench.json
 grep -q 77777 bench.json && fail "bench.json: an old entry of our name is still there"
-for name in ixgbe-rtt-p50-us ixgbe-forward-mpps; do
+for name in ixgbe-rtt-p50-us ixgbe-forward-mpps vfuser-trap-spin-us vfuser-trap-sleep-us \
+  vfuser-posted-us vfuser-doorbell-us vfuser-forward-mpps vfuser-rtt-p50-us; do
   grep -A5 "\"name\":\"$name\"" bench.json >entry
   value=$(numbers value entry) peer=$(numbers peer_value entry) ratio=$(numbers ratio entry)
   awk -v v="$value" -v p="$peer" -v r="$ratio" \
@@ -94,6 +97,27 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   grep -qs '^SHUNT_SANITIZE:STRING=.' "$1/CMakeCache.txt" || expect "not locked" unprivileged
 fi
 
+# ---- The process that serves vfio-user ends with the command, however that ends ----
+for signal in TERM KILL; do
+  mkdir "$signal"
+  TMPDIR=$PWD/$signal "$shunt" bench --only vfio-user --seconds 60 >stopped 2>&1 &
+  bench=$! server=
+  for _ in {1..300}; do
+    read -r server _ <"/proc/$bench/task/$bench/children" || true # no line's end stands there
+    [ -z "$server" ] || break
+    sleep 0.1
+  done
+  [ -n "$server" ] || fail "there is no process that serves"
+  kill -$signal "$bench"
+  wait "$bench" 2>/dev/null && fail "a bench that was stopped says that all is well"
+  for _ in {1..100}; do
+    [ -e "/proc/$server" ] || break
+    sleep 0.1
+  done
+  [ ! -e "/proc/$server" ] || fail "SIG$signal: the process that serves goes on without its command"
+  rmdir "$signal" || fail "SIG$signal: sockets are left behind: $(ls -R "$signal")"
+done
+
 # ---- Mistakes ----
 refuse() { # exit code, text, arguments
   local wanted=$1 text=$2 got=0
@@ -102,8 +126,8 @@ refuse() { # exit code, text, arguments
   [ $got = "$wanted" ] || fail "bench $* ended with $got, not $wanted"
   expect "$text" refused
 }
-refuse 2 'neither rtt nor mpps' --only rtt,mops
-refuse 2 'neither rtt nor mpps' --only ''
+refuse 2 'none of rtt, mpps and vfio-user' --only rtt,mops
+refuse 2 'none of rtt, mpps and vfio-user' --only ''
 refuse 2 'not in' --rounds 0
 refuse 2 'not in' --seconds 0
 refuse 2 'one argument too many' ixgbe:twin
@@ -112,5 +136,11 @@ refuse 1 "can't add to other.json" --only rtt --quick --count 10 --out other.jso
 [ "$(cat other.json)" = '{"no": "list"}' ] || fail "a file that is no list was overwritten"
 refuse 1 "can't write" --only rtt --quick --count 10 --results nowhere/results.json
 refuse 1 "can't write" --only rtt --quick --count 10 --report nowhere/report.html
+# Before anything is measured, and with nothing left behind.
+started=$SECONDS
+refuse 1 "can't write nowhere/bench.json" --only rtt --seconds 60 --out nowhere/bench.json
+[ $((SECONDS - started)) -lt 30 ] || fail "what can't be written was noticed too late"
+refuse 1 "can't write nowhere/bench.json" --results fresh.json --report nowhere/bench.json
+[ ! -e fresh.json ] || fail "a file was made for a run that never began"
 
 exit $status

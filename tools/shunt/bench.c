@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* shunt bench: the main job. Twins of this process against the kernel's UDP, in the same run. */
+/* shunt bench: the main job. Twins against the kernel's UDP, and over vfio-user against a UNIX
+ * socket, in the same run. */
 #include "tools/shunt/bench.h"
 
 #include <errno.h>
@@ -12,36 +13,84 @@
 
 #define MODEL "model, not a hardware figure"
 
-enum mode { RTT, MPPS, MODES };
-static const char *const mode_names[MODES] = {"rtt", "mpps"};
+/* What --only names, or'ed where several want a measurement. */
+enum mode { RTT = 1, MPPS = 2, VFIO_USER = 4 };
+static const char *const mode_names[] = {"rtt", "mpps", "vfio-user"};
+#define MODES     (sizeof(mode_names) / sizeof(mode_names[0]))
+#define ALL_MODES ((1u << MODES) - 1)
+
+struct plan;
+struct run;
+typedef int slice_function(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                           struct shunt_error *error);
+static slice_function twin_rtt, udp_rtt, twin_rate, udp_rate, vfio_user, unix_socket;
 
 /* What is measured, in the order of a round. */
 static const struct plan {
   const char *name, *title;
-  enum mode mode;
+  enum result_kind kind;
+  unsigned modes; /* that want it */
   bool peer;
   unsigned threads, batch;
+  slice_function *slice;
+  unsigned what; /* an enum bench_vfio_user_what or bench_unix_what */
 } plans[] = {
-    {"ixgbe-rtt", "82599 twins, 1 thread", RTT, false, 1, 1},
-    {"udp-rtt", "kernel UDP, 1 thread", RTT, true, 1, 1},
-    {"ixgbe-rtt-2-threads", "82599 twins, 2 threads", RTT, false, 2, 1},
-    {"udp-rtt-2-threads", "kernel UDP, 2 threads", RTT, true, 2, 1},
-    {"ixgbe-forward-1", "82599 twins, batch 1", MPPS, false, 2, 1},
-    {"ixgbe-forward-8", "82599 twins, batch 8", MPPS, false, 2, 8},
-    {"ixgbe-forward-32", "82599 twins, batch 32", MPPS, false, 2, 32},
-    {"udp-forward-32", "kernel UDP, batch 32", MPPS, true, 2, 32},
-    {"ixgbe-forward-64", "82599 twins, batch 64", MPPS, false, 2, 64},
+#define PLAN(name, title, kind, modes, peer, threads, batch, slice, what)                          \
+  {                                                                                                \
+    name, title, RESULT_##kind, modes, peer, threads, batch, slice, what                           \
+  }
+    PLAN("ixgbe-rtt", "82599 twins, 1 thread", ROUND_TRIP, RTT, false, 1, 1, twin_rtt, 0),
+    PLAN("udp-rtt", "kernel UDP, 1 thread", ROUND_TRIP, RTT, true, 1, 1, udp_rtt, 0),
+    PLAN("ixgbe-rtt-2-threads", "82599 twins, 2 threads", ROUND_TRIP, RTT, false, 2, 1, twin_rtt,
+         0),
+    PLAN("udp-rtt-2-threads", "kernel UDP, 2 threads", ROUND_TRIP, RTT | VFIO_USER, true, 2, 1,
+         udp_rtt, 0),
+    PLAN("vfuser-rtt", "vfio-user, 2 processes", ROUND_TRIP, VFIO_USER, false, 2, 1, vfio_user,
+         BENCH_VFIO_USER_ROUND_TRIP),
+    PLAN("vfuser-trap-spin", "trapped read, spinning", TIME, VFIO_USER, false, 2, 1, vfio_user,
+         BENCH_VFIO_USER_READ),
+    PLAN("unix-spin", "UNIX socket, spinning", TIME, VFIO_USER, true, 2, 1, unix_socket,
+         BENCH_UNIX_EXCHANGE),
+    PLAN("vfuser-trap-sleep", "trapped read, sleeping", TIME, VFIO_USER, false, 2, 1, vfio_user,
+         BENCH_VFIO_USER_READ_ASLEEP),
+    PLAN("unix-sleep", "UNIX socket, sleeping", TIME, VFIO_USER, true, 2, 1, unix_socket,
+         BENCH_UNIX_EXCHANGE_ASLEEP),
+    PLAN("vfuser-posted", "posted write", TIME, VFIO_USER, false, 2, BENCH_POSTS, vfio_user,
+         BENCH_VFIO_USER_POST),
+    PLAN("unix-posted", "UNIX socket, one way", TIME, VFIO_USER, true, 2, BENCH_POSTS, unix_socket,
+         BENCH_UNIX_POST),
+    PLAN("vfuser-doorbell", "doorbell to completion", TIME, VFIO_USER, false, 2, 1, vfio_user,
+         BENCH_VFIO_USER_DOORBELL),
+    PLAN("ixgbe-forward-1", "82599 twins, batch 1", RATE, MPPS, false, 2, 1, twin_rate, 0),
+    PLAN("ixgbe-forward-8", "82599 twins, batch 8", RATE, MPPS, false, 2, 8, twin_rate, 0),
+    PLAN("ixgbe-forward-32", "82599 twins, batch 32", RATE, MPPS, false, 2, 32, twin_rate, 0),
+    PLAN("udp-forward-32", "kernel UDP, batch 32", RATE, MPPS | VFIO_USER, true, 2, 32, udp_rate,
+         0),
+    PLAN("vfuser-forward-32", "vfio-user, batch 32", RATE, VFIO_USER, false, 2, 32, vfio_user,
+         BENCH_VFIO_USER_FORWARD),
+    PLAN("ixgbe-forward-64", "82599 twins, batch 64", RATE, MPPS, false, 2, 64, twin_rate, 0),
+#undef PLAN
 };
 #define PLANS (sizeof(plans) / sizeof(plans[0]))
 
 static const struct {
-  const char *name, *unit, *ours, *theirs, *words;
+  const char *name, *unit, *ours, *peer, *theirs, *words;
 } comparisons[] = {
-    {"ixgbe-rtt-p50-us", "us", "ixgbe-rtt", "udp-rtt", "round trip p50, 1 thread"},
-    {"ixgbe-rtt-2-threads-p50-us", "us", "ixgbe-rtt-2-threads", "udp-rtt-2-threads",
+    {"ixgbe-rtt-p50-us", "us", "ixgbe-rtt", "udp", "udp-rtt", "round trip p50, 1 thread"},
+    {"ixgbe-rtt-2-threads-p50-us", "us", "ixgbe-rtt-2-threads", "udp", "udp-rtt-2-threads",
      "round trip p50, 2 threads"},
-    {"ixgbe-forward-mpps", "Mpps", "ixgbe-forward-32", "udp-forward-32",
+    {"ixgbe-forward-mpps", "Mpps", "ixgbe-forward-32", "udp", "udp-forward-32",
      "forwarding, 2 threads, batch 32"},
+    {"vfuser-rtt-p50-us", "us", "vfuser-rtt", "udp", "udp-rtt-2-threads",
+     "round trip p50, vfio-user"},
+    {"vfuser-forward-mpps", "Mpps", "vfuser-forward-32", "udp", "udp-forward-32",
+     "forwarding, vfio-user, batch 32"},
+    {"vfuser-trap-spin-us", "us", "vfuser-trap-spin", "unix", "unix-spin",
+     "trapped read, server spins"},
+    {"vfuser-trap-sleep-us", "us", "vfuser-trap-sleep", "unix", "unix-sleep",
+     "trapped read, server sleeps"},
+    {"vfuser-posted-us", "us", "vfuser-posted", "unix", "unix-posted", "posted write"},
+    {"vfuser-doorbell-us", "us", "vfuser-doorbell", "unix", "unix-spin", "doorbell to completion"},
 };
 #define COMPARISONS (sizeof(comparisons) / sizeof(comparisons[0]))
 
@@ -50,7 +99,7 @@ struct options {
   double seconds;
   uint64_t rounds, count;
   bool quick;
-  bool mode[MODES];
+  unsigned modes; /* enum mode, or'ed */
 };
 
 struct run {
@@ -59,6 +108,8 @@ struct run {
   struct bench_rtt *rtt;
   struct bench_rate *rate;
   struct bench_udp *udp;
+  struct bench_vfio_user *vfio_user;
+  struct bench_unix *unix_socket;
   struct result result;
   struct result_series *series[PLANS]; /* NULL: not wanted */
 };
@@ -68,8 +119,7 @@ struct run {
 static int choose_modes(const struct cli *cli, struct options *options)
 {
   const char *at = options->only;
-  for (unsigned i = 0; !at && i < MODES; i++)
-    options->mode[i] = true;
+  options->modes = at ? 0 : ALL_MODES;
   while (at) {
     size_t length = strcspn(at, ",");
     unsigned i = 0;
@@ -77,8 +127,8 @@ static int choose_modes(const struct cli *cli, struct options *options)
            (strlen(mode_names[i]) != length || strncmp(at, mode_names[i], length) != 0))
       i++;
     if (i == MODES)
-      return cli_usage(cli, "--only: \"%.*s\" is neither rtt nor mpps", (int)length, at);
-    options->mode[i] = true;
+      return cli_usage(cli, "--only: \"%.*s\" is none of rtt, mpps and vfio-user", (int)length, at);
+    options->modes |= 1u << i;
     at = at[length] ? at + length + 1 : NULL;
   }
   return -1;
@@ -86,16 +136,24 @@ static int choose_modes(const struct cli *cli, struct options *options)
 
 /* ---- Set-up ---- */
 
+static const char *const twins[] = {"ixgbe:twin?wire=bench", "ixgbe:twin?wire=bench"};
+
+/* The process of vfio-user's twins first: it is to be a copy of as little as may be. */
 static int open_all(struct run *run, struct shunt_error *error)
 {
-  const struct cli *cli = run->bench.cli;
+  struct bench *bench = &run->bench;
+  const unsigned modes = run->options.modes;
   int code = 0;
-  cli_progress(cli, 0, "bringing twins up");
-  if (run->options.mode[RTT])
-    code = bench_rtt_open(&run->bench, &run->rtt, error);
-  if (!code && run->options.mode[MPPS])
-    code = bench_rate_open(&run->bench, &run->rate, error);
-  return code ? code : bench_udp_open(&run->bench, &run->udp, error);
+  cli_progress(bench->cli, 0, "bringing twins up");
+  if (modes & VFIO_USER)
+    code = bench_vfio_user_open(bench, &run->vfio_user, error);
+  if (!code && (modes & VFIO_USER))
+    code = bench_unix_open(bench, &run->unix_socket, error);
+  if (!code && (modes & RTT))
+    code = bench_rtt_open(bench, twins, &run->rtt, error);
+  if (!code && (modes & MPPS))
+    code = bench_rate_open(bench, &run->rate, error);
+  return code ? code : bench_udp_open(bench, &run->udp, error);
 }
 
 static void close_all(struct run *run)
@@ -103,15 +161,23 @@ static void close_all(struct run *run)
   bench_rtt_close(run->rtt);
   bench_rate_close(run->rate);
   bench_udp_close(run->udp);
+  bench_unix_close(run->unix_socket);
+  bench_vfio_user_close(run->vfio_user);
+}
+
+static struct shunt_port *any_port(const struct run *run)
+{
+  if (run->rtt)
+    return bench_rtt_port(run->rtt);
+  return run->rate ? bench_rate_port(run->rate) : bench_vfio_user_port(run->vfio_user);
 }
 
 static int make_series(struct run *run, struct shunt_error *error)
 {
   for (unsigned i = 0; i < PLANS; i++) {
-    if (!run->options.mode[plans[i].mode])
+    if (!(run->options.modes & plans[i].modes))
       continue;
-    struct result_series *series = result_add_series(
-        &run->result, plans[i].mode == RTT ? RESULT_ROUND_TRIP : RESULT_RATE, error);
+    struct result_series *series = result_add_series(&run->result, plans[i].kind, error);
     if (!series)
       return -ENOMEM;
     snprintf(series->name, sizeof(series->name), "%s", plans[i].name);
@@ -129,7 +195,7 @@ static void state_facts(struct run *run)
   struct result *result = &run->result;
   const struct bench *bench = &run->bench;
   struct shunt_port_info info = {.size = sizeof(info)};
-  struct shunt_port *port = run->rtt ? bench_rtt_port(run->rtt) : bench_rate_port(run->rate);
+  struct shunt_port *port = any_port(run);
   shunt_port_info(port, &info);
   result->model = info.model;
   snprintf(result->title, sizeof(result->title), "82599 twins beside the kernel's UDP");
@@ -138,6 +204,11 @@ static void state_facts(struct run *run)
   result_fact(result, "memory", "%s", shunt_region_describe(shunt_port_region(port)));
   result_fact(result, "peer",
               "kernel UDP over loopback, sockets that never block, same frame size");
+  if (run->vfio_user)
+    result_fact(result, "vfio-user",
+                "twins in a process on CPU %u; beside it messages of the same length over a UNIX "
+                "socket to a thread there",
+                bench->cpus[1]);
   result_fact(result, "clock", "%s (%s)", shunt_tsc_source_name(&bench->tsc), bench->tsc.reason);
   if (!bench->pinned)
     result_fact(result, "threads", "not pinned");
@@ -155,14 +226,41 @@ static void state_facts(struct run *run)
 
 /* ---- Measuring ---- */
 
-static int slice(struct run *run, const struct plan *plan, struct bench_sample *sample,
-                 struct shunt_error *error)
+static int twin_rtt(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                    struct shunt_error *error)
 {
-  if (plan->mode == RTT)
-    return plan->peer ? bench_udp_rtt_slice(run->udp, plan->threads, sample, error)
-                      : bench_rtt_slice(run->rtt, plan->threads, sample, error);
-  return plan->peer ? bench_udp_rate_slice(run->udp, plan->batch, sample, error)
-                    : bench_rate_slice(run->rate, plan->batch, sample, error);
+  return bench_rtt_slice(run->rtt, plan->threads == 1 ? BENCH_TURNS_OWN : BENCH_TURNS_THREAD,
+                         sample, error);
+}
+
+static int udp_rtt(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                   struct shunt_error *error)
+{
+  return bench_udp_rtt_slice(run->udp, plan->threads, sample, error);
+}
+
+static int twin_rate(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                     struct shunt_error *error)
+{
+  return bench_rate_slice(run->rate, plan->batch, sample, error);
+}
+
+static int udp_rate(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                    struct shunt_error *error)
+{
+  return bench_udp_rate_slice(run->udp, plan->batch, sample, error);
+}
+
+static int vfio_user(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                     struct shunt_error *error)
+{
+  return bench_vfio_user_slice(run->vfio_user, plan->what, sample, error);
+}
+
+static int unix_socket(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                       struct shunt_error *error)
+{
+  return bench_unix_slice(run->unix_socket, plan->what, sample, error);
 }
 
 /* One slice becomes one round of its series. histogram is empty. */
@@ -170,20 +268,21 @@ static int measure(struct run *run, unsigned which, struct shunt_histogram *hist
                    struct shunt_error *error)
 {
   struct result_series *series = run->series[which];
-  struct bench_sample sample = {.histogram = plans[which].mode == RTT ? histogram : NULL};
-  int code = slice(run, &plans[which], &sample, error);
+  const bool is_rate = plans[which].kind == RESULT_RATE;
+  struct bench_sample sample = {.histogram = is_rate ? NULL : histogram};
+  int code = plans[which].slice(run, &plans[which], &sample, error);
   if (code)
     return code;
   series->lost += sample.lost;
   if (cli_stopped())
     return 0;
-  if (plans[which].mode == RTT) {
-    shunt_histogram_merge(series->histogram, histogram);
-    if (histogram->total)
-      series->values[series->rounds++] = (double)result_percentile_ns(histogram, 50) / 1e3;
-  } else {
+  if (is_rate) {
     series->values[series->rounds++] = (double)sample.frames * 1e3 / (double)sample.ns;
+    return 0;
   }
+  shunt_histogram_merge(series->histogram, histogram);
+  if (histogram->total)
+    series->values[series->rounds++] = (double)result_percentile_ns(histogram, 50) / 1e3;
   return 0;
 }
 
@@ -221,34 +320,39 @@ static void compare_all(struct result *result)
 {
   for (unsigned i = 0; i < COMPARISONS; i++)
     result_compare(result, comparisons[i].name, comparisons[i].unit,
-                   find_series(result, comparisons[i].ours), "udp",
+                   find_series(result, comparisons[i].ours), comparisons[i].peer,
                    find_series(result, comparisons[i].theirs));
 }
 
 /* ---- Showing ---- */
 
-static void print_round_trips(const struct result *result)
+static void print_times(const struct result *result, enum result_kind kind, const char *heading)
 {
   static const double percentiles[] = {50, 90, 99, 99.9, 99.99};
-  printf("Round trips in us, echo of a 64-byte frame (%s)\n\n%-24s", MODEL, "");
-  printf("%8s %8s %8s %8s %8s %9s %10s %6s\n", "p50", "p90", "p99", "p99.9", "p99.99", "max",
-         "count", "lost");
+  bool is_first = true;
   for (unsigned i = 0; i < result->series_count; i++) {
     const struct result_series *series = &result->series[i];
-    if (series->kind != RESULT_ROUND_TRIP)
+    if (series->kind != kind)
       continue;
+    if (is_first) {
+      printf("%s (%s)\n\n%-24s", heading, MODEL, "");
+      printf("%8s %8s %8s %8s %8s %9s %10s %6s\n", "p50", "p90", "p99", "p99.9", "p99.99", "max",
+             "count", "lost");
+    }
+    is_first = false;
     printf("%-24s", series->title);
     for (unsigned p = 0; p < 5; p++)
       printf("%8.2f ", (double)result_percentile_ns(series->histogram, percentiles[p]) / 1e3);
     printf("%9.1f %10llu %6llu\n", (double)shunt_histogram_max(series->histogram) / 1e3,
            (unsigned long long)series->histogram->total, (unsigned long long)series->lost);
   }
-  putchar('\n');
+  if (!is_first)
+    putchar('\n');
 }
 
 static void print_rates(const struct result *result)
 {
-  printf("Forwarding of 64-byte frames in Mpps, 2 threads (%s)\n\n", MODEL);
+  printf("Forwarding of 64-byte frames in Mpps, 2 CPUs (%s)\n\n", MODEL);
   printf("%-24s%8s %8s %8s %6s\n", "", "median", "least", "most", "lost");
   for (unsigned i = 0; i < result->series_count; i++) {
     const struct result_series *series = &result->series[i];
@@ -268,8 +372,7 @@ static void print_rates(const struct result *result)
 static void print_comparisons(const struct result *result)
 {
   if (result->comparison_count)
-    printf("Beside the kernel's UDP in the same run, medians of %u rounds\n\n",
-           result->series[0].rounds);
+    printf("Beside the peer in the same run, medians of %u rounds\n\n", result->series[0].rounds);
   for (unsigned i = 0; i < result->comparison_count; i++) {
     const struct result_comparison *comparison = &result->comparisons[i];
     const char *words = "";
@@ -289,13 +392,24 @@ static void print_comparisons(const struct result *result)
 static void print_all(const struct run *run)
 {
   const struct result *result = &run->result;
-  if (run->options.mode[RTT])
-    print_round_trips(result);
-  if (run->options.mode[MPPS])
+  print_times(result, RESULT_ROUND_TRIP, "Round trips in us, echo of a 64-byte frame");
+  print_times(result, RESULT_TIME, "Pieces of vfio-user in us");
+  if (run->options.modes & (MPPS | VFIO_USER))
     print_rates(result);
   print_comparisons(result);
   for (unsigned i = 0; i < result->fact_count; i++)
     printf("%-9s %s\n", result->facts[i].key, result->facts[i].value);
+}
+
+/* Whether files can be written is found out before anything is measured. */
+static int try_files(const struct options *options, struct shunt_error *error)
+{
+  int code = options->out ? result_try_merge(options->out, error) : 0;
+  if (!code && options->results)
+    code = result_try_write(options->results, error);
+  if (!code && options->report)
+    code = result_try_write(options->report, error);
+  return code;
 }
 
 static int write_files(struct run *run, struct shunt_error *error)
@@ -338,7 +452,9 @@ static int show(struct run *run)
 static int bench(struct run *run)
 {
   struct shunt_error error;
-  int code = shunt_tsc_calibrate(&run->bench.tsc, &error);
+  int code = try_files(&run->options, &error);
+  if (!code)
+    code = shunt_tsc_calibrate(&run->bench.tsc, &error);
   if (!code) {
     run->bench.clock = shunt_tsc_clock(&run->bench.tsc);
     bench_choose_cpus(&run->bench);
@@ -367,11 +483,12 @@ static int bench(struct run *run)
 
 static int run_bench(struct cli *cli, int argc, char **argv)
 {
-  struct run run = {.bench.cli = cli, .options = {.seconds = 12, .rounds = 5}};
+  struct run run = {.bench.cli = cli, .options = {.seconds = 20, .rounds = 5}};
   struct options *options = &run.options;
   const struct cli_option table[] = {
-      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps (all).", CLI_TEXT, &options->only},
-      {"seconds", 's', "N", "How long all measurements take together (12).", CLI_DOUBLE,
+      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps, vfio-user (all).", CLI_TEXT,
+       &options->only},
+      {"seconds", 's', "N", "How long all measurements take together (20).", CLI_DOUBLE,
        &options->seconds, 0.1, 86400},
       {"rounds", 'r', "N", "In how many rounds; figures are their medians (5).", CLI_U64,
        &options->rounds, 1, RESULT_ROUNDS},

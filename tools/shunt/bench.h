@@ -103,6 +103,16 @@ static inline bool bench_flow_goes_on(struct bench_flow *flow)
   return !atomic_load_explicit(&flow->ended, memory_order_relaxed);
 }
 
+/* ---- Times ---- */
+
+/* Call once, which returns how long something took, or 0 where it was lost: a tenth of a slice to
+ * warm up, then what is measured. */
+void bench_repeat(const struct bench *bench, uint64_t (*once)(void *context), void *context,
+                  struct bench_sample *sample);
+
+/* Spin for as long as a peer that sleeps when there is nothing to do needs to fall asleep. */
+void bench_pause(const struct bench *bench);
+
 /* ---- Twins ---- */
 
 /* Open a port with a queue whose verbs can be called inline. Where that fails a port may be there
@@ -111,12 +121,19 @@ int bench_open_port(const struct bench *bench, const char *name,
                     const struct shunt_port_options *wanted, struct shunt_port **port,
                     struct shunt_queue **queue, struct shunt_error *error);
 
-/* Round trips of an ICMP echo between two twins on a wire. */
+/* Who gives the devices their turns. */
+enum bench_turns {
+  BENCH_TURNS_OWN,       /* the drivers' thread */
+  BENCH_TURNS_THREAD,    /* a thread beside it */
+  BENCH_TURNS_ELSEWHERE, /* they are another process's, or silicon */
+};
+
+/* Round trips of an ICMP echo between two ports on a wire: devices[0] asks, devices[1] answers. */
 struct bench_rtt;
-int bench_rtt_open(struct bench *bench, struct bench_rtt **made, struct shunt_error *error);
+int bench_rtt_open(struct bench *bench, const char *const devices[2], struct bench_rtt **made,
+                   struct shunt_error *error);
 void bench_rtt_close(struct bench_rtt *rtt);
-/* A slice with one thread for the drivers and the devices, or one for each. */
-int bench_rtt_slice(struct bench_rtt *rtt, unsigned threads, struct bench_sample *sample,
+int bench_rtt_slice(struct bench_rtt *rtt, enum bench_turns turns, struct bench_sample *sample,
                     struct shunt_error *error);
 struct shunt_port *bench_rtt_port(struct bench_rtt *rtt);
 
@@ -128,6 +145,75 @@ void bench_rate_close(struct bench_rate *rate);
 int bench_rate_slice(struct bench_rate *rate, unsigned batch, struct bench_sample *sample,
                      struct shunt_error *error);
 struct shunt_port *bench_rate_port(struct bench_rate *rate);
+
+/* ---- Twins in another process, over vfio-user ---- */
+
+enum bench_vfio_user_what {
+  BENCH_VFIO_USER_READ,        /* a register, by message; the server spins */
+  BENCH_VFIO_USER_READ_ASLEEP, /* the same where the server sleeps */
+  BENCH_VFIO_USER_POST,        /* a write, by message without a reply */
+  BENCH_VFIO_USER_DOORBELL,    /* from a tail to the write-back of a frame, in shared pages */
+  BENCH_VFIO_USER_ROUND_TRIP,  /* as struct bench_rtt has it */
+  BENCH_VFIO_USER_FORWARD,     /* a rate: driver, twin, wire, twin, driver, and round again */
+};
+
+struct bench_vfio_user;
+int bench_vfio_user_open(struct bench *bench, struct bench_vfio_user **made,
+                         struct shunt_error *error);
+void bench_vfio_user_close(struct bench_vfio_user *vfio);
+int bench_vfio_user_slice(struct bench_vfio_user *vfio, enum bench_vfio_user_what what,
+                          struct bench_sample *sample, struct shunt_error *error);
+struct shunt_port *bench_vfio_user_port(struct bench_vfio_user *vfio);
+
+/* The process at the other end. It has four groups of twins, and gives turns to one of them at a
+ * time, so that no other spins beside what is measured. */
+enum bench_server_group {
+  BENCH_SERVER_ACCESS,
+  BENCH_SERVER_POSTED, /* without areas, so that writes need no replies */
+  BENCH_SERVER_ROUND_TRIP,
+  BENCH_SERVER_FORWARD,
+  BENCH_SERVER_GROUPS, /* as an order: all of them, while ports are opened */
+  BENCH_SERVER_NONE,
+};
+/* The twins: one a group, and two on a wire for those that move frames. */
+enum bench_server_twin {
+  BENCH_SERVER_ACCESS_TWIN,
+  BENCH_SERVER_POSTED_TWIN,
+  BENCH_SERVER_ASKING_TWIN,
+  BENCH_SERVER_ANSWERING_TWIN,
+  BENCH_SERVER_FROM_TWIN,
+  BENCH_SERVER_TO_TWIN,
+  BENCH_SERVER_TWINS,
+};
+
+struct bench_server;
+/* Start it. It ends with this process, however that ends. */
+int bench_server_start(struct bench *bench, struct bench_server **made, struct shunt_error *error);
+void bench_server_stop(struct bench_server *server);
+/* Where a twin's socket is: "vfio-user:PATH". */
+const char *bench_server_location(const struct bench_server *server, enum bench_server_twin twin);
+/* Remove the sockets, which who is connected needs no more. */
+void bench_server_hide(struct bench_server *server);
+/* Have it serve one group, spinning or sleeping where nothing is to do. Returns when it does. */
+int bench_server_serve(struct bench_server *server, enum bench_server_group group, bool sleeps,
+                       struct shunt_error *error);
+
+/* ---- Messages of a trapped access's size over a UNIX socket, between two threads ---- */
+
+enum bench_unix_what {
+  BENCH_UNIX_EXCHANGE,        /* there and back; the other thread spins */
+  BENCH_UNIX_EXCHANGE_ASLEEP, /* the same where it sleeps */
+  BENCH_UNIX_POST,            /* there only */
+};
+
+struct bench_unix;
+int bench_unix_open(struct bench *bench, struct bench_unix **made, struct shunt_error *error);
+void bench_unix_close(struct bench_unix *sockets);
+int bench_unix_slice(struct bench_unix *sockets, enum bench_unix_what what,
+                     struct bench_sample *sample, struct shunt_error *error);
+
+/* Writes, and messages, that are timed together, with what shows that the last of them has come. */
+#define BENCH_POSTS 256u
 
 /* ---- The kernel's UDP on the loopback interface ---- */
 

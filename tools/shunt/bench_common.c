@@ -3,8 +3,11 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "shunt/histogram.h"
 #include "shunt/ixgbe.h"
 #include "tools/shunt/bench.h"
+
+#define PAUSE_NS UINT64_C(100000)
 
 /* ---- CPUs ---- */
 
@@ -106,6 +109,32 @@ void bench_flow_drive(const struct bench *bench, struct bench_flow *flow,
     forward(context);
   sample->lost += bench_flow_pending(flow);
   atomic_store(&flow->ended, true);
+}
+
+/* ---- Times ---- */
+
+void bench_repeat(const struct bench *bench, uint64_t (*once)(void *context), void *context,
+                  struct bench_sample *sample)
+{
+  uint64_t end_ns = shunt_tsc_now_ns(&bench->tsc) + bench->slice_ns / 10;
+  while (shunt_tsc_now_ns(&bench->tsc) < end_ns && !cli_stopped())
+    sample->lost += !once(context);
+  end_ns = shunt_tsc_now_ns(&bench->tsc) + bench->slice_ns;
+  for (uint64_t i = 0; i < bench->most && !cli_stopped(); i++) {
+    uint64_t took_ns = once(context);
+    if (took_ns)
+      shunt_histogram_record(sample->histogram, took_ns);
+    sample->lost += !took_ns;
+    if (shunt_tsc_now_ns(&bench->tsc) >= end_ns)
+      return;
+  }
+}
+
+void bench_pause(const struct bench *bench)
+{
+  uint64_t end_ns = shunt_tsc_now_ns(&bench->tsc) + PAUSE_NS;
+  while (shunt_tsc_now_ns(&bench->tsc) < end_ns)
+    bench_spin(bench);
 }
 
 /* ---- Ports ---- */

@@ -35,7 +35,7 @@ struct result_series *result_add_series(struct result *result, enum result_kind 
   struct result_series *series = &result->series[result->series_count];
   memset(series, 0, sizeof(*series));
   series->kind = kind;
-  if (kind == RESULT_ROUND_TRIP && shunt_histogram_create(NULL, &series->histogram, error))
+  if (kind != RESULT_RATE && shunt_histogram_create(NULL, &series->histogram, error))
     return NULL;
   result->series_count++;
   return series;

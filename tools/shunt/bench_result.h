@@ -23,6 +23,7 @@
 enum result_kind {
   RESULT_ROUND_TRIP, /* values are p50 in microseconds */
   RESULT_RATE,       /* values are Mpps */
+  RESULT_TIME,       /* of a piece of work, as round trips are */
 };
 
 struct result_series {
@@ -35,7 +36,7 @@ struct result_series {
   uint64_t lost;
   unsigned rounds;
   double values[RESULT_ROUNDS];      /* of each round */
-  struct shunt_histogram *histogram; /* of round trips in ns, all rounds together; of rates NULL */
+  struct shunt_histogram *histogram; /* of times in ns, all rounds together; of rates NULL */
 };
 
 struct result_comparison {
@@ -64,7 +65,7 @@ struct result {
 /* Free the histograms. */
 void result_free(struct result *result);
 
-/* The next free series with an empty histogram, if it is one of round trips; NULL with error filled
+/* The next free series with an empty histogram, unless it is one of rates; NULL with error filled
  * where there is no memory or room. */
 struct result_series *result_add_series(struct result *result, enum result_kind kind,
                                         struct shunt_error *error);
@@ -91,6 +92,10 @@ int result_write(const struct result *result, const char *path, struct shunt_err
 /* Add the comparisons to bench.json, in place of those of the same names. */
 int result_merge_comparisons(const struct result *result, const char *path,
                              struct shunt_error *error);
+/* Whether the two above could write there now, or whoever else writes a file: 0, or what they would
+ * fail with. */
+int result_try_write(const char *path, struct shunt_error *error);
+int result_try_merge(const char *path, struct shunt_error *error);
 
 /* Read a result file, or percentiles in HdrHistogram's .hgrm text whose values are in units of
  * unit_ns nanoseconds. Returns 0, or what reading returned, or -EBADMSG: the error says where and

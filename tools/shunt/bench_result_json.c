@@ -13,7 +13,8 @@
 
 static const double percentiles[] = {50, 90, 99, 99.9, 99.99};
 static const char *const percentile_names[] = {"p50", "p90", "p99", "p99.9", "p99.99"};
-static const char *const kind_names[] = {"round-trip", "rate"};
+static const char *const kind_names[] = {"round-trip", "rate", "time"};
+#define KINDS (sizeof(kind_names) / sizeof(kind_names[0]))
 
 /* ---- Writing ---- */
 
@@ -55,8 +56,8 @@ static struct json_object *counts_to_json(const struct shunt_histogram *histogra
   return list;
 }
 
-static void round_trips_to_json(struct json_object *to, const struct result_series *series,
-                                bool histograms)
+static void times_to_json(struct json_object *to, const struct result_series *series,
+                          bool histograms)
 {
   const struct shunt_histogram *histogram = series->histogram;
   struct json_object *of = json_object_new_object();
@@ -86,8 +87,8 @@ static struct json_object *series_to_json(const struct result_series *series, bo
   for (unsigned i = 0; i < series->rounds; i++)
     json_object_array_add(rounds, number(series->values[i]));
   json_object_object_add(to, "rounds", rounds);
-  if (series->kind == RESULT_ROUND_TRIP)
-    round_trips_to_json(to, series, histograms);
+  if (series->kind != RESULT_RATE)
+    times_to_json(to, series, histograms);
   return to;
 }
 
@@ -144,6 +145,23 @@ static int write_json(struct json_object *document, int flags, const char *path,
     return 0;
   if (file)
     unlink(part);
+  shunt_error_set(error, code, "can't write %s", path);
+  shunt_error_why(error, "%s", strerror(-code));
+  return code;
+}
+
+/* A file that was not there is not left behind. */
+int result_try_write(const char *path, struct shunt_error *error)
+{
+  const bool is_new = access(path, F_OK) != 0;
+  FILE *file = fopen(path, "a");
+  int code = file ? 0 : -errno;
+  if (file)
+    fclose(file);
+  if (file && is_new)
+    unlink(path);
+  if (!code)
+    return 0;
   shunt_error_set(error, code, "can't write %s", path);
   shunt_error_why(error, "%s", strerror(-code));
   return code;
@@ -279,11 +297,12 @@ static const char *read_series(struct result *result, struct json_object *from)
   char kind[16] = "";
   uint64_t threads = 0, batch = 0;
   get_text(from, "kind", kind, sizeof(kind));
-  bool rate = !strcmp(kind, kind_names[RESULT_RATE]);
-  if (!rate && strcmp(kind, kind_names[RESULT_ROUND_TRIP]) != 0)
-    return "a series is neither of the kind round-trip nor of the kind rate";
-  struct result_series *series =
-      result_add_series(result, rate ? RESULT_RATE : RESULT_ROUND_TRIP, NULL);
+  unsigned known = 0;
+  while (known < KINDS && strcmp(kind, kind_names[known]) != 0)
+    known++;
+  if (known == KINDS)
+    return "a series is of none of the kinds round-trip, rate and time";
+  struct result_series *series = result_add_series(result, (enum result_kind)known, NULL);
   if (!series)
     return "it has too many series";
   if (!get_text(from, "name", series->name, sizeof(series->name)) ||
@@ -301,10 +320,10 @@ static const char *read_series(struct result *result, struct json_object *from)
       return "a series' rounds are no list of at most 99 numbers";
   if (!rounds)
     return "a series has no list of rounds";
-  if (rate)
+  if (known == RESULT_RATE)
     return NULL;
   if (!read_counts(member(from, "counts", json_type_array), series->histogram))
-    return "a round-trip series has no counts of the form [[nanoseconds, count], ...]";
+    return "a series of times has no counts of the form [[nanoseconds, count], ...]";
   return read_extremes(from, series->histogram) ? NULL : "min_ns or max_ns is not in the counts";
 }
 
@@ -418,4 +437,14 @@ int result_merge_comparisons(const struct result *result, const char *path,
   code = write_json(list, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE, path, error);
   json_object_put(list);
   return code;
+}
+
+int result_try_merge(const char *path, struct shunt_error *error)
+{
+  struct json_object *list;
+  int code = load_list(path, &list, error);
+  if (code)
+    return code;
+  json_object_put(list);
+  return result_try_write(path, error);
 }

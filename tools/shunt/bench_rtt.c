@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Round trips: a driver asks, the echo responder, compiled into another driver's loop, answers.
- * Between them are two twins and a wire. */
+ * Between them are two devices and a wire. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,8 +65,9 @@ static int write_requests(struct bench_rtt *rtt, struct shunt_error *error)
   return 0;
 }
 
-static int open_port(struct bench_rtt *rtt, struct shunt_port **port, struct shunt_queue **queue,
-                     struct shunt_pool **pool, struct shunt_error *error)
+static int open_port(struct bench_rtt *rtt, const char *device, struct shunt_port **port,
+                     struct shunt_queue **queue, struct shunt_pool **pool,
+                     struct shunt_error *error)
 {
   struct shunt_port_options options = {.size = sizeof(options),
                                        .region = rtt->region,
@@ -75,13 +76,14 @@ static int open_port(struct bench_rtt *rtt, struct shunt_port **port, struct shu
                                        .testbed = rtt->testbed};
   int code = shunt_pool_create(rtt->region, RING - 1, pool, error);
   if (!code)
-    code = bench_open_port(rtt->bench, "ixgbe:twin?wire=bench", &options, port, queue, error);
+    code = bench_open_port(rtt->bench, device, &options, port, queue, error);
   if (!code)
     shunt_rx_fill(*queue, *pool);
   return code;
 }
 
-int bench_rtt_open(struct bench *bench, struct bench_rtt **made, struct shunt_error *error)
+int bench_rtt_open(struct bench *bench, const char *const devices[2], struct bench_rtt **made,
+                   struct shunt_error *error)
 {
   struct shunt_testbed_options testbed = {.size = sizeof(testbed), .clock = &bench->clock};
   struct shunt_region_options region = {
@@ -94,9 +96,10 @@ int bench_rtt_open(struct bench *bench, struct bench_rtt **made, struct shunt_er
   if (!code)
     code = shunt_region_create(&region, &rtt->region, error);
   if (!code)
-    code = open_port(rtt, &rtt->asking_port, &rtt->asking, &rtt->asking_pool, error);
+    code = open_port(rtt, devices[0], &rtt->asking_port, &rtt->asking, &rtt->asking_pool, error);
   if (!code)
-    code = open_port(rtt, &rtt->answering_port, &rtt->answering, &rtt->answering_pool, error);
+    code = open_port(rtt, devices[1], &rtt->answering_port, &rtt->answering, &rtt->answering_pool,
+                     error);
   if (!code)
     code = write_requests(rtt, error);
   if (code) {
@@ -217,11 +220,11 @@ static void poll_devices(void *context)
       bench_spin(rtt->bench);
 }
 
-int bench_rtt_slice(struct bench_rtt *rtt, unsigned threads, struct bench_sample *sample,
+int bench_rtt_slice(struct bench_rtt *rtt, enum bench_turns turns, struct bench_sample *sample,
                     struct shunt_error *error)
 {
   rtt->sample = sample;
   atomic_store(&rtt->ended, false);
-  return threads == 1 ? bench_run(rtt->bench, drive_both, NULL, rtt, error)
-                      : bench_run(rtt->bench, drive_alone, poll_devices, rtt, error);
+  return bench_run(rtt->bench, turns == BENCH_TURNS_OWN ? drive_both : drive_alone,
+                   turns == BENCH_TURNS_THREAD ? poll_devices : NULL, rtt, error);
 }

@@ -29,6 +29,10 @@ int report_draw(enum report_plot plot, const struct result results[], unsigned n
 /* The colour of the index-th series of a kind, as in "#2563eb". */
 const char *report_colour(unsigned index);
 
+/* The number of the line that a rate is a point of: what moves frames alike, in bursts of several
+ * lengths, is one line. */
+unsigned report_rate_line(const struct result results[], unsigned result, unsigned series);
+
 #define REPORT_TITLE_BYTES (2 * RESULT_TITLE_BYTES + 2)
 /* The title of a series, with its result's in front where there are several. */
 void report_title(const struct result results[], unsigned n, unsigned result,

@@ -107,7 +107,7 @@ static void put_lost(FILE *out, uint64_t lost)
   fprintf(out, "<td%s>%llu</td></tr>\n", lost ? " class=\"lost\"" : "", (unsigned long long)lost);
 }
 
-static void put_round_trip(FILE *out, const struct shunt_histogram *histogram)
+static void put_time(FILE *out, const struct shunt_histogram *histogram)
 {
   static const double percentiles[] = {50, 90, 99, 99.9, 99.99};
   for (unsigned p = 0; p < sizeof(percentiles) / sizeof(percentiles[0]); p++)
@@ -125,23 +125,25 @@ static unsigned count_kind(const struct result results[], unsigned n, enum resul
   return count;
 }
 
-static void put_round_trips(FILE *out, const struct result results[], unsigned n)
+/* Round trips have plots as well, in the colours of the dots. */
+static void put_times(FILE *out, const struct result results[], unsigned n, enum result_kind kind,
+                      const char *heading)
 {
   unsigned index = 0;
-  if (!count_kind(results, n, RESULT_ROUND_TRIP))
+  if (!count_kind(results, n, kind))
     return;
-  fputs("<section><h2>Round trips, microseconds</h2><table><tr><th>series</th><th>p50</th>"
-        "<th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th><th>max</th><th>count</th>"
-        "<th>lost</th></tr>\n",
-        out);
+  fprintf(out,
+          "<section><h2>%s, microseconds</h2><table><tr><th>series</th><th>p50</th><th>p90</th>"
+          "<th>p99</th><th>p99.9</th><th>p99.99</th><th>max</th><th>count</th><th>lost</th></tr>\n",
+          heading);
   for (unsigned i = 0; i < n; i++)
     for (unsigned s = 0; s < results[i].series_count; s++) {
       const struct result_series *series = &results[i].series[s];
-      if (series->kind != RESULT_ROUND_TRIP)
+      if (series->kind != kind)
         continue;
-      bool drawn = series->rounds && series->histogram->total;
+      bool drawn = kind == RESULT_ROUND_TRIP && series->rounds && series->histogram->total;
       put_name(out, results, n, i, series, drawn ? report_colour(index++) : NULL);
-      put_round_trip(out, series->histogram);
+      put_time(out, series->histogram);
       put_lost(out, series->lost);
     }
   fputs("</table></section>\n", out);
@@ -171,7 +173,7 @@ static void put_rates(FILE *out, const struct result results[], unsigned n)
       const struct result_series *series = &results[i].series[s];
       if (series->kind != RESULT_RATE)
         continue;
-      put_name(out, results, n, i, series, report_colour(2 * i + series->peer));
+      put_name(out, results, n, i, series, report_colour(report_rate_line(results, i, s)));
       put_rate(out, series);
       put_lost(out, series->lost);
     }
@@ -241,7 +243,8 @@ static void put_page(FILE *out, const struct result results[], unsigned n,
   put_head(out, results, n);
   put_cards(out, results, n);
   put_plots(out, svgs, why_not);
-  put_round_trips(out, results, n);
+  put_times(out, results, n, RESULT_ROUND_TRIP, "Round trips");
+  put_times(out, results, n, RESULT_TIME, "Pieces of work");
   put_rates(out, results, n);
   for (unsigned i = 0; i < n; i++)
     put_facts(out, &results[i]);

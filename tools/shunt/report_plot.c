@@ -247,11 +247,49 @@ static unsigned script_histogram(FILE *out, const struct result results[], unsig
 
 /* ---- Rates ---- */
 
-static void put_rates(FILE *out, const struct result *result, bool peer)
+static bool is_drawn(const struct result_series *series)
+{
+  return series->kind == RESULT_RATE && series->rounds;
+}
+
+/* Titles say what moves the frames, and then, where several do it alike, in what bursts. */
+static size_t line_bytes(const struct result_series *series)
+{
+  const char *batch = strstr(series->title, ", batch ");
+  return batch ? (size_t)(batch - series->title) : strlen(series->title);
+}
+
+static bool on_one_line(const struct result_series *a, const struct result_series *b)
+{
+  return line_bytes(a) == line_bytes(b) && !strncmp(a->title, b->title, line_bytes(a));
+}
+
+/* The first point of the line that a series is on. */
+static unsigned first_on_line(const struct result *result, unsigned series)
+{
+  for (unsigned i = 0; i < series; i++)
+    if (is_drawn(&result->series[i]) && on_one_line(&result->series[i], &result->series[series]))
+      return i;
+  return series;
+}
+
+unsigned report_rate_line(const struct result results[], unsigned result, unsigned series)
+{
+  unsigned lines = 0;
+  series = first_on_line(&results[result], series);
+  for (unsigned i = 0; i <= result; i++) {
+    const unsigned end = i < result ? results[i].series_count : series;
+    for (unsigned s = 0; s < end; s++)
+      lines += is_drawn(&results[i].series[s]) && first_on_line(&results[i], s) == s;
+  }
+  return lines;
+}
+
+static void put_line(FILE *out, const struct result *result, unsigned line)
 {
   for (unsigned i = 0; i < result->series_count; i++) {
     const struct result_series *series = &result->series[i];
-    if (series->kind != RESULT_RATE || series->peer != peer || !series->rounds)
+    if (!is_drawn(series) || first_on_line(result, i) != line)
       continue;
     double least = series->values[0], most = least;
     for (unsigned r = 1; r < series->rounds; r++) {
@@ -263,40 +301,51 @@ static void put_rates(FILE *out, const struct result *result, bool peer)
   }
 }
 
-static unsigned count_rates(const struct result *result, bool peer)
+/* Call with each line's first point, in their order. Returns how many lines there are. */
+static unsigned each_line(FILE *out, const struct result results[], unsigned n,
+                          void (*call)(FILE *out, const struct result results[], unsigned n,
+                                       unsigned result, unsigned series, unsigned line))
 {
-  unsigned count = 0;
-  for (unsigned i = 0; i < result->series_count; i++)
-    count += result->series[i].kind == RESULT_RATE && result->series[i].peer == peer &&
-             result->series[i].rounds;
-  return count;
+  unsigned lines = 0;
+  for (unsigned i = 0; i < n; i++)
+    for (unsigned s = 0; s < results[i].series_count; s++)
+      if (is_drawn(&results[i].series[s]) && first_on_line(&results[i], s) == s)
+        call(out, results, n, i, s, lines++);
+  return lines;
 }
 
-/* One line a result for our own, and one for the peer: medians, with bars from least to most. */
+static void put_points(FILE *out, const struct result results[], unsigned n, unsigned result,
+                       unsigned series, unsigned line)
+{
+  (void)n;
+  fprintf(out, "$data%u << END\n", line);
+  put_line(out, &results[result], series);
+  fputs("END\n", out);
+}
+
+static void put_plot(FILE *out, const struct result results[], unsigned n, unsigned result,
+                     unsigned series, unsigned line)
+{
+  struct result_series named = results[result].series[series];
+  const char *colour = report_colour(line);
+  named.title[line_bytes(&named)] = '\0';
+  fprintf(out,
+          "%s$data%u using 1:2:3:4 with yerrorbars pt 7 ps 0.9 lw 1.4 lc rgb '%s' notitle, "
+          "$data%u using 1:2 with linespoints pt 7 ps 0.9 lw 2.2 lc rgb '%s' ",
+          line ? ", " : "plot ", line, colour, line, colour);
+  put_title(out, results, n, result, &named);
+}
+
+/* Medians, with bars from least to most. */
 static unsigned script_rates(FILE *out, const struct result results[], unsigned n)
 {
-  unsigned drawn = 0;
   put_preamble(out, "rates", 380);
   fputs("set logscale x 2\nset xrange [0.7:90]\nset xtics (1,2,4,8,16,32,64)\nset yrange [0:*]\n"
         "set xlabel 'frames in a burst'\nset ylabel 'Mpps (median; bars: least to most)'\n"
         "set key above left horizontal reverse Left\nset bars 0.6\n",
         out);
-  for (unsigned i = 0; i < 2 * n; i++) {
-    fprintf(out, "$data%u << END\n", i);
-    put_rates(out, &results[i / 2], i % 2);
-    fputs("END\n", out);
-  }
-  for (unsigned i = 0; i < 2 * n; i++) {
-    if (!count_rates(&results[i / 2], i % 2))
-      continue;
-    const char *colour = report_colour(i);
-    const struct result_series ours = {.title = "82599 twins"}, theirs = {.title = "kernel UDP"};
-    fprintf(out,
-            "%s$data%u using 1:2:3:4 with yerrorbars pt 7 ps 0.9 lw 1.4 lc rgb '%s' notitle, "
-            "$data%u using 1:2 with linespoints pt 7 ps 0.9 lw 2.2 lc rgb '%s' ",
-            drawn++ ? ", " : "plot ", i, colour, i, colour);
-    put_title(out, results, n, i / 2, i % 2 ? &theirs : &ours);
-  }
+  each_line(out, results, n, put_points);
+  unsigned drawn = each_line(out, results, n, put_plot);
   fputc('\n', out);
   return drawn;
 }
