@@ -132,26 +132,30 @@ static int list_card(void *context, const struct shunt_pci_device *device)
 
 static struct json_object *interface_json(const struct interface *interface)
 {
+  const struct interface_state *state = &interface->state;
   struct json_object *object = json_object_new_object();
-  cli_add_text(object, "name", interface->name);
-  cli_add_text(object, "driver", *interface->driver ? interface->driver : NULL);
-  cli_add_u64(object, "mtu", interface->mtu);
-  cli_add_bool(object, "up", interface->up);
-  cli_add_bool(object, "carrier", interface->carrier);
-  cli_add_text(object, "mac", *interface->mac ? interface->mac : NULL);
+  char mac[SHUNT_MAC_TEXT_BYTES];
+  cli_add_text(object, "name", state->name);
+  cli_add_text(object, "driver", *state->driver ? state->driver : NULL);
+  cli_add_u64(object, "mtu", state->mtu);
+  cli_add_bool(object, "up", state->up);
+  cli_add_bool(object, "carrier", state->carrier);
+  cli_add_text(object, "mac", state->has_mac ? shunt_mac_format(state->mac, mac) : NULL);
   cli_add_text(object, "addresses", interface->addresses);
   return object;
 }
 
 static void print_interface(const struct interface *interface)
 {
-  printf("%-12s  %s, MTU %u, %s%s%s%s%s\n", interface->name,
-         *interface->driver ? interface->driver : "no driver", interface->mtu,
-         !interface->up       ? "down"
-         : interface->carrier ? "up"
-                              : "up, no carrier",
-         *interface->mac ? ", " : "", interface->mac, *interface->addresses ? ", " : "",
-         interface->addresses);
+  const struct interface_state *state = &interface->state;
+  char mac[SHUNT_MAC_TEXT_BYTES] = "";
+  printf("%-12s  %s, MTU %u, %s%s%s%s%s\n", state->name,
+         *state->driver ? state->driver : "no driver", state->mtu,
+         !state->up       ? "down"
+         : state->carrier ? "up"
+                          : "up, no carrier",
+         state->has_mac ? ", " : "", state->has_mac ? shunt_mac_format(state->mac, mac) : "",
+         *interface->addresses ? ", " : "", interface->addresses);
 }
 
 static struct json_object *list_interfaces(const struct cli *cli)

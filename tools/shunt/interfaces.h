@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The network interfaces of this machine, asked of the kernel by rtnetlink (rtnetlink(7)). */
+/* The network interfaces of this machine with their addresses, as one list. */
 #ifndef TOOLS_SHUNT_INTERFACES_H
 #define TOOLS_SHUNT_INTERFACES_H
 
-#include <net/if.h>
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "shunt/error.h"
+#include "src/netlink/interface.h"
 
 struct interface {
-  int index;
-  char name[IF_NAMESIZE];
-  char driver[64]; /* "virtio_net", or the kind of a virtual one: "veth", "tun" */
-  char mac[18];    /* empty where it has none of six bytes */
-  uint32_t mtu;
-  bool up, carrier;
-  char addresses[512]; /* "192.0.2.2/24 fd00::2/64"; cut at a whole address */
+  struct interface_state state; /* what rtnetlink tells: see interface_list */
+  char addresses[512];          /* "192.0.2.2/24 fd00::2/64"; cut at a whole address */
 };
 
 /* Ask for all of them.
