@@ -14,6 +14,7 @@
 #include "shunt/arp.h"
 #include "shunt/base.h"
 #include "shunt/bytes.h"
+#include "shunt/capture.h"
 #include "shunt/checksum.h"
 #include "shunt/clock.h"
 #include "shunt/counter.h"
@@ -41,5 +42,6 @@
 #include "shunt/udp.h"
 #include "shunt/vfio_user.h"
 #include "shunt/wire.h"
+#include "shunt/xdp_rule.h"
 
 #endif
