@@ -3,7 +3,7 @@
  * (What the long one says is tested through descriptors, in test_twin_ixgbe_rx.c.) */
 #include "tests/unit/twin_ixgbe_rig.h"
 #include "twin/ixgbe/rx.h"
-#include "twin/wire/random.h"
+#include "src/core/random.h"
 
 #define ROUNDS 20000u
 

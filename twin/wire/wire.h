@@ -2,7 +2,7 @@
 /* The wire, inside.
  *
  *   wire.c    ends, carrier, sending and delivering       queue.c   frames in flight
- *   impair.c  what happens to a frame on its way          random.c  from which numbers
+ *   impair.c  what happens to a frame on its way
  *   tap.c udp.c play.c   ends to the outside              record.c  the tap that writes a capture
  *   pcapng.h pcapng_read.c pcapng_write.c  the file format, on its own */
 #ifndef TWIN_WIRE_WIRE_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "shunt/wire.h"
-#include "twin/wire/random.h"
+#include "src/core/random.h"
 
 #define WIRE_NAME_BYTES   64
 #define WIRE_QUEUE_FRAMES 65536

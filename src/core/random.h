@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Random numbers from a seed: xoshiro256** of David Blackman and Sebastiano Vigna ("Scrambled
  * linear pseudorandom number generators", 2021), its state filled by SplitMix64 as they advise. */
-#ifndef TWIN_WIRE_RANDOM_H
-#define TWIN_WIRE_RANDOM_H
+#ifndef SRC_CORE_RANDOM_H
+#define SRC_CORE_RANDOM_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "twin/wire/random.h"
+#include "src/core/random.h"
 
 static uint64_t random_splitmix(uint64_t *state)
 {
