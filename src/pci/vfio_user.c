@@ -76,8 +76,6 @@ static int vfio_user_exchange(struct vfio_user *vfio, enum vfio_user_command com
   struct channel_request request = {
       .command = command, .payload = both, .bytes = bytes, .reply = both, .reply_room = bytes};
   int code = channel_ask(&vfio->channel, &request);
-  if (request.reply_fd >= 0)
-    close(request.reply_fd);
   if (code == 0 && request.reply_bytes != bytes)
     code = -EPROTO;
   return vfio_user_check(vfio, code);
@@ -99,8 +97,6 @@ static int region_read(struct vfio_user *vfio, uint32_t region, uint64_t offset,
                                     .reply = &back,
                                     .reply_room = (uint32_t)sizeof access + count};
   int code = channel_ask(&vfio->channel, &request);
-  if (request.reply_fd >= 0)
-    close(request.reply_fd);
   if (code == 0 && (request.reply_bytes != sizeof access + count || back.access.count != count))
     code = -EPROTO;
   if (code == 0)
@@ -122,10 +118,7 @@ static int region_write(struct vfio_user *vfio, uint32_t region, uint64_t offset
                                     .reply_room = sizeof back};
   if (posted)
     return vfio_user_check(vfio, channel_post(&vfio->channel, &request));
-  int code = channel_ask(&vfio->channel, &request);
-  if (request.reply_fd >= 0)
-    close(request.reply_fd);
-  return vfio_user_check(vfio, code);
+  return vfio_user_check(vfio, channel_ask(&vfio->channel, &request));
 }
 
 static bool bar_has(const struct vfio_user *vfio, unsigned bar, uint64_t offset)
@@ -301,7 +294,8 @@ static int region_info(struct vfio_user *vfio, uint32_t region, struct region_re
                                     .payload = &info,
                                     .bytes = sizeof info,
                                     .reply = reply,
-                                    .reply_room = sizeof *reply};
+                                    .reply_room = sizeof *reply,
+                                    .wants_fd = true};
   int code = channel_ask(&vfio->channel, &request);
   if (code == 0 && (request.reply_bytes < sizeof info || reply->info.index != region)) {
     if (request.reply_fd >= 0)
@@ -465,8 +459,6 @@ static int agree(struct vfio_user *vfio, struct shunt_error *error)
   };
   const char *why = "";
   int code = channel_ask(&vfio->channel, &request);
-  if (request.reply_fd >= 0)
-    close(request.reply_fd);
   if (code < 0) {
     error_set_errno(error, code, "%s: no answer to VERSION", vfio->pci.address);
     if (code == -ETIMEDOUT)

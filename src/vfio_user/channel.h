@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "hw/vfio_user.h"
 #include "shunt/error.h"
@@ -19,7 +20,7 @@
 struct channel {
   int fd;
   uint64_t wait_ns;
-  uint64_t spin_ns; /* how long a reply is polled for before the thread sleeps */
+  uint64_t spin_ns; /* how long a reply is polled for before the thread yields its CPU */
   uint16_t next_id;
   atomic_int broken; /* 0, or the negative errno that broke it */
   pthread_mutex_t lock;
@@ -38,7 +39,8 @@ struct channel_request {
   void *reply; /* its payload */
   uint32_t reply_room;
   uint32_t reply_bytes; /* of it: set by channel_ask */
-  int reply_fd;         /* the first one that came, now the caller's, or -1 */
+  bool wants_fd;        /* a descriptor beside it ... */
+  int reply_fd;         /* ... the first that came, now the caller's, or -1 */
 };
 
 /* Connect to the socket at path.
