@@ -72,7 +72,7 @@ struct shunt_ixgbe_queue {
 #define SHUNT_IXGBE_CONTEXT UINT64_MAX
 
 /* The inline view of a queue, or NULL where only the portable calls will do: q is not an 82599's,
- * or a checked port's, or its doorbells can't be reached as memory. */
+ * or a checked or attachable (capture) port's, or its doorbells can't be reached as memory. */
 struct shunt_ixgbe_queue *shunt_ixgbe_queue(struct shunt_queue *q);
 
 /* shunt_rx_poll with hash and time stamp, for a port opened with rx_metadata: its portable calls

@@ -50,6 +50,8 @@ struct shunt_port_options {
   uint8_t vlan_strip;  /* take 802.1Q tags off received frames */
   uint8_t interrupts;  /* make the queues able to sleep: shunt_queue_fd, _arm */
   uint8_t checked;     /* check ownership and bounds of every buffer in each verb */
+  uint8_t capture;     /* let shunt/capture.h attach: costs some ten instructions a burst while
+                          nobody does, and the inline verbs of shunt/ixgbe.h */
   const struct shunt_clock *clock; /* time and sleep; NULL: the real ones */
   const struct shunt_log *log;     /* NULL: silent */
   struct shunt_testbed *testbed;   /* where twins of this process live; NULL: one is made for
@@ -63,7 +65,8 @@ struct shunt_port_options {
  *            ixgbe:twin           a software 82599 in this process (keys: shunt/testbed.h)
  *          Keys of every device are the names of struct shunt_port_options: queues, rx_ring,
  *          tx_ring, mtu, tx_report_interval, interrupt_interval_us, rx_metadata, rx_time,
- *          promiscuous, vlan_strip, interrupts, checked; a key overrides the option.
+ *          promiscuous, vlan_strip, interrupts, checked, capture; a key overrides the
+ *          option.
  * options  NULL for the defaults
  * port     where the port goes; untouched on failure
  * Owner    the caller, until shunt_port_close; a region given stays the caller's

@@ -40,6 +40,7 @@ struct shunt_port {
   char name[192];
   bool owns_region;
   struct port_guard *guard; /* checks and steps around the verbs; NULL: none needed */
+  struct port_tap *tap;     /* records around those; NULL: not asked for */
 };
 
 /* What open gets: the location ("0000:03:00.0", "twin", "vfio-user:/run/x.sock"), complete options

@@ -6,7 +6,7 @@
 
 const char port_option_keys[] =
     "queues, rx_ring, tx_ring, mtu, tx_report_interval, interrupt_interval_us, rx_metadata, "
-    "rx_time, promiscuous, vlan_strip, interrupts, checked";
+    "rx_time, promiscuous, vlan_strip, interrupts, checked, capture";
 
 static int bad_name(struct shunt_error *error, const char *text, const char *why)
 {
@@ -82,7 +82,8 @@ static int take_keys(struct shunt_port_options *options, struct params *params,
   result = result ? result : take_flag(params, "promiscuous", &options->promiscuous, error);
   result = result ? result : take_flag(params, "vlan_strip", &options->vlan_strip, error);
   result = result ? result : take_flag(params, "interrupts", &options->interrupts, error);
-  return result ? result : take_flag(params, "checked", &options->checked, error);
+  result = result ? result : take_flag(params, "checked", &options->checked, error);
+  return result ? result : take_flag(params, "capture", &options->capture, error);
 }
 
 static int bad_option(struct shunt_error *error, const char *option, uint32_t value,

@@ -8,6 +8,7 @@
 #include "src/port/driver.h"
 #include "src/port/guard.h"
 #include "src/port/name.h"
+#include "src/port/tap.h"
 
 static const struct port_driver *const drivers[] = {&ixgbe_driver};
 
@@ -109,6 +110,7 @@ int port_open_with(const struct port_driver *driver, const char *name,
     q->inner = q->verbs;
   }
   result = port_guard_install(opened, error);
+  result = result ? result : port_tap_install(opened, error);
   if (result) {
     shunt_port_close(opened);
     return shunt_error_within(error, result, "can't open %s", name);
@@ -128,6 +130,7 @@ void shunt_port_close(struct shunt_port *port)
   if (!port)
     return;
   struct shunt_region *own = port->owns_region ? port->region : NULL;
+  port_tap_remove(port);
   port_guard_remove(port);
   port->ops->close(port);
   shunt_region_destroy(own);

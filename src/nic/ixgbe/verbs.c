@@ -201,7 +201,7 @@ unsigned shunt_ixgbe_tx_poll_contexts(struct shunt_ixgbe_queue *q, shunt_buf buf
 
 struct shunt_ixgbe_queue *shunt_ixgbe_queue(struct shunt_queue *q)
 {
-  if (!q || q->port->options.checked)
+  if (!q || q->port->options.checked || q->port->options.capture)
     return NULL;
   return q->inner == &tables[0][0] || q->inner == &tables[1][0] ? of(q) : NULL;
 }
