@@ -28,53 +28,67 @@ struct bus {
   uint32_t control; /* I2CCTL as written last */
 };
 
-static void drive(struct bus *bus, uint32_t line, bool high, unsigned us)
+/* Waiting counts from when the device has the write, so that is read back first. */
+static void drive(struct bus *bus, uint32_t lines, unsigned us)
 {
-  bus->control = high ? bus->control | line : bus->control & ~line;
+  bus->control = lines;
   ixgbe_write(bus->ixgbe, IXGBE_I2CCTL, bus->control);
   ixgbe_flush(bus->ixgbe);
   ixgbe_delay_us(bus->ixgbe, us);
 }
 
-static void clock_low(struct bus *bus)
+/* A line that is there already is left alone: a message over vfio-user costs microseconds. */
+static void set_data(struct bus *bus, bool high, unsigned us)
 {
-  drive(bus, IXGBE_I2CCTL_CLK_OUT, false, LOW_US);
+  uint32_t data = high ? IXGBE_I2CCTL_DATA_OUT : 0;
+  if ((bus->control & IXGBE_I2CCTL_DATA_OUT) != data)
+    drive(bus, (bus->control & ~IXGBE_I2CCTL_DATA_OUT) | data, us);
 }
 
-/* The module may hold the clock low until it is ready. */
-static int clock_high(struct bus *bus)
+static void clock_low(struct bus *bus)
 {
-  drive(bus, IXGBE_I2CCTL_CLK_OUT, true, HIGH_US);
+  drive(bus, bus->control & ~IXGBE_I2CCTL_CLK_OUT, LOW_US);
+}
+
+/* The module may hold the clock low until it is ready. Data is valid from the moment that it is
+ * high: *data is the line in the same read. */
+static int clock_high(struct bus *bus, bool *data)
+{
+  bus->control |= IXGBE_I2CCTL_CLK_OUT;
+  ixgbe_write(bus->ixgbe, IXGBE_I2CCTL, bus->control);
   for (unsigned us = 0; us < STRETCH_US; us += 10) {
-    if (ixgbe_read(bus->ixgbe, IXGBE_I2CCTL) & IXGBE_I2CCTL_CLK_IN)
+    uint32_t lines = ixgbe_read(bus->ixgbe, IXGBE_I2CCTL);
+    *data = (lines & IXGBE_I2CCTL_DATA_IN) != 0;
+    ixgbe_delay_us(bus->ixgbe, lines & IXGBE_I2CCTL_CLK_IN ? HIGH_US : 10);
+    if (lines & IXGBE_I2CCTL_CLK_IN)
       return 0;
-    ixgbe_delay_us(bus->ixgbe, 10);
   }
   return -ETIMEDOUT;
 }
 
 static int start(struct bus *bus)
 {
-  drive(bus, IXGBE_I2CCTL_DATA_OUT, true, 1);
-  int result = clock_high(bus);
-  drive(bus, IXGBE_I2CCTL_DATA_OUT, false, HIGH_US);
+  bool data;
+  set_data(bus, true, 1);
+  int result = clock_high(bus, &data);
+  set_data(bus, false, HIGH_US);
   clock_low(bus);
   return result;
 }
 
 static void stop(struct bus *bus)
 {
-  drive(bus, IXGBE_I2CCTL_DATA_OUT, false, 1);
-  (void)clock_high(bus);
-  drive(bus, IXGBE_I2CCTL_DATA_OUT, true, LOW_US);
+  bool data;
+  set_data(bus, false, 1);
+  (void)clock_high(bus, &data);
+  set_data(bus, true, LOW_US);
 }
 
 /* One bit: the data line is set while the clock is low and looked at while it is high. */
 static int exchange(struct bus *bus, bool out, bool *in)
 {
-  drive(bus, IXGBE_I2CCTL_DATA_OUT, out, 1);
-  int result = clock_high(bus);
-  *in = (ixgbe_read(bus->ixgbe, IXGBE_I2CCTL) & IXGBE_I2CCTL_DATA_IN) != 0;
+  set_data(bus, out, 1);
+  int result = clock_high(bus, in);
   clock_low(bus);
   return result;
 }
@@ -90,7 +104,8 @@ static int send_byte(struct bus *bus, uint8_t byte)
   return result ? result : line ? -ENXIO : 0;
 }
 
-static int receive_byte(struct bus *bus, uint8_t *byte)
+/* We acknowledge all but the last. */
+static int receive_byte(struct bus *bus, uint8_t *byte, bool is_last)
 {
   bool line = false;
   int result = 0;
@@ -99,13 +114,11 @@ static int receive_byte(struct bus *bus, uint8_t *byte)
     result = exchange(bus, true, &line);
     *byte = (uint8_t)(*byte << 1 | line);
   }
-  if (!result)
-    result = exchange(bus, true, &line); /* no acknowledge: this was the last one */
-  return result;
+  return result ? result : exchange(bus, is_last, &line);
 }
 
-/* A random read (SFF-8472 refers to the AT24C01A): write the offset, start again, read one byte. */
-static int try_read(struct bus *bus, uint8_t offset, uint8_t *value)
+/* A sequential read (SFF-8472 refers to the AT24C01A): write the offset, start again, read. */
+static int try_read(struct bus *bus, uint8_t offset, uint8_t bytes[], unsigned n)
 {
   int result = start(bus);
   if (!result)
@@ -116,8 +129,8 @@ static int try_read(struct bus *bus, uint8_t offset, uint8_t *value)
     result = start(bus);
   if (!result)
     result = send_byte(bus, SFP_I2C_ADDRESS | 1);
-  if (!result)
-    result = receive_byte(bus, value);
+  for (unsigned i = 0; i < n && !result; i++)
+    result = receive_byte(bus, &bytes[i], i + 1 == n);
   stop(bus);
   return result;
 }
@@ -131,11 +144,11 @@ static void clear_bus(struct bus *bus)
   stop(bus);
 }
 
-static int read_byte(struct bus *bus, uint8_t offset, uint8_t *value)
+static int read_bytes(struct bus *bus, uint8_t offset, uint8_t bytes[], unsigned n)
 {
   int result = 0;
   for (unsigned i = 0; i < TRIES; i++) {
-    result = try_read(bus, offset, value);
+    result = try_read(bus, offset, bytes, n);
     if (!result)
       return 0;
     clear_bus(bus);
@@ -148,13 +161,12 @@ static int read_byte(struct bus *bus, uint8_t offset, uint8_t *value)
 
 static int read_text(struct bus *bus, uint8_t offset, char text[17])
 {
-  for (unsigned i = 0; i < 16; i++) {
-    uint8_t byte;
-    int result = read_byte(bus, (uint8_t)(offset + i), &byte);
-    if (result)
-      return result;
-    text[i] = byte >= 0x20 && byte < 0x7F ? (char)byte : ' ';
-  }
+  uint8_t bytes[16];
+  int result = read_bytes(bus, offset, bytes, sizeof(bytes));
+  if (result)
+    return result;
+  for (unsigned i = 0; i < 16; i++)
+    text[i] = bytes[i] >= 0x20 && bytes[i] < 0x7F ? (char)bytes[i] : ' ';
   for (unsigned end = 16; end && text[end - 1] == ' '; end--) /* padded with blanks */
     text[end - 1] = '\0';
   return 0;
@@ -162,20 +174,21 @@ static int read_text(struct bus *bus, uint8_t offset, char text[17])
 
 static int read_module(struct bus *bus, struct ixgbe_module *module)
 {
-  int result = read_byte(bus, SFP_IDENTIFIER, &module->identifier);
-  if (!result)
-    result = read_byte(bus, SFP_10G_CODES, &module->codes_10g);
-  if (!result)
-    result = read_byte(bus, SFP_1G_CODES, &module->codes_1g);
-  if (!result)
-    result = read_byte(bus, SFP_FC_TECHNOLOGY, &module->cable);
+  uint8_t codes[SFP_FC_TECHNOLOGY + 1];
+  int result = read_bytes(bus, 0, codes, sizeof(codes));
   if (!result)
     result = read_text(bus, SFP_VENDOR_NAME, module->vendor);
   if (!result)
     result = read_text(bus, SFP_VENDOR_PN, module->part);
   if (!result)
     result = read_text(bus, SFP_VENDOR_SN, module->serial);
-  return result;
+  if (result)
+    return result;
+  module->identifier = codes[SFP_IDENTIFIER];
+  module->codes_10g = codes[SFP_10G_CODES];
+  module->codes_1g = codes[SFP_1G_CODES];
+  module->cable = codes[SFP_FC_TECHNOLOGY];
+  return 0;
 }
 
 /* In the order in which other drivers of the chip decide: cables before optics. */
@@ -225,7 +238,8 @@ int ixgbe_sfp_identify(struct ixgbe *ixgbe, struct shunt_error *error)
   if (result)
     return result;
   struct ixgbe_module module = {.kind = IXGBE_MODULE_NONE};
-  struct bus bus = {ixgbe, IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT};
+  struct bus bus = {.ixgbe = ixgbe};
+  drive(&bus, IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT, HIGH_US);
   if (!read_module(&bus, &module))
     module.kind = kind_of(&module);
   else if (ixgbe_read(ixgbe, IXGBE_ESDP) & IXGBE_ESDP_SFP_PRESENT)
