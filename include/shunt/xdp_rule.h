@@ -32,28 +32,36 @@
  * No '&', '=' or ';' occurs in a rule, so rules fit in a device name (shunt/port.h):
  * "xdp:eth0?rules=arp;udp dst 239.1.1.1 port 31001;pass icmp".
  *
- * What was decided of frames that are not plain
+ * What was decided of frames that are not plain:
  *
- *   VLAN       Up to two tags (0x8100, 0x88a8) are walked; the type behind them is the ethertype. A
- *              rule without "vlan" matches with and without tags: so it does the same whether or
- * not the NIC takes tags off. A tag that the NIC took off counts as the outermost where the device
- * tells it (src/bpf/filter.h); where it doesn't, a rule with "vlan" is refused. Id 0 (a priority
- * tag) is a tag. A frame that ends within its Ethernet header or a tag matches no rule at all, not
- * even "all". IPv4       is sound where the version is 4, the header length at least 20 bytes, and
- * the header within the frame. Options are skipped. Checksums are not verified. Fragments  Rules
- * with ports match no fragment, not even the first one, which has them: all parts of a datagram go
- * to the same place, where they can be put together. With "fragments" a rule with ports matches
- * every fragment that fits its other conditions, as though it asked for no ports. Rules without
- * ports match fragments anyway. IPv6       is sound where the version is 6 and the 40 bytes are
- * within the frame. Extension headers (hop-by-hop, routing, destination options, authentication)
- * are walked, up to SHUNT_XDP_RULE_EXTENSIONS of them; the header behind them is the protocol.
- * Behind more, or where one is cut short, there is no protocol and no port. The protocol of a
- *              fragment is what its fragment header says, in each fragment of a datagram the same;
- *              a fragment header on a whole datagram (RFC 6946) is one more extension header.
- *   Ports      are there where the first 8 bytes of the UDP or TCP header are within the frame and
- *              within the length that the IP header says.
- *   802.3      A length where the ethertype would be (below 0x0600) matches rules that ask for no
- *              ethertype and no IP.
+ * VLAN. Up to two tags (0x8100, 0x88a8) are walked; the type behind them is the ethertype. A rule
+ * without "vlan" matches with and without tags: so it does the same whether or not the NIC takes
+ * tags off. A tag that the NIC took off counts as the outermost where the driver tells it; where it
+ * doesn't, a rule with "vlan" is refused. Id 0 (a priority tag) is a tag. A frame that ends within
+ * its Ethernet header or a tag matches no rule at all, not even "all".
+ *
+ * IPv4 is sound where the version is 4, the header length at least 20 bytes, and the header within
+ * the frame. Options are skipped. Checksums are not verified.
+ *
+ * Fragments. Rules with ports match no fragment, not even the first one, which has them: all parts
+ * of a datagram go to the same place, where they can be put together. With "fragments" a rule with
+ * ports, which then has to say udp or tcp, matches every fragment that fits its other conditions,
+ * as though it asked for no ports. Rules without ports match fragments anyway.
+ *
+ * IPv6 is sound where the version is 6 and the 40 bytes are within the frame. Extension headers
+ * (hop-by-hop, routing, destination options) are walked, up to SHUNT_XDP_RULE_EXTENSIONS of them;
+ * the header behind them is the protocol. Behind more, or where one is cut short, there is no
+ * protocol and no port. A packet with a fragment header is a fragment, also where it is the only
+ * one (RFC 6946); its protocol is what this header says, in each fragment of a datagram the same.
+ *
+ * IPsec. Authentication and encryption headers (51, 50) are protocols, in both versions of IP; what
+ * is behind them is not looked at.
+ *
+ * Ports are there where the first 8 bytes of the UDP or TCP header are within the frame and within
+ * the length that the IP header says. (A jumbogram, RFC 2675, says 0 there, and has no ports.)
+ *
+ * 802.3. A length where the ethertype would be (below 0x0600) matches rules that ask for no
+ * ethertype and no IP.
  *
  * Numbers are in host order. Functions are pure, and may be called from any thread. */
 #ifndef SHUNT_XDP_RULE_H
@@ -114,7 +122,8 @@ struct shunt_xdp_rule {
  * Returns 0, or -EINVAL with the field, what it says and what would be right:
  *   size; an action, tag or number out of range; an ethertype beside a condition on IP, below
  *   0x0600 or of a VLAN tag; a prefix without IP version, longer than an address or with bits
- *   behind its length; ports of a protocol that has none; a range that is reversed */
+ *   behind its length; ports of a protocol that has none; a range that is reversed; fragments
+ *   beside ports, but no protocol */
 int shunt_xdp_rule_check(const struct shunt_xdp_rule *rule, struct shunt_error *error);
 
 /* Read one rule.

@@ -105,7 +105,14 @@ int shunt_xdp_rule_check(const struct shunt_xdp_rule *rule, struct shunt_error *
   result = result ? result : check_prefix(rule, &rule->source, error);
   result = result ? result : check_prefix(rule, &rule->destination, error);
   result = result ? result : check_ports(rule, &rule->source_ports, error);
-  return result ? result : check_ports(rule, &rule->destination_ports, error);
+  result = result ? result : check_ports(rule, &rule->destination_ports, error);
+  if (result)
+    return result;
+  if (rule->fragments && !rule->protocol &&
+      (rule->source_ports.count || rule->destination_ports.count))
+    return refuse(error, "fragments are to match without their ports, and nothing says of what",
+                  "say udp or tcp");
+  return 0;
 }
 
 /* ---- as text ---- */

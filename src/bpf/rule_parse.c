@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rules read from text: a word, what follows it, and the next word. Each condition is checked as
- * soon as it is read, so that an error has the place of the word that brought it. */
+/* Rules read from text: a word, what follows it, and the next word. The rule is checked behind each
+ * condition, so that an error has the place of the word that brought it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -359,23 +359,33 @@ static int read_action(struct reader *r)
   return 1;
 }
 
-/* Read from r->at to r->end. 1; 0: there is nothing but space; -EINVAL. */
+/* Read from r->at to r->end. 1; 0: there is nothing but space; -EINVAL.
+ *
+ * A rule may be wrong halfway and right in the end ("port 53 fragments udp"). One that is wrong in
+ * the end is so since the word after which it was never right again. */
 static int read_rule(struct reader *r)
 {
+  unsigned wrong_since = 0;
+
   r->rule = (struct shunt_xdp_rule){.size = sizeof(r->rule)};
   int result = next_word(r);
   if (result <= 0)
     return result;
-
   for (result = read_action(r); result > 0; result = next_word(r)) {
     unsigned place = r->place;
     result = read_condition(r);
     if (result)
       return result;
+    if (shunt_xdp_rule_check(&r->rule, NULL) == 0)
+      wrong_since = 0;
+    else if (wrong_since == 0)
+      wrong_since = place;
+  }
+  if (result == 0 && wrong_since) {
+    const char *wrong = r->text + wrong_since - 1;
     result = shunt_xdp_rule_check(&r->rule, r->error);
-    if (result)
-      return shunt_error_within(r->error, result, "at character %u, \"%.60s\"", place,
-                                r->text + place - 1);
+    return shunt_error_within(r->error, result, "at character %u, \"%.*s\"", wrong_since,
+                              (int)(r->end - wrong), wrong);
   }
   return result < 0 ? result : 1;
 }

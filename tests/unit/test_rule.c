@@ -100,6 +100,7 @@ static void test_format(void **state)
       {"udp port 0,65535,1-2,7-7", "udp port 0,65535,1-2,7"},
       {"udp src port 67 dst port 68", "udp src port 67 port 68"},
       {"udp fragments port 9", "udp port 9 fragments"},
+      {"port 9 fragments tcp", "tcp port 9 fragments"},
   };
 
   for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
@@ -202,6 +203,8 @@ static const struct {
     {"proto 0", 7, "1 to 255"},
     {"user", 5, "follow the action"},
     {"udp drop", 5, "no word of a rule"},
+    {"port 53 fragments ip4", 9, "without their ports"},
+    {"fragments src port 53", 11, "without their ports"},
 };
 
 static void test_refused(void **state)
