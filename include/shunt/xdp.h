@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* AF_XDP: any interface of the kernel as a port, and its five verbs inline.
+ *
+ *   shunt_port_open("xdp:eth0?queues=2&rules=udp port 4789", &options, &port, &error);
+ *
+ * opens two queues of eth0 with one region behind them, makes and attaches the program that hands
+ * them the frames that the rules name, and leaves everything else to the kernel. Frames reach the
+ * region by one of several ways, from the NIC's own DMA to a copy behind the kernel's receive path.
+ * Which were allowed stands in the keys; which one it became, and why none better, shunt_xdp_info
+ * says. When the port is closed, or the process dies in whatever way, the program is gone.
+ *
+ * Keys, besides those of every device (shunt/port.h):
+ *   queue=N           first queue of the interface; queues=n takes n from there (0)
+ *   mode=M            where the program runs: auto (the default: drv, else skb), hw, drv, skb
+ *   hw= drv= skb=     one by one: require, prefer or never (never, prefer, prefer)
+ *   zero_copy= copy=  likewise (prefer, prefer)
+ *   rules=R;R;...     what is ours (shunt/xdp_rule.h); without: every frame
+ *   join=1            use the XSKMAP of the program that is on the interface already
+ *   wakeup=0          have the kernel poll rather than be woken (XDP_USE_NEED_WAKEUP off)
+ *   multi_buffer=0|1  frames of several buffers (as the interface's MTU needs it)
+ *   tx_budget=N       frames that the kernel sends in one call in copy mode (tx_ring)
+ *   checksum=C        who fills in the sums that a frame asks for: software (this library; the
+ *                     default), kernel, device
+ *   tx_time=1         time stamp sent frames: shunt_xdp_tx_time
+ *   busy_poll_us=N, busy_budget=N   let the queue's thread run the NIC's driver (off)
+ *   channels=N        set the interface's channels while the port is open
+ *   helper=PATH       have `shunt xdp-helper` do what takes privilege (1: its usual socket)
+ *
+ * The inline calls are those of shunt/port.h: the same rings, rules, owners and results, and inline
+ * and portable calls on one queue may be mixed. They leave out the checks of a checked port and
+ * hash, VLAN tag and time of received frames.
+ *
+ *   struct shunt_xdp_queue *q = shunt_xdp_queue_of(shunt_port_queue(port, 0));
+ *   n = shunt_xdp_rx_poll(q, frames, 32);
+ *
+ * Indices of rings run free (modulo 2^32), as the kernel's do; a slot is the index masked. A ring
+ * of 2^k entries holds 2^k buffers: what was posted counts until it is polled, wherever in between
+ * (fill ring, NIC, Rx ring) it is. So the fast path never reads how far the kernel has taken from a
+ * ring, and a ring can't overflow. */
+#ifndef SHUNT_XDP_H
+#define SHUNT_XDP_H
+
+#include <linux/if_xdp.h>
+#include <string.h>
+
+#include "shunt/port.h"
+#include "shunt/xdp_rule.h"
+
+SHUNT_BEGIN_DECLS
+
+/* --- What was granted --------------------------------------------------------------------------
+ */
+
+enum shunt_xdp_mode {
+  SHUNT_XDP_SKB = 0, /* behind the kernel's own receive path: any interface */
+  SHUNT_XDP_DRV,     /* in the NIC's driver */
+  SHUNT_XDP_HW,      /* in the NIC */
+};
+
+enum shunt_xdp_time {
+  SHUNT_XDP_TIME_NONE = 0,
+  SHUNT_XDP_TIME_POLLED, /* CLOCK_MONOTONIC when rx_poll found the frame, however long it lay */
+  SHUNT_XDP_TIME_KERNEL, /* CLOCK_MONOTONIC when the program handed it over */
+  SHUNT_XDP_TIME_DEVICE, /* the NIC's clock; frames that it did not stamp have none */
+};
+
+/* A rung of the ladder that was tried before the one that holds. */
+struct shunt_xdp_refusal {
+  uint8_t mode; /* enum shunt_xdp_mode */
+  uint8_t zero_copy;
+  int code;                            /* negative errno */
+  char why[SHUNT_ERROR_TEXT_BYTES];    /* the kernel's words */
+  char remedy[SHUNT_ERROR_TEXT_BYTES]; /* what would help; may be empty */
+};
+#define SHUNT_XDP_REFUSALS_MOST 6
+
+struct shunt_xdp_info {
+  size_t size; /* set by the caller to sizeof(struct shunt_xdp_info) */
+  char interface[16];
+  int ifindex;
+  uint16_t first_queue;
+  uint16_t interface_queues; /* how many the interface has now; 0: not known */
+  uint8_t mode;              /* enum shunt_xdp_mode */
+  uint8_t zero_copy;         /* as XDP_OPTIONS says */
+  uint8_t need_wakeup;       /* 1: the kernel says when it wants to be woken */
+  uint8_t multi_buffer;      /* 1: frames may have several pieces, both ways */
+  uint8_t busy_poll;         /* 1: asked for, and the queue's NAPI is known, so it works */
+  uint8_t rx_time;           /* enum shunt_xdp_time */
+  uint8_t tx_metadata;       /* 1: frames that ask for a sum or a time need tx_headroom */
+  uint8_t gone;              /* 1: the interface was removed, or the queue taken away */
+  uint32_t chunk_bytes;      /* a buffer, as the kernel was told */
+  uint32_t tx_budget;        /* frames a call sends in copy mode */
+  uint32_t tx_headroom;      /* bytes in front of a frame, inside its buffer; 0: none needed */
+  uint32_t tx_pieces;        /* most pieces of a frame to send */
+  char busy_poll_why[128];   /* where it was asked for and does nothing: why, and what would help */
+  uint32_t refusal_count;
+  struct shunt_xdp_refusal refusals[SHUNT_XDP_REFUSALS_MOST];
+};
+
+/* Say what was granted, as it is now.
+ *
+ * Thread   any, one at a time on a port
+ * Returns  0, or -EINVAL (port is none of AF_XDP) */
+int shunt_xdp_info(const struct shunt_port *port, struct shunt_xdp_info *info,
+                   struct shunt_error *error);
+
+/* "drv, zero copy". Constant text. */
+const char *shunt_xdp_mode_text(enum shunt_xdp_mode mode, int zero_copy);
+
+/* --- Rules, while traffic flows ----------------------------------------------------------------
+ */
+
+/* Put a rule behind those that are there. No frame is lost or goes astray meanwhile.
+ *
+ * id       names it from now on
+ * Returns  0; -EINVAL (port is none of AF_XDP, or the rule can't be expressed), -ENOSPC,
+ *          -EOPNOTSUPP (the program was joined: its rules are its owner's) */
+int shunt_xdp_rule_add(struct shunt_port *port, const struct shunt_xdp_rule *rule, uint32_t *id,
+                       struct shunt_error *error);
+/* Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
+int shunt_xdp_rule_remove(struct shunt_port *port, uint32_t id, struct shunt_error *error);
+/* How often the rule has matched since it was added. The rules of the name have the ids 0, 1, ...
+ * in their order. Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
+int shunt_xdp_rule_hits(struct shunt_port *port, uint32_t id, uint64_t *packets, uint64_t *bytes,
+                        struct shunt_error *error);
+
+/* --- The queue ---------------------------------------------------------------------------------
+ */
+
+/* A queue pair. Read what you like; write nothing. */
+struct shunt_xdp_queue {
+  struct shunt_queue head;
+
+  /* Receive: rx_head <= rx_there <= fill_tail <= rx_head + rx_mask + 1 */
+  const struct xdp_desc *rx_ring;
+  uint64_t *fill_ring;
+  const uint32_t *rx_producer; /* the kernel's: frames that have come */
+  uint32_t *rx_consumer;       /* ours: frames that were polled */
+  uint32_t *fill_producer;     /* ours: buffers that were posted */
+  const uint32_t *fill_flags;  /* XDP_RING_NEED_WAKEUP: the kernel wants to be told of buffers */
+  const uint32_t *rx_flags;    /* the same, to be looked at when nothing has come */
+  uint64_t rx_head;            /* next descriptor to poll */
+  uint32_t rx_there;           /* rx_producer, as last read */
+  uint32_t fill_tail;          /* next slot that rx_post fills */
+  uint32_t rx_mask;
+  uint32_t rx_pieces; /* descriptors may carry XDP_PKT_CONTD: poll looks */
+
+  /* Send: tx_head <= tx_done <= tx_told <= tx_tail <= tx_head + tx_most */
+  struct xdp_desc *tx_ring;
+  const uint64_t *done_ring;     /* the completion ring */
+  uint32_t *tx_producer;         /* ours */
+  const uint32_t *tx_consumer;   /* the kernel's; read on slow paths alone */
+  const uint32_t *tx_flags;      /* XDP_RING_NEED_WAKEUP: the kernel wants to be told of frames */
+  const uint32_t *done_producer; /* the kernel's: buffers that are back */
+  uint32_t *done_consumer;       /* ours */
+  uint64_t tx_head;              /* next buffer that tx_poll returns */
+  uint64_t tx_tail;              /* next slot that tx_post fills */
+  uint32_t tx_done;              /* done_producer, as last read */
+  uint32_t tx_told;              /* tx_tail as the kernel knows it */
+  uint32_t tx_most;              /* tx_mask + 1, and what the kernel lost for good */
+  uint32_t tx_mask;
+  uint32_t always; /* XDP_RING_NEED_WAKEUP, for flags that no ring has */
+  void *driver;    /* the driver's own */
+};
+
+/* The inline view of a queue, or NULL where only the portable calls will do: q is not AF_XDP's, or
+ * a checked port's. */
+struct shunt_xdp_queue *shunt_xdp_queue_of(struct shunt_queue *q);
+
+/* When the frame was sent, in nanoseconds; 0: not known. The port must have been opened with
+ * tx_time.
+ *
+ * buf      as tx_poll returned it, before the buffer is used again
+ * Returns  by the NIC's clock, or in copy mode by CLOCK_TAI when the kernel sent it */
+uint64_t shunt_xdp_tx_time(const struct shunt_xdp_queue *q, shunt_buf buf);
+
+/* shunt_rx_poll with time stamp, for a port opened with rx_metadata: its portable calls are this
+ * one. */
+unsigned shunt_xdp_rx_poll_metadata(struct shunt_xdp_queue *q, struct shunt_frame frames[],
+                                    unsigned n);
+
+/* What the inline calls leave to a call: the part of a burst behind the ring's end, frames of
+ * several pieces or that ask for sums or a tag, and all that is said to the kernel. Not for direct
+ * use. */
+unsigned shunt_xdp_rx_poll_pieces(struct shunt_xdp_queue *q, struct shunt_frame frames[],
+                                  unsigned n);
+unsigned shunt_xdp_rx_post_rest(struct shunt_xdp_queue *q, const shunt_buf bufs[], unsigned n);
+unsigned shunt_xdp_tx_post_rest(struct shunt_xdp_queue *q, const struct shunt_frame frames[],
+                                unsigned n);
+void shunt_xdp_rx_wake(struct shunt_xdp_queue *q);
+void shunt_xdp_tx_wake(struct shunt_xdp_queue *q);
+void shunt_xdp_tx_stalled(struct shunt_xdp_queue *q);
+
+/* --- The five verbs, inline --------------------------------------------------------------------
+ */
+
+/* How many slots of a burst can be worked off before the ring's end, so that inside the run an
+ * index needs no mask. */
+static inline uint32_t shunt_xdp_run(uint32_t slot, uint32_t mask, uint32_t wanted)
+{
+  uint32_t straight = mask + 1 - slot;
+  return wanted < straight ? wanted : straight;
+}
+
+/* A descriptor is {addr, len, options} and the first half of a frame {addr, flags, len, vlan}: on a
+ * little-endian machine the one is the other with two words changed over. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+typedef uint32_t shunt_xdp_words __attribute__((vector_size(16), aligned(8), may_alias));
+#define SHUNT_XDP_SWAP(words) __builtin_shufflevector(words, words, 0, 1, 3, 2)
+
+SHUNT_INLINE void shunt_xdp_rx_take(const struct xdp_desc *desc, struct shunt_frame *frame)
+{
+  shunt_xdp_words words = *(const shunt_xdp_words *)desc;
+  *(shunt_xdp_words *)frame = SHUNT_XDP_SWAP(words);
+}
+
+SHUNT_INLINE void shunt_xdp_copy_pair(uint64_t *to, const uint64_t *from)
+{
+  *(shunt_xdp_words *)to = *(const shunt_xdp_words *)from;
+}
+#else
+SHUNT_INLINE void shunt_xdp_rx_take(const struct xdp_desc *desc, struct shunt_frame *frame)
+{
+  frame->addr = desc->addr;
+  frame->flags = desc->options;
+  frame->len = (uint16_t)desc->len;
+  frame->vlan = 0;
+}
+
+SHUNT_INLINE void shunt_xdp_copy_pair(uint64_t *to, const uint64_t *from)
+{
+  to[0] = from[0];
+  to[1] = from[1];
+}
+#endif
+
+SHUNT_INLINE void shunt_xdp_tx_put(struct xdp_desc *desc, const struct shunt_frame *frame)
+{
+  const uint64_t length = frame->len; /* and options 0, in one store */
+  desc->addr = frame->addr;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  memcpy(&desc->len, &length, sizeof(length));
+#else
+  desc->len = (uint32_t)length;
+  desc->options = 0;
+#endif
+}
+
+/* Addresses, eight a turn. */
+SHUNT_INLINE void shunt_xdp_copy(uint64_t *to, const uint64_t *from, size_t n)
+{
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    SHUNT_EACH_OF_FOUR (k)
+      shunt_xdp_copy_pair(to + i + 2 * k, from + i + 2 * k);
+  for (; i < n; i++)
+    to[i] = from[i];
+}
+
+/* Nothing has come: the kernel may wait for a wake-up. */
+SHUNT_INLINE unsigned shunt_xdp_rx_none(struct shunt_xdp_queue *q)
+{
+  if (SHUNT_UNLIKELY(__atomic_load_n(q->rx_flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP))
+    shunt_xdp_rx_wake(q);
+  return 0;
+}
+
+/* As shunt_rx_post. The kernel takes any byte of a buffer for its name (xp_check_aligned,
+ * net/xdp/xsk_buff_pool.c), so addresses go as they are. */
+SHUNT_INLINE unsigned shunt_xdp_rx_post(struct shunt_xdp_queue *q, const shunt_buf bufs[],
+                                        unsigned n)
+{
+  const uint32_t tail = q->fill_tail, mask = q->rx_mask, slot = tail & mask;
+  const uint32_t room = mask + 1 - (tail - (uint32_t)q->rx_head), most = n < room ? n : room;
+  const uint32_t run = shunt_xdp_run(slot, mask, most);
+  shunt_xdp_copy(q->fill_ring + slot, bufs, run);
+  q->fill_tail = tail + run;
+  if (SHUNT_UNLIKELY(run < most))
+    return run + shunt_xdp_rx_post_rest(q, bufs + run, n - run);
+  __atomic_store_n(q->fill_producer, tail + run, __ATOMIC_RELEASE);
+  if (SHUNT_UNLIKELY(__atomic_load_n(q->fill_flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP))
+    shunt_xdp_rx_wake(q);
+  return run;
+}
+
+/* As shunt_rx_poll, without the second half of struct shunt_frame. A burst ends at the ring's end,
+ * so only 0 means that nothing is there. */
+SHUNT_INLINE unsigned shunt_xdp_rx_poll(struct shunt_xdp_queue *q, struct shunt_frame frames[],
+                                        unsigned n)
+{
+  const uint32_t head = (uint32_t)q->rx_head, mask = q->rx_mask, slot = head & mask;
+  uint32_t there = q->rx_there - head;
+  if (there < n) {
+    q->rx_there = __atomic_load_n(q->rx_producer, __ATOMIC_ACQUIRE);
+    there = q->rx_there - head;
+    if (!there)
+      return shunt_xdp_rx_none(q);
+  }
+  if (SHUNT_UNLIKELY(q->rx_pieces))
+    return shunt_xdp_rx_poll_pieces(q, frames, n);
+  const struct xdp_desc *const desc = q->rx_ring + slot;
+  const uint32_t run = shunt_xdp_run(slot, mask, there < n ? there : n);
+  size_t i = 0;
+  for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR)
+    SHUNT_EACH_OF_FOUR (k)
+      shunt_xdp_rx_take(desc + i + k, frames + i + k);
+  for (; i < run; i++)
+    shunt_xdp_rx_take(desc + i, frames + i);
+  q->rx_head += run;
+  __atomic_store_n(q->rx_consumer, head + run, __ATOMIC_RELEASE);
+  return run;
+}
+
+/* As shunt_tx_post. */
+SHUNT_INLINE unsigned shunt_xdp_tx_post(struct shunt_xdp_queue *q,
+                                        const struct shunt_frame frames[], unsigned n)
+{
+  const uint32_t tail = (uint32_t)q->tx_tail, mask = q->tx_mask, slot = tail & mask;
+  const uint32_t room = q->tx_most - (tail - (uint32_t)q->tx_head), most = n < room ? n : room;
+  const uint32_t run = shunt_xdp_run(slot, mask, most);
+  struct xdp_desc *const desc = q->tx_ring + slot;
+  size_t i = 0;
+  for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR) {
+    uint32_t flags = 0;
+    SHUNT_EACH_OF_FOUR (k)
+      flags |= frames[i + k].flags;
+    if (SHUNT_UNLIKELY(flags & SHUNT_FRAME_SEND_FLAGS))
+      break;
+    SHUNT_EACH_OF_FOUR (k)
+      shunt_xdp_tx_put(desc + i + k, frames + i + k);
+  }
+  for (; i < run && SHUNT_LIKELY(!(frames[i].flags & SHUNT_FRAME_SEND_FLAGS)); i++)
+    shunt_xdp_tx_put(desc + i, frames + i);
+  q->tx_tail += i;
+  if (SHUNT_UNLIKELY(i < n))
+    return (unsigned)i + shunt_xdp_tx_post_rest(q, frames + i, n - (unsigned)i);
+  return (unsigned)i;
+}
+
+/* As shunt_tx_push. A system call where the kernel asks to be woken: in copy mode always. */
+SHUNT_INLINE void shunt_xdp_tx_push(struct shunt_xdp_queue *q)
+{
+  const uint32_t tail = (uint32_t)q->tx_tail;
+  if (tail == q->tx_told)
+    return;
+  q->tx_told = tail;
+  __atomic_store_n(q->tx_producer, tail, __ATOMIC_RELEASE);
+  if (__atomic_load_n(q->tx_flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP)
+    shunt_xdp_tx_wake(q);
+}
+
+/* As shunt_tx_poll. A burst ends at the ring's end, so only 0 means that nothing is there. */
+SHUNT_INLINE unsigned shunt_xdp_tx_poll(struct shunt_xdp_queue *q, shunt_buf bufs[], unsigned n)
+{
+  const uint32_t head = (uint32_t)q->tx_head, mask = q->tx_mask, slot = head & mask;
+  uint32_t done = q->tx_done - head;
+  if (done < n) {
+    q->tx_done = __atomic_load_n(q->done_producer, __ATOMIC_ACQUIRE);
+    done = q->tx_done - head;
+    if (!done) {
+      if (q->tx_told != head)
+        shunt_xdp_tx_stalled(q);
+      return 0;
+    }
+  }
+  const uint32_t run = shunt_xdp_run(slot, mask, done < n ? done : n);
+  shunt_xdp_copy(bufs, q->done_ring + slot, run);
+  q->tx_head += run;
+  __atomic_store_n(q->done_consumer, head + run, __ATOMIC_RELEASE);
+  return run;
+}
+
+/* The verbs above as a table, for code that takes one: called through a constant table that the
+ * compiler sees, they are inlined (shunt/echo.h is built so). */
+SHUNT_INLINE unsigned shunt_xdp_verb_rx_post(struct shunt_queue *q, const shunt_buf bufs[],
+                                             unsigned n)
+{
+  return shunt_xdp_rx_post((struct shunt_xdp_queue *)q, bufs, n);
+}
+SHUNT_INLINE unsigned shunt_xdp_verb_rx_poll(struct shunt_queue *q, struct shunt_frame frames[],
+                                             unsigned n)
+{
+  return shunt_xdp_rx_poll((struct shunt_xdp_queue *)q, frames, n);
+}
+SHUNT_INLINE unsigned shunt_xdp_verb_tx_post(struct shunt_queue *q,
+                                             const struct shunt_frame frames[], unsigned n)
+{
+  return shunt_xdp_tx_post((struct shunt_xdp_queue *)q, frames, n);
+}
+SHUNT_INLINE void shunt_xdp_verb_tx_push(struct shunt_queue *q)
+{
+  shunt_xdp_tx_push((struct shunt_xdp_queue *)q);
+}
+SHUNT_INLINE unsigned shunt_xdp_verb_tx_poll(struct shunt_queue *q, shunt_buf bufs[], unsigned n)
+{
+  return shunt_xdp_tx_poll((struct shunt_xdp_queue *)q, bufs, n);
+}
+
+#define SHUNT_XDP_VERBS                                                                            \
+  {                                                                                                \
+    shunt_xdp_verb_rx_post, shunt_xdp_verb_rx_poll, shunt_xdp_verb_tx_post,                        \
+        shunt_xdp_verb_tx_push, shunt_xdp_verb_tx_poll                                             \
+  }
+
+SHUNT_END_DECLS
+
+#endif

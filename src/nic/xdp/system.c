@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "src/nic/xdp/system.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void *real_map(int fd, size_t bytes, off_t offset)
+{
+  return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
+}
+
+static int real_bind(int fd, const struct sockaddr_xdp *address)
+{
+  return bind(fd, (const struct sockaddr *)address, sizeof(*address));
+}
+
+static ssize_t real_send(int fd)
+{
+  return sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+}
+
+static ssize_t real_receive(int fd)
+{
+  return recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
+const struct xdp_system xdp_real_system = {
+    .set = setsockopt,
+    .get = getsockopt,
+    .map = real_map,
+    .unmap = munmap,
+    .bind = real_bind,
+    .send = real_send,
+    .receive = real_receive,
+    .close = close,
+};

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is said to the kernel while frames move: that there are frames to send, or buffers to fill.
+ * Nothing here fails: what the kernel answers is counted, and what it left on a ring is offered
+ * again by the next push, or by tx_poll while it waits for buffers. */
+#include <errno.h>
+
+#include "src/nic/xdp/xdp.h"
+
+static uint32_t taken(const struct shunt_xdp_queue *q)
+{
+  return __atomic_load_n(q->tx_consumer, __ATOMIC_ACQUIRE);
+}
+
+/* Count what sendto answered (xsk_sendmsg and __xsk_generic_xmit, net/xdp/xsk.c). Returns whether
+ * another call could do more. */
+static bool count_answer(struct xdp_queue *queue, int code, bool went_on)
+{
+  struct xdp_counts *counts = &queue->counts;
+  switch (code) {
+  case EAGAIN: /* the budget is used up, or the socket's buffer is full of frames under way */
+    counts->tx_again++;
+    return went_on;
+  case EBUSY: /* a frame was dropped by the driver or its queue; its buffer comes back */
+    counts->tx_busy++;
+    return true;
+  case ENOBUFS:
+  case ENOMEM:
+    counts->tx_no_memory++;
+    return went_on;
+  case ENETDOWN:
+    counts->tx_down++;
+    return false;
+  case ENXIO: /* no longer bound: the interface was removed */
+  case ENODEV:
+    counts->tx_gone++;
+    queue->gone = true;
+    return false;
+  case EINTR:
+    return true;
+  default:
+    counts->tx_wake_other++;
+    return false;
+  }
+}
+
+/* In copy mode a call sends up to the budget; so again while that gets on. Each turn but those that
+ * are told "busy" takes a frame off the ring, and a busy one drops one. */
+void shunt_xdp_tx_wake(struct shunt_xdp_queue *q)
+{
+  struct xdp_queue *queue = xdp_queue_of(q);
+  for (uint32_t turn = 0; turn <= q->tx_mask + 1; turn++) {
+    const uint32_t before = taken(q);
+    queue->counts.tx_wakes++;
+    if (queue->xdp->system->send(queue->fd) >= 0)
+      return;
+    const int code = errno;
+    const uint32_t after = taken(q);
+    if (!count_answer(queue, code, after != before) || after == q->tx_told)
+      return;
+  }
+}
+
+void shunt_xdp_rx_wake(struct shunt_xdp_queue *q)
+{
+  struct xdp_queue *queue = xdp_queue_of(q);
+  queue->counts.rx_wakes++;
+  if (queue->xdp->system->receive(queue->fd) < 0 && (errno == ENXIO || errno == ENODEV))
+    queue->gone = true;
+}
+
+/* Frames are under way and none is back. Some may lie on the ring still, because the kernel stopped
+ * before them; with busy polling their buffers come back only when somebody asks. */
+void shunt_xdp_tx_stalled(struct shunt_xdp_queue *q)
+{
+  const bool wanted = __atomic_load_n(q->tx_flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP;
+  const bool polled = q->rx_flags == &q->always;
+  if (wanted && (polled || taken(q) != q->tx_told))
+    shunt_xdp_tx_wake(q);
+}
+
+/* The ring has no room. A descriptor that the kernel found invalid takes its room with it, for it
+ * never completes (xskq_cons_read_desc); so that a caller's mistake does not end in a dead queue,
+ * look now and then whether that is why. */
+#define LOOK_EVERY 256u
+
+void xdp_settle_lost(struct xdp_queue *queue)
+{
+  struct shunt_xdp_queue *q = &queue->inlined;
+  struct xdp_statistics now;
+  if (queue->stalls++ % LOOK_EVERY || taken(q) != q->tx_told)
+    return;
+  xdp_statistics_kernel(queue, &now);
+  q->tx_most += (uint32_t)(now.tx_invalid_descs - queue->tx_invalid_settled);
+  queue->tx_invalid_settled = now.tx_invalid_descs;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The AF_XDP driver from the inside.
+ *
+ *   xdp.c         a port comes up and goes down; what it says of itself
+ *   options.c     keys of the device's name
+ *   ladder.c      which way frames take: one rung after another, until one is granted
+ *   socket.c      one queue: memory, rings, bind
+ *   settings.c    socket options that may be refused: send budget, busy poll, send buffer
+ *   verbs.c       the five verbs as functions, and frames that the inline ones leave to a call
+ *   wake.c        what is said to the kernel while frames move
+ *   sums.c        checksums and tags that a frame asks for
+ *   statistics.c  counters
+ *   link.c        link, addresses, time
+ *   access.h      what needs privilege: in this process (access_direct.c) or by a helper
+ *   system.h      system calls
+ *
+ * The fast path is include/shunt/xdp.h. Rules of the kernel's side: Documentation/networking/
+ * af_xdp.rst and net/xdp/ of Linux. */
+#ifndef SRC_NIC_XDP_XDP_H
+#define SRC_NIC_XDP_XDP_H
+
+#include "hw/xdp.h"
+#include "shunt/xdp.h"
+#include "src/netlink/interface.h"
+#include "src/nic/xdp/access.h"
+#include "src/nic/xdp/system.h"
+#include "src/port/driver.h"
+
+struct membership;
+
+/* How much a rung, or an ability, is wanted. */
+enum xdp_want { XDP_NEVER, XDP_PREFER, XDP_REQUIRE };
+
+enum xdp_sums { XDP_SUMS_SOFTWARE, XDP_SUMS_KERNEL, XDP_SUMS_DEVICE };
+
+#define XDP_RULES_MOST       256
+#define XDP_MODES            3 /* of enum shunt_xdp_mode */
+#define XDP_BUSY_DEADLINE_NS UINT64_C(2000000000)
+#define XDP_BUSY_RETRY_NS    UINT64_C(1000000)
+
+struct xdp_wanted {
+  uint32_t first_queue;
+  enum xdp_want mode[XDP_MODES];
+  enum xdp_want zero_copy, copy;
+  const char *rules; /* NULL: none */
+  bool join;
+  bool wakeup;
+  bool multi_buffer_given, multi_buffer;
+  uint32_t tx_budget; /* 0: the Tx ring */
+  enum xdp_sums sums;
+  bool tx_time;
+  uint32_t busy_poll_us, busy_budget;
+  uint32_t channels;
+  bool setup;         /* change the interface where it would spoil frames */
+  const char *helper; /* NULL: this process does it itself */
+};
+
+/* What a queue counts itself; the kernel's six are read from the socket. */
+struct xdp_counts {
+  uint64_t rx_extra_pieces, tx_extra_pieces; /* beyond a frame's first */
+  uint64_t rx_wakes, tx_wakes;               /* system calls */
+  uint64_t tx_again;      /* the kernel stopped at its budget, or for lack of room: called again */
+  uint64_t tx_busy;       /* the driver had no room and dropped a frame */
+  uint64_t tx_no_memory;  /* no socket buffer: the frame waits on the ring */
+  uint64_t tx_down;       /* the interface is down: frames wait on the ring */
+  uint64_t tx_gone;       /* the interface is gone */
+  uint64_t tx_wake_other; /* any other refusal */
+  uint64_t tx_refused;    /* frames that break a rule of AF_XDP and were not taken */
+  uint64_t tx_sums;       /* checksums filled in here */
+};
+
+struct xdp_queue {
+  struct shunt_xdp_queue inlined; /* first: what the inline verbs see */
+  struct xdp *xdp;
+  int fd; /* -1: none */
+  void *rings[4];
+  size_t ring_bytes[4];
+  struct xdp_counts counts;
+  struct xdp_statistics at_start; /* of the kernel, which may be those of an earlier bind */
+  uint64_t tx_invalid_settled;    /* tx_invalid_descs whose room was given back */
+  uint32_t stalls;
+  bool gone;
+  bool inside_frame; /* the next received piece is not a frame's first */
+};
+
+struct xdp {
+  struct shunt_port port;
+  const struct xdp_system *system;
+  struct shunt_port_options options; /* complete */
+  struct xdp_wanted wanted;
+  struct xdp_access *access;
+  struct membership *membership; /* made when first needed */
+  struct shunt_xdp_rule *rules;  /* of the name */
+  unsigned rule_count;
+
+  char interface[IF_NAMESIZE];
+  struct interface_state state; /* when it was opened */
+  uint32_t chunk_bytes;
+
+  /* Granted. */
+  enum shunt_xdp_mode mode;
+  bool attached, zero_copy, multi_buffer;
+  uint8_t frame_time; /* enum filter_time: of the time in front of received frames */
+  uint32_t umem_flags, metadata_bytes, tx_budget;
+  struct shunt_xdp_refusal refusals[SHUNT_XDP_REFUSALS_MOST];
+  uint32_t refusal_count;
+
+  unsigned queue_count;
+  struct xdp_queue **queues;
+  char device_text[64], path_text[96];
+};
+
+static inline struct xdp *xdp_of(const struct shunt_port *port)
+{
+  return (struct xdp *)(uintptr_t)port; /* port is its first member */
+}
+
+static inline struct xdp_queue *xdp_queue_of(const struct shunt_xdp_queue *q)
+{
+  return (struct xdp_queue *)(uintptr_t)q; /* inlined is its first member */
+}
+
+/* xdp.c. Open on an access of the caller's, which the port owns from here on, also where it fails:
+ * a test passes its own, and its own system. */
+int xdp_open_with(const struct xdp_system *system, struct xdp_access *access,
+                  const struct interface_state *state, const struct xdp_wanted *wanted,
+                  const struct shunt_port_options *options, struct shunt_port **port,
+                  struct shunt_error *error);
+extern const struct port_ops xdp_ops;
+
+/* options.c. Take the driver's keys. Returns 0 or -EINVAL. */
+int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shunt_error *error);
+
+/* ladder.c. Attach the program and make all sockets, by the first rung that is granted; what was
+ * refused before is noted in xdp->refusals. */
+int xdp_ladder_climb(struct xdp *xdp, struct shunt_error *error);
+
+/* socket.c. Make a queue's socket and bind it. shared_fd: of the queue that registered the memory;
+ * -1: this one does. On failure nothing is left of it. */
+int xdp_socket_open(struct xdp_queue *queue, uint32_t queue_id, bool zero_copy, int shared_fd,
+                    struct shunt_error *error);
+/* Unmap and close; takes a queue in any state. In this order: a mapped ring keeps the socket, and
+ * so the queue, bound (xsk_mmap holds a reference to the file). */
+void xdp_socket_close(struct xdp_queue *queue);
+
+/* settings.c. After bind: what may be refused without harm. */
+int xdp_settings_apply(struct xdp_queue *queue, struct shunt_error *error);
+/* Whether busy polling can work on the queue; why not goes into why. */
+bool xdp_settings_busy_poll(const struct xdp_queue *queue, char *why, size_t bytes);
+
+/* verbs.c. Choose the queue's verbs. */
+void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata, bool tx_metadata);
+
+/* wake.c. Give back the room of descriptors that the kernel found invalid; called where the ring
+ * seems full. */
+void xdp_settle_lost(struct xdp_queue *queue);
+
+/* sums.c. Fill in the checksums, or put on the tag, that the frame of these pieces asks for, or
+ * have the kernel do so. Returns 0 where that can't be: no room for a tag or for metadata, headers
+ * that don't fit. options: what the descriptor of the first piece carries. */
+int xdp_sums_fill(struct xdp_queue *queue, struct shunt_frame pieces[], unsigned n,
+                  uint32_t *options);
+
+/* statistics.c */
+unsigned xdp_statistics_read(struct shunt_port *port, struct shunt_statistic statistics[],
+                             unsigned n);
+/* The kernel's own, since the queue was opened. */
+void xdp_statistics_kernel(const struct xdp_queue *queue, struct xdp_statistics *statistics);
+
+/* link.c */
+int xdp_link(struct shunt_port *port, struct shunt_link *link, struct shunt_error *error);
+int xdp_promiscuous(struct shunt_port *port, int on, struct shunt_error *error);
+int xdp_multicast(struct shunt_port *port, const struct shunt_mac *group, bool add,
+                  struct shunt_error *error);
+int xdp_time(struct shunt_port *port, uint64_t *time_ns, struct shunt_error *error);
+/* The clock of software time stamps. */
+uint64_t xdp_time_now_ns(void);
+/* Whether the socket still has its interface (SO_ERROR); looked at when asked. */
+bool xdp_gone(struct xdp_queue *queue);
+
+#endif
