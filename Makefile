@@ -3,7 +3,8 @@
 #
 #   make run        build, then the main job: an echo over two 82599 twins, measured; report.html
 #   make test       build, then every test
-#   make test-guest   Linux's ixgbe, DPDK and our driver in guests on software 82599s; downloads once
+#   make test-guest   Linux's ixgbe, DPDK and our driver in guests on software 82599s; downloads
+#                     once, into build-guest/ or SHUNT_GUEST_CACHE
 #   make build      build into build/; the command is build/bin/shunt
 #   make check      format, lint, sanitizers, fuzz corpora, coverage
 #   make bench      speed beside kernel sockets: build/bench.json
@@ -36,7 +37,7 @@ test: build
 # Guests that can't be had are skipped by name: 77 says so.
 test-guest: build
 	@tests/guest/prepare || [ $$? -eq 77 ]
-	@ctest --test-dir $(BUILD) -C guest -L guest --output-on-failure
+	@ctest --test-dir $(BUILD) -C guest -L guest --output-on-failure -j $(JOBS)
 
 check:
 	@scripts/install-deps check

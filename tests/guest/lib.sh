@@ -13,6 +13,7 @@ bring=()         # files for the guest's /root
 extra=()         # more of the cache's archives
 
 failures=0 checks=0
+busybox=$cache/root/usr/bin/busybox
 
 ok() { checks=$((checks + 1)) && echo "ok $1"; }
 not_ok() {
@@ -151,7 +152,7 @@ make_initramfs() { # by boot, once a scenario
     for file in "${extra[@]}"; do
       cat "$cache/cpio/$file.cpio"
     done
-    (cd "$folder" && find . | "$cache/root/usr/bin/busybox" cpio -o -H newc 2>/dev/null)
+    (cd "$folder" && find . | "$busybox" cpio -o -H newc 2>/dev/null)
   } >"$work/initramfs.cpio"
 }
 

@@ -5,12 +5,12 @@
 
 megabytes=64
 guest_mb=768
-busybox=$cache/root/usr/bin/busybox
 
 host() {
+  [[ -c /dev/net/tun ]] || skip "there is no /dev/net/tun"
   twins "guest?tap=shunt0"
-  outside ip addr add 10.0.0.1/24 dev shunt0
-  outside sysctl -q net.ipv6.conf.all.disable_ipv6=1
+  outside "$busybox" ip addr add 10.0.0.1/24 dev shunt0
+  outside "$busybox" sysctl -q net.ipv6.conf.all.disable_ipv6=1
   mkdir "$work/web"
   head -c "${megabytes}M" /dev/urandom >"$work/web/data"
   start web outside "$busybox" httpd -f -p 5000 -h "$work/web"
