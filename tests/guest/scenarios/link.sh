@@ -9,7 +9,7 @@ host() {
   # ethtool -d has the driver read the MSI-X pending bits where no register is: they are in BAR 4.
   is "the twin has one fault to report" "unknown_register:1" "$(faults_of guest)"
 }
-host_wire() { told guest wire_frames_in wire_frames_out; }
+host_wire() { told guest sent sent_bytes delivered delivered_bytes; }
 
 guest() {
   nic_up 10.0.0.2/24
@@ -28,12 +28,21 @@ guest() {
   counts_equal
 }
 
-# What the chip counted is what was on the wire, and what the driver saw pass.
+# What the driver and the chip counted is what was on the wire.
 counts_equal() {
-  local received sent
+  local sent sent_bytes received received_bytes
   sleep 2.2 # the driver reads the chip's counters every 2 s
-  read -r received sent <<<"$(ask wire)"
+  read -r sent sent_bytes received received_bytes <<<"$(ask wire)"
+  is "thousands of frames each way" yes "$( ((sent > 2500 && received > 2500)) && echo yes)"
+  is "rx_packets is the wire's" "$received" "$(statistic rx_packets)"
+  is "tx_packets is the wire's" "$sent" "$(statistic tx_packets)"
+  is "rx_bytes is the wire's" "$received_bytes" "$(statistic rx_bytes)"
   is "rx_pkts_nic is the wire's" "$received" "$(statistic rx_pkts_nic)"
   is "tx_pkts_nic is the wire's" "$sent" "$(statistic tx_pkts_nic)"
-  is "rx_bytes_nic is the driver's" "$(statistic rx_bytes)" "$(statistic rx_bytes_nic)"
+  # Bytes with CRC, of received frames only where it is not stripped, which Linux has done.
+  is "rx_bytes_nic is the wire's" "$received_bytes" "$(statistic rx_bytes_nic)"
+  is "tx_bytes_nic is the wire's, with CRC" $((sent_bytes + 4 * sent)) "$(statistic tx_bytes_nic)"
+  # (fdir_miss counts what no rule of the flow director's was for: all there is.)
+  is "no error is counted" "" "$(ethtool -S "$nic" | grep -E 'err|drop|miss|fail|timeout|no_dma' |
+    grep -v -e ': 0$' -e fdir_miss)"
 }

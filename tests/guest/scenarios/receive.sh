@@ -21,36 +21,31 @@ host_send() { # FLOW MAC
     tail -n 1 "$work/send.log"
   fi
 }
+# 20 times the frame that stands there in hex digits: a capture of one record (pcap) in a loop.
+host_frame() { # FRAME
+  local frame=$1 bytes
+  while ((${#frame} < 120)); do frame+=00; done
+  bytes=$(printf '%02x000000' $((${#frame} / 2)))
+  "$busybox" xxd -r -p >"$work/frame.pcap" <<<"d4c3b2a1020004000000000000000000 0000040001000000 \
+    0000000000000000 $bytes $bytes $frame"
+  if "$build/bin/shunt" send "ixgbe:vfio-user:$work/sender.sock" --quiet --rate 0 --loops 20 \
+    --pcap "$work/frame.pcap" >"$work/send.log" 2>&1; then
+    echo sent
+  else
+    tail -n 1 "$work/send.log"
+  fi
+}
 
 received() { cat "/sys/class/net/$nic/statistics/rx_packets"; }
 # How many of the 20 frames that the host sends the kernel gets.
-arrive() { # FLOW MAC
+arrive() { # send FLOW MAC, or frame FRAME
   local before answer
   before=$(received)
-  answer=$(ask send "$1" "$2")
+  answer=$(ask "$@")
   [[ $answer = sent ]] || echo "$answer"
   sleep 0.3
   echo $(($(received) - before))
 }
-queues() {
-  local queue
-  for queue in 0 1 2 3; do
-    statistic rx_queue_${queue}_packets
-  done | tr '\n' ' '
-}
-# By how much each queue's count grows by 20 answered pings from each of 8 addresses.
-spread() {
-  local before after host queue
-  read -r -a before <<<"$(queues)"
-  for host in 10 11 12 13 14 15 16 17; do
-    ping -q -c 20 -i 0.005 -w 5 -I "10.0.0.$host" 10.0.0.1 >/dev/null
-  done
-  read -r -a after <<<"$(queues)"
-  for queue in 0 1 2 3; do
-    printf '%s ' $((after[queue] - before[queue]))
-  done
-}
-
 guest() {
   nic_up 10.0.0.2/24
   mac=$(cat "/sys/class/net/$nic/address")
@@ -60,6 +55,8 @@ guest() {
   steering
 }
 
+# A frame to us with a tag, of an EtherType for experiments (IEEE 802).
+tagged() { echo "${mac//:/}0200000000018100${1}88b5"; } # TAG
 vlans() {
   ip link add link "$nic" name vlan7 type vlan id 7
   ip link set vlan7 up
@@ -68,46 +65,108 @@ vlans() {
     "$(ping -q -c 5 -i 0.1 -w 10 10.0.0.1)"
   is "VLAN 7: what came was counted there" yes \
     "$( (($(cat /sys/class/net/vlan7/statistics/rx_packets) >= 5)) && echo yes)"
+  is "VLAN 7: frames of the host's come" 20 "$(arrive frame "$(tagged 0007)")"
+  is "VLAN 8, which nobody joined: none" 0 "$(arrive frame "$(tagged 0008)")"
   ip link del vlan7
+  is "VLAN 7, left: none" 0 "$(arrive frame "$(tagged 0007)")"
   has "no VLAN: ping afterwards" ' 0% packet loss' "$(ping -q -c 5 -i 0.1 -w 10 10.0.0.1)"
 }
 
 addresses() {
   local group=01:00:5e:01:02:03 stranger=02:00:00:00:00:77
-  is "unicast to us" 20 "$(arrive 9 "$mac")"
-  is "multicast that nobody joined" 0 "$(arrive 9 $group)"
+  is "unicast to us" 20 "$(arrive send 9 "$mac")"
+  is "multicast that nobody joined" 0 "$(arrive send 9 $group)"
   ip maddr add $group dev "$nic"
-  is "multicast, joined" 20 "$(arrive 9 $group)"
+  is "multicast, joined" 20 "$(arrive send 9 $group)"
   ip maddr del $group dev "$nic"
-  is "multicast, left" 0 "$(arrive 9 $group)"
-  is "unicast to someone else" 0 "$(arrive 9 $stranger)"
+  is "multicast, left" 0 "$(arrive send 9 $group)"
+  is "unicast to someone else" 0 "$(arrive send 9 $stranger)"
   ip link set "$nic" promisc on
-  is "unicast to someone else, promiscuous" 20 "$(arrive 9 $stranger)"
+  is "unicast to someone else, promiscuous" 20 "$(arrive send 9 $stranger)"
   ip link set "$nic" promisc off
-  is "unicast to someone else, no longer promiscuous" 0 "$(arrive 9 $stranger)"
+  is "unicast to someone else, no longer promiscuous" 0 "$(arrive send 9 $stranger)"
+}
+
+# ---- Queues ----
+
+queues() { ethtool -S "$nic" | sed -n 's/^ *rx_queue_[0-3]_packets: //p' | tr '\n' ' '; }
+# The queue that 20 frames came to, all of them, while a command ran.
+queue_of() { # COMMAND...
+  local before after queue
+  read -r -a before <<<"$(queues)"
+  "$@" >/dev/null
+  read -r -a after <<<"$(queues)"
+  for queue in 0 1 2 3; do
+    ((after[queue] - before[queue] == 20)) && printf '%s ' $queue
+  done
+}
+
+# Toeplitz: the key's 32 bits at the place of each bit that is set (datasheet 7.1.2.8.1).
+toeplitz() { # INPUT, both it and the key in hex digits
+  local bit hash=0
+  for ((bit = 0; bit < 4 * ${#1}; bit++)); do
+    ((16#${1:bit / 8 * 2:2} >> (7 - bit % 8) & 1)) &&
+      hash=$((hash ^ (16#${key:bit / 8 * 2:10} >> (8 - bit % 8) & 0xFFFFFFFF)))
+  done
+  echo $hash
+}
+# What ethtool -x tells: the key, the table, and by them the queues of some inputs.
+queues_told() { # INPUT...
+  local told key table input
+  told=$(ethtool -x "$nic")
+  key=$(grep -A 1 'RSS hash key' <<<"$told" | tail -n 1 | tr -d ':')
+  read -r -a table <<<"$(sed -n 's/^ *[0-9]*: //p' <<<"$told" | tr '\n' ' ')"
+  for input; do
+    printf '%s ' "${table[$(toeplitz "$input") % 128]}"
+  done
+}
+
+# Flows of pings, by the last byte of our address; and of TCP, by the other side's port.
+example_key=6d:5a:56:da:25:5b:0e:c2:41:67:25:3d:43:a3:8f:b0:d0:ca:2b:cb
+example_key+=:ae:7b:30:b4:77:cb:2d:a3:80:30:f2:0c:6a:42:b7:3b:be:ac:01:fa
+hosts=(10 11 14 15 16 17)
+ports=(03e8 03e9 03ea 03eb)
+pings() { ping -q -c 20 -i 0.005 -w 5 -I "10.0.0.$1" 10.0.0.1; }
+segments() { # SOURCE-PORT: 20 acknowledgements, from 10.0.0.1 to 10.0.0.2, port 9001
+  local ethernet=${mac//:/}0200000000010800 ip=4500002800004000400626ce0a0000010a000002
+  ask frame "$ethernet$ip${1}2329000000010000000150101000000000000000"
+}
+spread() { # WHAT
+  local host port inputs=() seen=''
+  for host in "${hosts[@]}"; do
+    inputs+=("$(printf '0a0000010a0000%02x' "$host")")
+    seen+=$(queue_of pings "$host")
+  done
+  for port in "${ports[@]}"; do
+    inputs+=("0a0000010a000002${port}2329")
+    seen+=$(queue_of segments "$port")
+  done
+  told=$(queues_told "${inputs[@]}")
+  is "RSS, $1: ${#inputs[@]} flows in the queues that ethtool -x tells" "$told" "$seen"
 }
 
 steering() {
-  local counts host
-  for host in 10 11 12 13 14 15 16 17; do
+  local host before
+  for host in "${hosts[@]}"; do
     ip addr add "10.0.0.$host/24" dev "$nic"
   done
   # Nobody asks for addresses meanwhile.
   ip neigh replace 10.0.0.1 lladdr "$(ip neigh show 10.0.0.1 | grep -o '..:..:..:..:..:..')" dev "$nic"
   has "RSS: 4 queues" 'with 4 RX ring' "$(ethtool -x "$nic")"
-  counts=$(spread)
-  is "RSS: 160 answers, each in a queue ($counts)" 160 "$((${counts// /+}0))"
-  is "RSS: in more than one queue" yes \
-    "$( (($(tr ' ' '\n' <<<"$counts" | grep -c '[1-9]') > 1)) && echo yes)"
-  ethtool -X "$nic" weight 0 0 0 1
-  is "RSS: the table says queue 3 alone" "0 0 0 160 " "$(spread)"
+  spread "the driver's key"
+  # The key of the datasheet's examples, by which these hosts are in four queues.
+  succeeds "RSS: a key" ethtool -X "$nic" hkey "$example_key"
+  spread "the example's key"
+  is "RSS: all four queues are in use" 4 "$(tr ' ' '\n' <<<"$told" | grep . | sort -u | wc -l)"
+  succeeds "RSS: a table" ethtool -X "$nic" weight 0 1 0 3
+  spread "another table"
 
   ethtool -K "$nic" ntuple on
   await carrier "$nic"
   ethtool -X "$nic" weight 1 0 0 0
-  ethtool -N "$nic" flow-type udp4 dst-port 9001 action 2 ||
-    not_ok "n-tuple: a rule" "$(dmesg | tail -n 2)"
-  counts=$(statistic rx_queue_2_packets)
-  is "n-tuple: 20 frames of its flow come" 20 "$(arrive 9 "$mac")"
-  is "n-tuple: in the rule's queue" 20 $(($(statistic rx_queue_2_packets) - counts))
+  succeeds "n-tuple: a rule" ethtool -N "$nic" flow-type udp4 dst-port 9001 action 2
+  before=$(statistic rx_queue_2_packets)
+  is "n-tuple: 20 frames of its flow come" 20 "$(arrive send 9 "$mac")"
+  is "n-tuple: in the rule's queue" 20 $(($(statistic rx_queue_2_packets) - before))
+  is "n-tuple: others are where the table says" 0 "$(queue_of pings 10 | tr -d ' ')"
 }
