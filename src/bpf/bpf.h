@@ -63,9 +63,10 @@ int bpf_map_next(int map, const void *key, void *next, struct shunt_error *error
  *
  * keys, values  arrays; values of per-CPU maps as above
  * count         in: how many there are (or fit); out: how many were done, also where it failed
- * cursor        bpf_map_get_many: where to go on, at least key_bytes and 4 bytes, zeroed before the
- *               first call by first = true
- * Returns       0; bpf_map_get_many: -ENOENT, with no error filled, after the last */
+ * cursor        bpf_map_get_many's own, from call to call: the larger of key_bytes and 4 bytes
+ * first         this is the first call with that cursor
+ * Returns       0; bpf_map_get_many: -ENOENT, with no error filled: these *count, which may be 0,
+ *               were the last */
 int bpf_map_set_many(int map, const struct bpf_map_spec *spec, const void *keys, const void *values,
                      uint32_t *count, struct shunt_error *error);
 int bpf_map_delete_many(int map, const struct bpf_map_spec *spec, const void *keys, uint32_t *count,

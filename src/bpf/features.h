@@ -4,6 +4,8 @@
 #ifndef SRC_BPF_FEATURES_H
 #define SRC_BPF_FEATURES_H
 
+#include <stdbool.h>
+
 #include "shunt/error.h"
 
 enum feature {

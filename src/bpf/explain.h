@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Why the kernel refuses BPF, in words: cause, evidence, remedy. */
+#ifndef SRC_BPF_EXPLAIN_H
+#define SRC_BPF_EXPLAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shunt/error.h"
+#include "src/bpf/bpf.h"
+
+/* What decides over a permission; read from the machine, or a test's own. */
+struct explain_rights {
+  uint64_t capabilities;  /* effective, a bit each (linux/capability.h) */
+  int unprivileged;       /* kernel.unprivileged_bpf_disabled: 0 allowed, 1, 2; -1: not known */
+  uint64_t memlock_bytes; /* RLIMIT_MEMLOCK; UINT64_MAX: none */
+  bool memlock_counts;    /* maps and programs are charged to it (before 5.11) */
+};
+
+void explain_rights_read(struct explain_rights *rights);
+
+/* Say in why and remedy what a call that got EPERM lacks. rights: NULL: this thread's own. */
+void explain_permission(const struct explain_rights *rights, struct shunt_error *error);
+
+/* Where in a log the verifier says what it minds. */
+struct explain_finding {
+  const char *line; /* in the log, not ended; NULL: it says nothing */
+  unsigned length;
+  int64_t insn; /* the instruction that it is about, or -1 */
+};
+
+void explain_find(const char *log, struct explain_finding *finding);
+
+/* Fill error for a program that could not be loaded.
+ *
+ * code     -errno of the load
+ * log      the verifier's; may be "" */
+void explain_load(const struct bpf_program_spec *spec, int code, const char *log,
+                  struct shunt_error *error);
+
+/* Fill error for a program that could not be attached: by a link or by netlink. Returns code, but
+ * -EBUSY for every errno that means that a program is there. */
+int explain_attach(int program, int ifindex, uint32_t xdp_flags, int code,
+                   struct shunt_error *error);
+
+#endif
