@@ -103,7 +103,8 @@ static uint64_t find_epoch_ns(const struct shunt_clock *clock)
 
 static void begin_session(struct tap_queue *tap, uint32_t session)
 {
-  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  /* Once more, and with acquire: what was written in front of it is what is read below. */
+  (void)__atomic_load_n(&tap->shared->session, __ATOMIC_ACQUIRE);
   uint32_t snaplen = __atomic_load_n(&tap->shared->snaplen, __ATOMIC_RELAXED);
   tap->snaplen = snaplen && snaplen < TAP_SNAPLEN_MOST ? snaplen : TAP_SNAPLEN_MOST;
   tap->directions = __atomic_load_n(&tap->shared->directions, __ATOMIC_RELAXED);

@@ -141,13 +141,6 @@ static void rig_expect_none(struct rig *rig)
   assert_int_equal(shunt_capture_next(rig->capture, &record, &rig->error), 0);
 }
 
-static struct shunt_capture_counts rig_counts(const struct rig *rig)
-{
-  struct shunt_capture_counts counts = {.size = sizeof(counts)};
-  shunt_capture_counts(rig->capture, &counts);
-  return counts;
-}
-
 static void rig_detach(struct rig *rig)
 {
   shunt_capture_detach(rig->capture);

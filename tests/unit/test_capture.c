@@ -11,6 +11,13 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
+static struct shunt_capture_counts rig_counts(const struct rig *rig)
+{
+  struct shunt_capture_counts counts = {.size = sizeof(counts)};
+  shunt_capture_counts(rig->capture, &counts);
+  return counts;
+}
+
 static void both_directions_are_recorded(void **state)
 {
   struct rig *rig = *state;
