@@ -113,6 +113,8 @@ static const struct explain_case explain_cases[] = {
      "make the map first, and keep its file descriptor open until the program is loaded"},
     {"invalid access to packet", "packet bytes are used that nothing proved to be there",
      "compare the pointer + offset + size with data_end first, and jump away where it is above"},
+    {"offset is outside of the packet", "packet bytes are used that nothing proved to be there",
+     "compare the pointer + offset + size with data_end first, and jump away where it is above"},
     {"map_value_or_null", "a looked-up value is used that may be none",
      "compare R0 with 0 after bpf_map_lookup_elem, and jump away where it is equal"},
     {"invalid access to map value", "a map's value is used beyond its end",
@@ -226,6 +228,29 @@ static int64_t explain_insn_in(const char *line, unsigned length)
   return explain_number(*found == '#' ? found + 1 : found, &end);
 }
 
+static const struct explain_case *explain_look_up(const struct explain_finding *finding)
+{
+  for (size_t i = 0; i < sizeof(explain_cases) / sizeof(explain_cases[0]); i++) {
+    const struct explain_case *one = &explain_cases[i];
+    if (memmem(finding->line, finding->length, one->says, strlen(one->says)) != NULL)
+      return one;
+  }
+  return NULL;
+}
+
+/* Take a line of complaint. Of several in a row the first that is known says most ("invalid access
+ * to packet" before "offset is outside of the packet"); of unknown ones the last. */
+static void explain_take(struct explain_finding *finding, const char *line, unsigned length,
+                         int64_t walked)
+{
+  if (finding->line != NULL && explain_look_up(finding) != NULL)
+    return;
+  int64_t named = explain_insn_in(line, length);
+  finding->line = line;
+  finding->length = length;
+  finding->insn = named >= 0 ? named : walked;
+}
+
 void explain_find(const char *log, struct explain_finding *finding)
 {
   *finding = (struct explain_finding){.insn = -1};
@@ -234,14 +259,12 @@ void explain_find(const char *log, struct explain_finding *finding)
     unsigned length = (unsigned)strcspn(line, "\n");
     const char *end;
     int64_t number = explain_number(line, &end);
-    if (number >= 0 && strncmp(end, ": (", 3) == 0)
+    if (number >= 0 && strncmp(end, ": (", 3) == 0) {
       walked = number;
-    if (!explain_is_trace(line, length)) {
-      finding->line = line;
-      finding->length = length;
-      int64_t named = explain_insn_in(line, length);
-      finding->insn = named >= 0 ? named : walked;
+      *finding = (struct explain_finding){.insn = -1}; /* it walked on: that was no complaint */
     }
+    if (!explain_is_trace(line, length))
+      explain_take(finding, line, length, walked);
     line += length + (line[length] == '\n');
   }
 }
@@ -261,16 +284,6 @@ static void explain_place(const struct bpf_program_spec *spec, int64_t insn, cha
     label = bpf_label_near(spec->source, (uint32_t)insn, &distance);
   snprintf(text, bytes, " at %lld: %.60s%s%s%s", (long long)insn, line,
            label != NULL ? " (in " : "", label != NULL ? label : "", label != NULL ? ")" : "");
-}
-
-static const struct explain_case *explain_look_up(const struct explain_finding *finding)
-{
-  for (size_t i = 0; i < sizeof(explain_cases) / sizeof(explain_cases[0]); i++) {
-    const struct explain_case *one = &explain_cases[i];
-    if (memmem(finding->line, finding->length, one->says, strlen(one->says)) != NULL)
-      return one;
-  }
-  return NULL;
 }
 
 static void explain_words(const struct bpf_program_spec *spec,
