@@ -37,8 +37,10 @@ struct shunt_model_bar {
   uint64_t bytes; /* a power of two; 0: the BAR does not exist */
   uint8_t is_64bit;
   uint8_t is_prefetchable;
-  void *memory;                         /* the whole BAR's plain storage, or NULL: all trapped */
-  int fd;                               /* memfd of memory, BAR offset 0 at file offset 0; or -1 */
+  void *memory; /* the whole BAR's plain storage, or NULL: all trapped */
+  /* memfd of the areas, BAR offset 0 at file offset 0, sealed against shrinking or ready for that
+   * seal; or -1. Whoever may map the areas can map all that is in it. */
+  int fd;
   const struct shunt_model_area *areas; /* what may be mapped */
   unsigned area_count;
 };

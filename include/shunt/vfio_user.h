@@ -21,8 +21,10 @@
  * else; what it did is counted.
  *
  * What a client is trusted with: it may make this process map files that can't shrink, and signal
- * eventfds. It has mapped the areas that the model offers, and keeps that mapping beyond the
- * connection. So the socket is for its owner alone (mode 0600).
+ * eventfds. Of memory in huge pages it could take pages back (a hole in the file), and where the
+ * machine has no other the next access here would be a SIGBUS. It has mapped the areas that the
+ * model offers, and keeps that mapping beyond the connection. So the socket is for its owner alone
+ * (mode 0600).
  *
  * Source: QEMU docs/interop/vfio-user.rst.
  *

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "tests/unit/twin_ixgbe_bench.h"
 
@@ -54,6 +56,22 @@ static void defaults_are_an_sfp_port_with_a_cable(void **state)
   assert_int_equal(shunt_model_config_read(model, 2, 2), 0x10FB);
   assert_non_null(shunt_twin_ixgbe_end(model));
   assert_true(twin_ixgbe_link_up((struct twin_ixgbe *)model));
+  shunt_model_destroy(model);
+}
+
+/* Another process that has the file can neither cut it nor see more than the queues' registers. */
+static void what_is_shared_is_the_shared_pages_alone(void **state)
+{
+  (void)state;
+  struct shunt_model *model = NULL;
+  assert_int_equal(shunt_twin_ixgbe_create(NULL, bench.wire, "plain", &model, NULL), 0);
+  const struct shunt_model_bar *bar = &model->bars[IXGBE_BAR_REGISTERS];
+  uint32_t value = 0x5A5A5A5A;
+  assert_int_equal(fcntl(bar->fd, F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  assert_int_equal(pwrite(bar->fd, &value, 4, IXGBE_CTRL_EXT), 4);
+  assert_int_not_equal(shunt_model_bar_read(model, IXGBE_BAR_REGISTERS, IXGBE_CTRL_EXT, 4), value);
+  assert_int_equal(pwrite(bar->fd, &value, 4, IXGBE_TDBAH(3u)), 4);
+  assert_int_equal(shunt_model_bar_read(model, IXGBE_BAR_REGISTERS, IXGBE_TDBAH(3u), 4), value);
   shunt_model_destroy(model);
 }
 
@@ -183,6 +201,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       TEST(options_are_checked),
       TEST(defaults_are_an_sfp_port_with_a_cable),
+      TEST(what_is_shared_is_the_shared_pages_alone),
       TEST(the_wire_may_go_first),
       TEST(a_twin_can_be_destroyed_from_inside_the_wire),
       TEST(every_counter_has_a_name),

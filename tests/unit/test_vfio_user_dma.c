@@ -291,6 +291,29 @@ static void many_files_and_ranges_end_in_a_refusal(void **state)
   assert_int_equal(ranges(), 0);
 }
 
+/* Pages that the file promises and the machine does not have: refused, not found out by a SIGBUS.
+ */
+static void huge_pages_that_there_are_not_are_refused(void **state)
+{
+  unsigned long long have = 0;
+  char text[32];
+  FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "r");
+  int huge = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+  (void)state;
+  if (file != NULL && fgets(text, sizeof text, file) != NULL)
+    have = strtoull(text, NULL, 10);
+  if (file != NULL)
+    fclose(file);
+  if (huge < 0)
+    skip(); /* a kernel without them */
+  const uint64_t bytes = (have + 1) << 21;
+  assert_int_equal(ftruncate(huge, (off_t)bytes), 0);
+  assert_int_equal(rig_dma_map(&rig, 0, bytes, huge, 0, WRITE), ENOMEM);
+  rig_poke(&rig, bytes - 1, 0x55);
+  assert_int_equal(rig_count(&rig, "dma_refused"), 1);
+  close(huge);
+}
+
 static void a_huge_file_is_no_burden(void **state)
 {
   int huge = rig_memory(UINT64_C(1) << 40, MFD_ALLOW_SEALING),
@@ -328,6 +351,7 @@ int main(void)
       RIG_TEST(ten_thousand_cycles_leave_nothing),
       RIG_TEST(many_files_and_ranges_end_in_a_refusal),
       RIG_TEST(a_huge_file_is_no_burden),
+      RIG_TEST(huge_pages_that_there_are_not_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

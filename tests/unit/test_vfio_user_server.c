@@ -282,6 +282,26 @@ static void areas_come_with_their_file_when_there_is_room(void **state)
   close(reply.fd);
 }
 
+/* It is the model's memory as well: cut, its next access would be this process's last. */
+static void who_maps_areas_cant_cut_their_file(void **state)
+{
+  (void)state;
+  region_info(0, 4096);
+  assert_true(reply.fd >= 0);
+  assert_int_equal(ftruncate(reply.fd, 0), -1);
+  assert_int_equal(errno, EPERM);
+  close(reply.fd);
+  assert_int_equal(rig_read32(&rig, 0, 0x3000), 0);
+  /* A file that can't be sealed stays here. */
+  int unsealable = rig_memory(RIG_BAR0_BYTES, 0), kept = rig.model->model.bars[0].fd;
+  rig.model->model.bars[0].fd = unsealable;
+  assert_int_equal(region_info(0, 4096).flags,
+                   VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
+  assert_int_equal(reply.fd, -1);
+  rig.model->model.bars[0].fd = kept;
+  close(unsealable);
+}
+
 static void other_regions_have_a_length_or_none(void **state)
 {
   static const uint64_t bytes[9] = {[0] = RIG_BAR0_BYTES, [2] = RIG_BAR2_BYTES, [7] = 4096};
@@ -508,6 +528,7 @@ int main(void)
       RIG_TEST(what_a_client_leaves_is_cleared_for_the_next),
       RIG_TEST(the_device_tells_what_it_is),
       RIG_TEST(areas_come_with_their_file_when_there_is_room),
+      RIG_TEST(who_maps_areas_cant_cut_their_file),
       RIG_TEST(other_regions_have_a_length_or_none),
       RIG_TEST(without_areas_every_access_is_a_message),
       RIG_TEST(interrupts_are_told_by_kind),

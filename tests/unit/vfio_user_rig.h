@@ -147,7 +147,7 @@ static inline struct rig_model *rig_model_create(void)
   struct rig_model *rig = calloc(1, sizeof *rig);
   assert_non_null(rig);
   struct shunt_model *model = &rig->model;
-  int fd = memfd_create("rig", MFD_CLOEXEC);
+  int fd = memfd_create("rig", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   assert_true(fd >= 0);
   assert_int_equal(ftruncate(fd, RIG_BAR0_BYTES), 0);
   rig->memory = mmap(NULL, RIG_BAR0_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

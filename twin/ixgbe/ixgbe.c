@@ -3,6 +3,7 @@
 #include "twin/ixgbe/ixgbe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,19 +253,34 @@ static const struct shunt_model_ops model_ops = {.reset = twin_reset,
                                                  .counters = twin_counters,
                                                  .destroy = twin_destroy};
 
-/* BAR 0's plain storage: a memfd, so that another process can map the shared pages. */
+/* The pages that another process may map come from a memfd, whose length nobody can change under us
+ * (an access beyond it would end this process). The rest of BAR 0 is not in there. */
+static int shared_pages_map(struct twin_ixgbe *twin)
+{
+  twin->memory_fd = memfd_create("shunt-twin-ixgbe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (twin->memory_fd < 0 || ftruncate(twin->memory_fd, TWIN_IXGBE_BAR0_BYTES) ||
+      fcntl(twin->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+    return -errno;
+  for (unsigned i = 0; i < sizeof(shared_areas) / sizeof(shared_areas[0]); i++) {
+    const struct shunt_model_area *area = &shared_areas[i];
+    if (mmap(twin->registers + area->offset, area->bytes, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_FIXED, twin->memory_fd, (off_t)area->offset) == MAP_FAILED)
+      return -errno;
+  }
+  return 0;
+}
+
+/* BAR 0's plain storage. */
 static int memory_create(struct twin_ixgbe *twin)
 {
-  twin->memory_fd = memfd_create("shunt-twin-ixgbe", MFD_CLOEXEC);
-  if (twin->memory_fd < 0)
-    return -errno;
-  if (ftruncate(twin->memory_fd, TWIN_IXGBE_BAR0_BYTES))
-    return -errno;
   void *memory =
-      mmap(NULL, TWIN_IXGBE_BAR0_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, twin->memory_fd, 0);
+      mmap(NULL, TWIN_IXGBE_BAR0_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     return -errno;
   twin->registers = memory;
+  int code = shared_pages_map(twin);
+  if (code)
+    return code;
   twin->msix = calloc(1, IXGBE_BAR_MSIX_BYTES);
   return twin->msix ? 0 : -ENOMEM;
 }

@@ -57,10 +57,9 @@ static void range_remove(struct dma *dma, unsigned at)
 
 /* ---- Files ---- */
 
-/* Whether the file keeps its length from now on: only memfds can, and only a file that does can be
- * touched without fear of SIGBUS. What is sealed is memory, too: no access to it waits for a disk
- * or for another process. */
-static int file_seal(int fd)
+/* Only memfds can be sealed, and only what keeps its length can be touched without fear of SIGBUS.
+ * What is sealed is memory, too: no access to it waits for a disk or for another process. */
+int dma_file_seal(int fd)
 {
   int seals = fcntl(fd, F_GET_SEALS);
   if (seals < 0)
@@ -96,7 +95,7 @@ static int file_get(struct dma *dma, int fd, uint64_t offset, uint64_t bytes, bo
   struct stat status;
   if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0)
     return -EBADF;
-  int code = dma->allow_shrink ? 0 : file_seal(fd);
+  int code = dma->allow_shrink ? 0 : dma_file_seal(fd);
   if (code < 0)
     return code;
   /* The length again: it could have shrunk until the seal was there. */
@@ -113,8 +112,9 @@ static int file_get(struct dma *dma, int fd, uint64_t offset, uint64_t bytes, bo
   *file = file_place(dma);
   if (*file == NULL)
     return -ENOSPC;
-  void *memory = mmap(NULL, size, is_writable ? PROT_READ | PROT_WRITE : PROT_READ,
-                      MAP_SHARED | MAP_NORESERVE, fd, 0);
+  /* Huge pages are reserved here, or refused; with MAP_NORESERVE an access would be a SIGBUS. */
+  void *memory =
+      mmap(NULL, size, is_writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED)
     return -errno;
   **file = (struct dma_file){.device = status.st_dev,

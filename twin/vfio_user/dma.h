@@ -42,6 +42,10 @@ struct dma {
   struct dma_file files[DMA_MOST_FILES];
 };
 
+/* Have a file keep its length from now on, so that no access to it can be beyond its end. Returns
+ * 0, or -EPERM: it can't be had, only of memfds that take seals. */
+int dma_file_seal(int fd);
+
 /* Register a range.
  *
  * fd      the file; -1: none. Stays the caller's

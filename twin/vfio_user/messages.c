@@ -126,12 +126,13 @@ static uint64_t region_bytes(const struct shunt_vfio_user *server, uint32_t regi
   return region == VFIO_PCI_CONFIG_REGION_INDEX ? SHUNT_MODEL_CONFIG_BYTES : 0;
 }
 
+/* None where a client could cut the file under the model. */
 static unsigned region_areas(const struct shunt_vfio_user *server, uint32_t region)
 {
   if (region > VFIO_PCI_BAR5_REGION_INDEX || server->no_areas)
     return 0;
   const struct shunt_model_bar *bar = &server->model->bars[region];
-  if (bar->memory == NULL || bar->fd < 0)
+  if (bar->memory == NULL || bar->fd < 0 || dma_file_seal(bar->fd) < 0)
     return 0;
   return bar->area_count < MOST_AREAS ? bar->area_count : MOST_AREAS;
 }
