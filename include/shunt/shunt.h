@@ -31,6 +31,7 @@
 #include "shunt/ixgbe.h"
 #include "shunt/log.h"
 #include "shunt/model.h"
+#include "shunt/multicast.h"
 #include "shunt/parse.h"
 #include "shunt/pci.h"
 #include "shunt/port.h"

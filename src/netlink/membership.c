@@ -171,19 +171,15 @@ int membership_join(struct membership *membership, const struct sockaddr *group,
                     const struct sockaddr *source, struct shunt_error *error)
 {
   if (!is_group(group) || (source && source->sa_family != group->sa_family)) {
-    shunt_error_set(error, -EINVAL, "can't join the group");
-    shunt_error_why(error, is_group(group) ? "group and source are of different families"
-                                           : "the address is none of a multicast group");
-    return -EINVAL;
+    return shunt_error_set(error, -EINVAL, "%s",
+                           is_group(group) ? "group and source are of different families"
+                                           : "the address is none of a group");
   }
   if (find_join(membership, group, source))
     return shunt_error_set(error, -EADDRINUSE, "the group is joined already");
-  if (joined_otherwise(membership, group, !source)) {
-    shunt_error_set(error, -EADDRINUSE, "can't join the group");
-    shunt_error_why(error, "it is joined %s already",
-                    source ? "from any source" : "from chosen sources");
-    return -EADDRINUSE;
-  }
+  if (joined_otherwise(membership, group, !source))
+    return shunt_error_set(error, -EADDRINUSE, "the group is joined %s already",
+                           source ? "from any source" : "from chosen sources");
   struct join *joins = grow(membership->joins, membership->join_count, sizeof(*joins));
   int fd = joins ? 0 : -ENOMEM;
   if (joins) {
@@ -191,7 +187,7 @@ int membership_join(struct membership *membership, const struct sockaddr *group,
     fd = join_somewhere(membership, group, source);
   }
   if (fd < 0) {
-    error_set_errno(error, fd, "can't join the group");
+    error_set_errno(error, fd, "the kernel refuses");
     if (fd == -ENOBUFS)
       shunt_error_remedy(error, "raise net.core.optmem_max, or net.ipv4.igmp_max_msf for more "
                                 "sources of one group");
@@ -216,7 +212,7 @@ int membership_leave(struct membership *membership, const struct sockaddr *group
   *join = membership->joins[--membership->join_count];
   /* Where the interface is gone, so is the membership. */
   if (code < 0 && code != -EADDRNOTAVAIL && code != -ENODEV)
-    return error_set_errno(error, code, "can't leave the group");
+    return error_set_errno(error, code, "the kernel refuses");
   return 0;
 }
 
