@@ -10,7 +10,7 @@ _shunt() {
     return
   fi
   case ${words[CURRENT - 1]} in
-  --config | -c | --report | --out | --root)
+  --config | -c | --output | -o | --report | --out | --root)
     _files
     return
     ;;
