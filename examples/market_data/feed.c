@@ -120,11 +120,12 @@ void feed_expire(struct feed *feed, uint64_t now_ns)
   }
 }
 
-/* Pass over what is missing until number sequence has room in the window. */
+/* Pass over what is missing until number sequence has room in the window; where nothing waits, pass
+ * over all before it: more than a window is gone, and a late copy won't bring it back. */
 static void make_room(struct feed *feed, uint64_t sequence)
 {
   while (sequence > feed->next + feed->mask) {
-    uint64_t end = first_waiting(feed), least = sequence - feed->mask;
+    uint64_t end = first_waiting(feed), least = end ? sequence - feed->mask : sequence;
     lose(feed, end && end < least ? end : least, FEED_WINDOW_FULL);
   }
 }
@@ -141,10 +142,11 @@ static bool check_session(struct feed *feed, const char session[MOLDUDP64_SESSIO
   return true;
 }
 
-/* A packet from beyond the window is believed where another one, of either line, bears it out. */
+/* A packet that is more than a window ahead of all others is believed where another one, of either
+ * line, bears it out. */
 static bool believe(struct feed *feed, uint64_t sequence)
 {
-  if (SHUNT_LIKELY(sequence <= feed->next + feed->mask))
+  if (SHUNT_LIKELY(sequence <= feed->known + feed->mask))
     return true;
   uint64_t far = feed->far_sequence;
   uint64_t apart = sequence > far ? sequence - far : far - sequence;
@@ -172,7 +174,6 @@ static void keep(struct feed *feed, struct feed_line *line, uint64_t sequence,
                  const uint8_t *message, uint32_t bytes, uint64_t now_ns)
 {
   bool was_missing = sequence < feed->known;
-  make_room(feed, sequence);
   if (!was_missing)
     feed->known = sequence + 1;
   struct feed_slot *slot = slot_of(feed, sequence);
@@ -199,6 +200,7 @@ static void take_messages(struct feed *feed, struct feed_line *line,
   uint64_t sequence = packet->sequence, end = sequence + packet->count;
   for (; sequence < end; sequence++) {
     uint32_t bytes = moldudp64_next(&block, &message);
+    make_room(feed, sequence);
     if (SHUNT_UNLIKELY(sequence > feed->next)) {
       keep(feed, line, sequence, message, bytes, now_ns);
     } else if (SHUNT_UNLIKELY(sequence < feed->next)) {

@@ -14,8 +14,8 @@
  * to feed->next is either delivered or lost.
  *
  * A heartbeat and the end of the session say which number comes next, so that a loss is also seen
- * where nothing follows. A number that lies beyond the window is not believed until a second packet
- * says likewise: one forged or damaged packet does not throw the stream away.
+ * where nothing follows. A number that leaps ahead by more than a window is not believed until a
+ * second packet says likewise: one forged or damaged packet does not throw the stream away.
  *
  * MoldUDP64's re-request of lost messages from a server is not here: its answers would be handed to
  * feed_receive like a third line.
@@ -88,12 +88,12 @@ struct feed {
   uint64_t lost;        /* messages */
   uint64_t losses;      /* ranges of them */
   uint64_t too_long;    /* came before their turn and can't wait: taken as not received */
-  uint64_t disbelieved; /* packets beyond the window that no second one bore out yet */
+  uint64_t disbelieved; /* packets that leapt ahead, and no other had borne it out */
   struct feed_line lines[FEED_LINES];
 
   uint64_t arbitration_ns;
   uint64_t announced_ns; /* when known was last raised */
-  uint64_t far_sequence; /* of the packet from beyond the window that came last; 0: none did */
+  uint64_t far_sequence; /* of the packet that leapt ahead last; 0: none did */
   uint64_t mask;         /* window - 1 */
   struct feed_slot *slots;
 };

@@ -14,8 +14,8 @@
 
 #include <assert.h>
 
-#include "book.h"
 #include "bytes64.h"
+#include "order_book.h"
 
 #define ITCH_STOCK_BYTES   8
 #define ITCH_MESSAGE_BYTES 50 /* the longest type, I */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a receiver can know at the end, computed another way: from events, not from messages, and
- * with a plain list of orders that is sorted when it is written. It shares no code with book.c and
- * itch.c, whose judge it is. */
+ * with a plain list of orders that is sorted when it is written. It shares no code with
+ * order_book.c and itch.c, whose judge it is. */
 #ifndef MARKET_DATA_REFERENCE_H
 #define MARKET_DATA_REFERENCE_H
 

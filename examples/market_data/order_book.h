@@ -15,8 +15,8 @@
  * is refused and counted, never put in another's place.
  *
  * Prices are integers in units of 1/10,000, as ITCH has them. Thread: a books belongs to one. */
-#ifndef MARKET_DATA_BOOK_H
-#define MARKET_DATA_BOOK_H
+#ifndef MARKET_DATA_ORDER_BOOK_H
+#define MARKET_DATA_ORDER_BOOK_H
 
 #include <stdio.h>
 

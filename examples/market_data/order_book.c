@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "book.h"
+#include "order_book.h"
 
 #include <assert.h>
 #include <errno.h>
