@@ -8,8 +8,8 @@
 #   make build      build into build/; the command is build/bin/shunt
 #   make check      format, lint, sanitizers, fuzz corpora, coverage
 #   make bench      speed beside kernel sockets: build/bench.json
-#   make cost       instructions per packet, the driver's and the twin's: build/cost.json,
-#                   build/twin-cost.json
+#   make cost       instructions per packet, the driver's, the twin's, of being captured:
+#                   build/cost.json, build/twin-cost.json, build/capture-cost.json
 #   make fuzz       search with libFuzzer, SECONDS=60 a target
 #   make install    PREFIX=/usr/local, DESTDIR=
 
@@ -50,6 +50,7 @@ bench: build
 cost: build
 	@$(BUILD)/bin/shunt-cost $(BUILD)/cost.json
 	@$(BUILD)/bin/shunt-twin-cost $(BUILD)/twin-cost.json
+	@$(BUILD)/bin/shunt-capture-cost $(BUILD)/capture-cost.json
 
 fuzz:
 	@scripts/install-deps check

@@ -50,7 +50,7 @@ struct shunt_port_options {
   uint8_t vlan_strip;  /* take 802.1Q tags off received frames */
   uint8_t interrupts;  /* make the queues able to sleep: shunt_queue_fd, _arm */
   uint8_t checked;     /* check ownership and bounds of every buffer in each verb */
-  uint8_t capture;     /* let shunt/capture.h attach: costs some ten instructions a burst while
+  uint8_t capture;     /* let shunt/capture.h attach: costs six instructions a burst while
                           nobody does, and the inline verbs of shunt/ixgbe.h */
   const struct shunt_clock *clock; /* time and sleep; NULL: the real ones */
   const struct shunt_log *log;     /* NULL: silent */
