@@ -14,7 +14,10 @@
 #define PROGRAM_LOG_BYTES      (64u << 10)
 #define PROGRAM_LOG_BYTES_MOST (16u << 20)
 #define PROGRAM_LOG_GROWTH     16u
-#define PROGRAM_LOG_LEVEL      1u /* what it says of the path that fails; 2 is every path */
+
+/* How much is said (linux/bpf_verifier.h, BPF_LOG_LEVEL1 and BPF_LOG_STATS). */
+#define PROGRAM_LOG_PATH    1u /* the path that fails, step by step, and the complaint */
+#define PROGRAM_LOG_SUMMARY 4u /* the complaint: all that a million steps need to leave behind */
 
 static union bpf_attr program_attr(const struct bpf_program_spec *spec)
 {
@@ -36,9 +39,10 @@ static union bpf_attr program_attr(const struct bpf_program_spec *spec)
 
 /* Load again, for the words. Returns an fd where it works now, else -errno of a load whose log was
  * long enough or could not be longer; *log is to be freed, and NULL where there is no memory. */
-static int program_load_logged(union bpf_attr *attr, char **log)
+static int program_load_logged(union bpf_attr *attr, uint32_t level, char **log)
 {
   int result = -ENOMEM;
+  struct explain_finding finding;
   *log = NULL;
   for (uint32_t bytes = PROGRAM_LOG_BYTES; bytes <= PROGRAM_LOG_BYTES_MOST;
        bytes *= PROGRAM_LOG_GROWTH) {
@@ -47,12 +51,16 @@ static int program_load_logged(union bpf_attr *attr, char **log)
       return result;
     *log = room;
     room[0] = '\0';
-    attr->log_level = PROGRAM_LOG_LEVEL;
+    attr->log_level = level;
     attr->log_size = bytes;
     attr->log_buf = call_address(room);
     result = call_bpf(BPF_PROG_LOAD, attr, sizeof(*attr));
     room[bytes - 1] = '\0';
     if (result != -ENOSPC) /* ENOSPC: the log, not the program, was too long */
+      return result;
+    /* Since Linux 6.4 the end of the log is kept: enough, where the complaint is in it. */
+    explain_find(room, &finding);
+    if (finding.line != NULL)
       return result;
   }
   return result;
@@ -70,7 +78,8 @@ int bpf_program_load(const struct bpf_program_spec *spec, int *fd, struct shunt_
     return 0;
   }
   char *log;
-  int again = program_load_logged(&attr, &log);
+  uint32_t level = code == -E2BIG ? PROGRAM_LOG_SUMMARY : PROGRAM_LOG_PATH;
+  int again = program_load_logged(&attr, level, &log);
   if (again >= 0) {
     free(log);
     *fd = again;
