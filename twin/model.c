@@ -111,21 +111,39 @@ uint64_t shunt_model_dma_unmap(struct shunt_model *model, uint64_t iova, uint64_
   }
 }
 
-void *shunt_model_dma_slow(struct shunt_model *model, unsigned *hint, uint64_t iova, uint64_t bytes,
-                           int write)
+static void *dma_fault(struct shunt_model *model, uint64_t iova)
 {
-  unsigned at = range_search(model, iova);
-  if (bytes && at < model->range_count && model->ranges[at].iova <= iova) {
-    const struct shunt_model_range *range = &model->ranges[at];
-    uint64_t offset = iova - range->iova;
-    if (bytes <= range->bytes - offset && (!write || range->writable)) {
-      *hint = at;
-      return range->memory + offset;
-    }
-  }
   model->dma_faults++;
   model->dma_fault_iova = iova;
   return NULL;
+}
+
+void *shunt_model_dma_piece_slow(struct shunt_model *model, unsigned *hint, uint64_t iova,
+                                 uint64_t *bytes, int write)
+{
+  unsigned at = range_search(model, iova);
+  const struct shunt_model_range *range = &model->ranges[at];
+  if (!*bytes || at == model->range_count || range->iova > iova || (write && !range->writable))
+    return dma_fault(model, iova);
+  uint64_t offset = iova - range->iova;
+  if (*bytes > range->bytes - offset)
+    *bytes = range->bytes - offset;
+  *hint = at;
+  return range->memory + offset;
+}
+
+void *shunt_model_dma_slow(struct shunt_model *model, unsigned *hint, uint64_t iova, uint64_t bytes,
+                           int write)
+{
+  uint64_t piece = bytes;
+  unsigned found;
+  void *memory = shunt_model_dma_piece_slow(model, &found, iova, &piece, write);
+  if (!memory)
+    return NULL;
+  if (piece < bytes)
+    return dma_fault(model, iova);
+  *hint = found;
+  return memory;
 }
 
 /* ---- Configuration space ---- */

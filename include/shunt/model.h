@@ -119,6 +119,8 @@ uint64_t shunt_model_dma_unmap(struct shunt_model *model, uint64_t iova, uint64_
  *       keeps one for each. */
 void *shunt_model_dma_slow(struct shunt_model *model, unsigned *hint, uint64_t iova, uint64_t bytes,
                            int write);
+void *shunt_model_dma_piece_slow(struct shunt_model *model, unsigned *hint, uint64_t iova,
+                                 uint64_t *bytes, int write);
 /* Of that one range only, and nothing is counted: NULL says no more than that it lies elsewhere. */
 static inline void *shunt_model_dma_at(const struct shunt_model *model, unsigned hint,
                                        uint64_t iova, uint64_t bytes, int write)
@@ -136,7 +138,16 @@ static inline void *shunt_model_dma_near(struct shunt_model *model, unsigned *hi
   void *memory = shunt_model_dma_at(model, *hint, iova, bytes, write);
   return SHUNT_LIKELY(memory) ? memory : shunt_model_dma_slow(model, hint, iova, bytes, write);
 }
-/* The same for who looks seldom. */
+/* The same of as much of it as is in one piece here, from iova on: *bytes becomes that much. What
+ * an IOMMU makes one for the device can be pages here and there. */
+static inline void *shunt_model_dma_piece(struct shunt_model *model, unsigned *hint, uint64_t iova,
+                                          uint64_t *bytes, int write)
+{
+  void *memory = shunt_model_dma_at(model, *hint, iova, *bytes, write);
+  return SHUNT_LIKELY(memory) ? memory
+                              : shunt_model_dma_piece_slow(model, hint, iova, bytes, write);
+}
+/* shunt_model_dma_near for who looks seldom. */
 static inline void *shunt_model_dma(struct shunt_model *model, uint64_t iova, uint64_t bytes,
                                     int write)
 {

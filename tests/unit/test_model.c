@@ -144,6 +144,31 @@ static void neighbours_are_not_joined(void **state)
   assert_ptr_equal(shunt_model_dma(model, 0x2000, 4096, 0), memory + 4096);
 }
 
+static void what_lies_here_and_there_comes_in_pieces(void **state)
+{
+  struct shunt_model *model = *state;
+  unsigned hint = 0;
+  uint64_t bytes = 100;
+  assert_int_equal(shunt_model_dma_map(model, 0x1000, memory + 4096, 4096, 1), 0);
+  assert_int_equal(shunt_model_dma_map(model, 0x2000, memory, 4096, 0), 0);
+  assert_ptr_equal(shunt_model_dma_piece(model, &hint, 0x1FF0, &bytes, 1), memory + 8192 - 16);
+  assert_int_equal(bytes, 16);
+  bytes = 84;
+  assert_ptr_equal(shunt_model_dma_piece(model, &hint, 0x2000, &bytes, 0), memory);
+  assert_int_equal(bytes, 84);
+  bytes = UINT64_MAX;
+  assert_ptr_equal(shunt_model_dma_piece(model, &hint, 0x2FFF, &bytes, 0), memory + 4095);
+  assert_int_equal(bytes, 1);
+  assert_int_equal(model->dma_faults, 0);
+  bytes = 1;
+  assert_null(shunt_model_dma_piece(model, &hint, 0x2000, &bytes, 1)); /* may not be written */
+  assert_null(shunt_model_dma_piece(model, &hint, 0xFFF, &bytes, 0));
+  assert_null(shunt_model_dma_piece(model, &hint, 0x3000, &bytes, 0));
+  bytes = 0;
+  assert_null(shunt_model_dma_piece(model, &hint, 0x1000, &bytes, 0));
+  assert_int_equal(model->dma_faults, 4);
+}
+
 static void bad_mappings_are_refused(void **state)
 {
   struct shunt_model *model = *state;
@@ -330,6 +355,7 @@ int main(void)
       TEST(memory_is_found_where_it_was_mapped),
       TEST(memory_is_refused_at_every_edge),
       TEST(neighbours_are_not_joined),
+      TEST(what_lies_here_and_there_comes_in_pieces),
       TEST(bad_mappings_are_refused),
       TEST(the_table_fills_in_any_order_and_ends),
       TEST(unmapping_cuts),

@@ -256,6 +256,54 @@ static void headers_that_lie_end_the_search(void **state)
   free(exact);
 }
 
+/* ---- Memory ---- */
+
+/* Behind an IOMMU: each descriptor of the ring, over its end, and buffers in two pages. */
+static void rings_and_buffers_may_be_scattered(void **state)
+{
+  struct rig *rig = *state;
+  rig_rx_start(rig, 0);
+  for (unsigned i = 0; i < 2 * RIG_RING; i++) {
+    uint32_t bytes = rig_udp(frame, (uint16_t)i, 2, 1400);
+    rig_send(rig, frame, bytes);
+    const struct rig_rx *rx = rig_rx_take(rig);
+    assert_non_null(rx);
+    assert_int_equal(rx->bytes, bytes);
+    assert_memory_equal(rx->data, frame, bytes);
+    rig_write(rig, IXGBE_RDT(0), (rig->rx_head + RIG_RING - 1) % RIG_RING);
+  }
+  assert_int_equal(rig_count(rig, "dma_refused"), 0);
+  assert_int_equal(rig_count(rig, "dma_faults"), 0);
+}
+
+/* Nothing is written where memory was taken away; what the rest of a buffer is for is. */
+static void memory_may_end_in_a_buffer_or_in_the_ring(void **state)
+{
+  struct rig *rig = *state;
+  rig_rx_start(rig, 0);
+  uint32_t bytes = rig_udp(frame, 1, 2, 1400);
+  shunt_model_dma_unmap(rig->model, RIG_IOVA + RIG_RX_DATA - 0x400 + RIG_PAGE, RIG_PAGE);
+  rig_send(rig, frame, bytes);
+  assert_memory_equal(rig_rx_take(rig)->data, frame, bytes);
+  rig_send(rig, frame, bytes); /* the second buffer's second half is gone */
+  assert_memory_equal(rig_rx_take(rig)->data, frame, 1024);
+  assert_int_equal(rig_count(rig, "dma_refused"), 1);
+  assert_int_equal(rig_rx_buffer(rig, 1)[1024], 0);
+  shunt_model_dma_unmap(rig->model, RIG_IOVA + RIG_RX_RING + 0x100,
+                        RIG_PAGE); /* from the 17th on */
+  for (unsigned i = 2; i < 16; i++) {
+    rig_send(rig, frame, 60);
+    assert_non_null(rig_rx_take(rig));
+  }
+  uint64_t refused = rig_count(rig, "dma_refused");
+  rig_send(rig, frame, 60);
+  assert_null(rig_rx_take(rig));
+  rig_send(rig, frame, 60);
+  assert_int_equal(rig_count(rig, "dma_refused"), refused + 1);
+  assert_int_equal(rig_count(rig, "no_descriptor"), 1);
+  assert_int_equal(rig_count(rig, "queue_disabled"), 1);
+}
+
 /* ---- Descriptors run out ---- */
 
 static void without_descriptors_frames_wait(void **state)
@@ -493,6 +541,10 @@ int main(void)
       RIG_TEST(fragments_are_not_summed),
       RIG_TEST(ipv6_extension_headers_are_skipped),
       RIG_TEST(headers_that_lie_end_the_search),
+      cmocka_unit_test_setup_teardown(rings_and_buffers_may_be_scattered, rig_create_scattered,
+                                      rig_destroy),
+      cmocka_unit_test_setup_teardown(memory_may_end_in_a_buffer_or_in_the_ring,
+                                      rig_create_scattered, rig_destroy),
       RIG_TEST(without_descriptors_frames_wait),
       RIG_TEST(frames_that_wait_may_meet_new_ones),
       RIG_TEST(a_full_packet_buffer_misses_frames),

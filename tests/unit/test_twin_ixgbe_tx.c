@@ -256,7 +256,7 @@ static void a_ring_outside_memory_hangs_its_queue(void **state)
   struct rig *rig = *state;
   rig_tx_start(rig, 0);
   rig_write(rig, IXGBE_TXDCTL(0), 0);
-  rig_write(rig, IXGBE_TDBAL(0), (uint32_t)(RIG_IOVA + RIG_MEMORY_BYTES - 256));
+  rig_write(rig, IXGBE_TDBAL(0), (uint32_t)(RIG_IOVA + RIG_MEMORY_BYTES));
   rig_write(rig, IXGBE_TXDCTL(0), IXGBE_TXDCTL_ENABLE);
   rig_write(rig, IXGBE_TDT(0), 4);
   for (unsigned i = 0; i < 3; i++)
@@ -268,6 +268,52 @@ static void a_ring_outside_memory_hangs_its_queue(void **state)
   rig_tx_frame(rig, 0, 60, 0, 0);
   rig_tx_kick(rig);
   assert_int_equal(rig->received, 1);
+}
+
+/* Behind an IOMMU: frames in every descriptor of the ring, over its end, from buffers in two pages;
+ * plain ones, and of several buffers. */
+static void rings_and_buffers_may_be_scattered(void **state)
+{
+  struct rig *rig = *state;
+  rig_tx_start(rig, 0);
+  for (unsigned i = 0; i < 2 * RIG_RING; i++) {
+    uint32_t at = (i % 8 + 1) * RIG_PAGE - 700;
+    fill(data_at(rig, at), 1500, (uint8_t)i);
+    if (i % 3) {
+      rig_tx_frame(rig, at, 1500, 0, 0);
+    } else {
+      rig_tx_put(rig, RIG_IOVA + RIG_TX_DATA + at, RIG_DATA | 800, 1500u << IXGBE_TXD_PAYLEN_SHIFT);
+      rig_tx_put(rig, RIG_IOVA + RIG_TX_DATA + at + 800, RIG_DATA | RIG_LAST | 700, 0);
+    }
+    uint32_t last = (rig->tx_tail + RIG_RING - 1) % RIG_RING;
+    if (i % 8 < 7)
+      continue;
+    unsigned before = rig->received;
+    rig_tx_kick(rig);
+    assert_int_equal(rig->received - before, 8);
+    assert_true(rig_tx_is_done(rig, last));
+    for (unsigned n = before; n < rig->received; n++) {
+      assert_int_equal(rig->frames[n % RIG_KEPT].bytes, 1500);
+      assert_memory_equal(rig->frames[n % RIG_KEPT].data,
+                          data_at(rig, (n % 8 + 1) * RIG_PAGE - 700), 1500);
+    }
+  }
+  assert_int_equal(rig_count(rig, "dma_refused"), 0);
+  assert_int_equal(rig_count(rig, "dma_faults"), 0);
+}
+
+static void a_ring_ends_where_its_memory_does(void **state)
+{
+  struct rig *rig = *state;
+  rig_tx_start(rig, 0);
+  for (unsigned i = 0; i < 20; i++)
+    rig_tx_frame(rig, 0, 60, 0, 0);
+  fill(data_at(rig, 0), 60, 1);
+  shunt_model_dma_unmap(rig->model, RIG_IOVA + RIG_PAGE, RIG_PAGE); /* from the 17th on */
+  rig_tx_kick(rig);
+  assert_int_equal(rig->received, 16);
+  rig_poll(rig);
+  assert_int_equal(rig_count(rig, "dma_refused"), 1);
 }
 
 static void a_tail_outside_the_ring_waits(void **state)
@@ -422,6 +468,10 @@ int main(void)
       RIG_TEST(a_poll_is_bounded),
       RIG_TEST(bad_rings_do_nothing),
       RIG_TEST(a_ring_outside_memory_hangs_its_queue),
+      cmocka_unit_test_setup_teardown(rings_and_buffers_may_be_scattered, rig_create_scattered,
+                                      rig_destroy),
+      cmocka_unit_test_setup_teardown(a_ring_ends_where_its_memory_does, rig_create_scattered,
+                                      rig_destroy),
       RIG_TEST(a_tail_outside_the_ring_waits),
       RIG_TEST(bad_frames_cost_themselves),
       RIG_TEST(a_frame_without_end_is_given_up),

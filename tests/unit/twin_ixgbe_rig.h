@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -20,11 +22,12 @@
 #define RIG_NOW_NS       UINT64_C(1000)
 #define RIG_IOVA         UINT64_C(0x40000000) /* of the registered memory */
 #define RIG_MEMORY_BYTES (2u << 20)
-#define RIG_TX_RING      0x0000u /* offsets into it */
-#define RIG_RX_RING      0x4000u
+#define RIG_TX_RING      0x0F00u /* offsets into it; rings and buffers cross pages */
+#define RIG_RX_RING      0x4F00u
+#define RIG_PAGE         4096u
 #define RIG_HEAD         0x8000u
 #define RIG_TX_DATA      0x10000u
-#define RIG_RX_DATA      0x100000u
+#define RIG_RX_DATA      0x100400u
 #define RIG_RX_BUFFER    2048u
 #define RIG_RING         32u /* descriptors */
 #define RIG_KEPT         64u
@@ -39,7 +42,7 @@ struct rig {
   struct shunt_wire_end *far;
   struct shunt_model *model;
   struct twin_ixgbe *twin;
-  uint8_t *memory;
+  uint8_t *memory, *scattered; /* the second: the same pages, the last one first, or NULL */
   unsigned queue;
   uint32_t tx_tail, rx_head;
   unsigned received; /* by the far end */
@@ -320,12 +323,40 @@ static inline int rig_create(void **state)
   return rig_create_as(state, 1);
 }
 
+/* The same memory, of which each page is registered by itself and none lies behind the one before:
+ * what a driver behind an IOMMU takes for one piece. */
+static inline int rig_create_scattered(void **state)
+{
+  if (rig_create(state))
+    return -1;
+  struct rig *rig = *state;
+  int fd = memfd_create("rig", MFD_CLOEXEC);
+  free(rig->memory);
+  rig->scattered = mmap(NULL, RIG_MEMORY_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (ftruncate(fd, RIG_MEMORY_BYTES))
+    return -1;
+  rig->memory = mmap(NULL, RIG_MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  shunt_model_dma_unmap(rig->model, RIG_IOVA, RIG_MEMORY_BYTES);
+  for (uint32_t at = 0; at < RIG_MEMORY_BYTES; at += RIG_PAGE) {
+    uint8_t *page = mmap(rig->scattered + RIG_MEMORY_BYTES - RIG_PAGE - at, RIG_PAGE,
+                         PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, at);
+    if (page == MAP_FAILED || shunt_model_dma_map(rig->model, RIG_IOVA + at, page, RIG_PAGE, 1))
+      return -1;
+  }
+  return close(fd);
+}
+
 static inline int rig_destroy(void **state)
 {
   struct rig *rig = *state;
   shunt_model_destroy(rig->model);
   shunt_wire_destroy(rig->wire);
-  free(rig->memory);
+  if (rig->scattered) {
+    munmap(rig->memory, RIG_MEMORY_BYTES);
+    munmap(rig->scattered, RIG_MEMORY_BYTES);
+  } else {
+    free(rig->memory);
+  }
   free(rig);
   return 0;
 }

@@ -63,7 +63,6 @@ struct twin_ixgbe_rx {
 /* ---- Into the ring ---- */
 
 struct rx_ring {
-  union ixgbe_rx_desc *descriptors;
   uint32_t free;         /* between head and tail */
   uint32_t buffer_bytes; /* SRRCTL.BSIZEPACKET */
   bool is_legacy;
@@ -89,27 +88,21 @@ static bool rx_ring_look(struct twin_ixgbe *twin, unsigned index, struct rx_ring
     twin->faults.bad_descriptor++;
     return false;
   }
-  ring->descriptors = shunt_model_dma_near(&twin->model, &queue->ring_hint, queue->ring_iova,
-                                           (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
-  if (SHUNT_UNLIKELY(!ring->descriptors)) { /* the chip could fetch nothing more: it hangs */
-    twin->faults.dma_refused++;
-    queue->count = 0;
-    return false;
-  }
   return true;
 }
 
-/* Copy up to capacity bytes of what is left of a frame into one buffer. A write to memory that is
- * not the device's vanishes on the bus, and the chip does not know: the descriptor is written back
- * all the same. */
-static uint32_t rx_fill(struct twin_ixgbe *twin, struct rx_out *out, uint64_t iova,
-                        uint32_t capacity)
+/* A descriptor, NULL where the ring has gone: by itself, for behind an IOMMU the pages of a ring
+ * lie here and there. */
+static union ixgbe_rx_desc *rx_fetch(struct twin_ixgbe *twin, unsigned index, uint32_t at)
 {
-  uint32_t bytes = out->report.bytes < capacity ? out->report.bytes : capacity;
-  unsigned *hint = &twin->rx->queues[out->report.queue].data_hint;
-  uint8_t *to = shunt_model_dma_near(&twin->model, hint, iova, bytes, 1);
-  if (SHUNT_UNLIKELY(!to))
-    twin->faults.dma_refused++;
+  struct rx_queue *queue = &twin->rx->queues[index];
+  uint64_t iova = queue->ring_iova + (uint64_t)at * IXGBE_DESC_BYTES;
+  return shunt_model_dma_near(&twin->model, &queue->ring_hint, iova, IXGBE_DESC_BYTES, 1);
+}
+
+/* Copy the next bytes of a frame. to NULL: nowhere. */
+static void rx_copy(struct rx_out *out, uint8_t *to, uint32_t bytes)
+{
   uint32_t done = 0;
   for (struct iovec *piece = out->pieces; done < bytes; piece++) {
     uint32_t part = (uint32_t)piece->iov_len;
@@ -122,6 +115,23 @@ static uint32_t rx_fill(struct twin_ixgbe *twin, struct rx_out *out, uint64_t io
     done += part;
   }
   out->report.bytes -= bytes;
+}
+
+/* Copy up to capacity bytes of what is left of a frame into one buffer. A write to memory that is
+ * not the device's vanishes on the bus, and the chip does not know: the descriptor is written back
+ * all the same. */
+static uint32_t rx_fill(struct twin_ixgbe *twin, struct rx_out *out, uint64_t iova,
+                        uint32_t capacity)
+{
+  const uint32_t bytes = out->report.bytes < capacity ? out->report.bytes : capacity;
+  unsigned *hint = &twin->rx->queues[out->report.queue].data_hint;
+  for (uint64_t done = 0, piece; done < bytes; done += piece) {
+    piece = bytes - done;
+    uint8_t *to = shunt_model_dma_piece(&twin->model, hint, iova + done, &piece, 1);
+    if (SHUNT_UNLIKELY(!to))
+      twin->faults.dma_refused++;
+    rx_copy(out, to, (uint32_t)piece);
+  }
   return bytes;
 }
 
@@ -155,10 +165,9 @@ static uint64_t rx_legacy_high(const struct rx_report *report, uint32_t bytes, u
          (report->hash & 0xFFFF0000u) | bytes;
 }
 
-static void rx_descriptor(struct twin_ixgbe *twin, const struct rx_ring *ring, uint32_t at,
-                          struct rx_out *out)
+static void rx_descriptor(struct twin_ixgbe *twin, const struct rx_ring *ring,
+                          union ixgbe_rx_desc *descriptor, struct rx_out *out)
 {
-  union ixgbe_rx_desc *descriptor = &ring->descriptors[at];
   uint64_t iova = __atomic_load_n(&descriptor->quad[0], __ATOMIC_RELAXED);
   struct rx_report report = {.status = IXGBE_RXD_STAT_DD};
   uint32_t bytes = rx_fill(twin, out, iova, ring->buffer_bytes);
@@ -249,7 +258,14 @@ static __attribute__((__noinline__)) enum rx_outcome rx_place(struct twin_ixgbe 
     return RX_NO_DESCRIPTOR;
   uint32_t head = queue->head;
   for (; need; need--) {
-    rx_descriptor(twin, &ring, head, out);
+    union ixgbe_rx_desc *descriptor = rx_fetch(twin, index, head);
+    if (SHUNT_UNLIKELY(!descriptor)) { /* the chip could fetch nothing more: it hangs */
+      queue->count = 0;
+      twin->faults.dma_refused++;
+      twin->drops.no_descriptor++;
+      return RX_GONE;
+    }
+    rx_descriptor(twin, &ring, descriptor, out);
     head = head + 1 == queue->count ? 0 : head + 1;
   }
   rx_placed(twin, index, head, bytes);

@@ -27,6 +27,8 @@
 #define TX_NEEDS_CONTEXT                                                                           \
   (IXGBE_TXD_POPTS_IXSM | IXGBE_TXD_POPTS_TXSM | IXGBE_TXD_POPTS_IPSEC | IXGBE_TXD_CC)
 
+#define TX_MOST_PIECES (TWIN_IXGBE_TX_PIECES - 4u) /* offloads and padding add theirs */
+
 struct tx_buffer {
   uint64_t iova;
   uint32_t bytes;
@@ -130,22 +132,25 @@ static bool tx_take_crc(struct twin_ixgbe *twin, struct twin_ixgbe_tx_frame *fra
 static bool tx_collect(struct twin_ixgbe *twin, struct tx_queue *queue,
                        struct twin_ixgbe_tx_frame *frame)
 {
-  const unsigned count = queue->buffer_count;
-  frame->bytes = 0;
-  frame->piece_count = count;
-  for (unsigned i = 0; i < count; i++) {
+  frame->bytes = frame->piece_count = 0;
+  for (unsigned i = 0; i < queue->buffer_count; i++) {
     const struct tx_buffer *buffer = &queue->buffers[i];
     if (buffer->bytes == 0) {
       twin->faults.bad_descriptor++;
       return false;
     }
-    void *data =
-        shunt_model_dma_near(&twin->model, &queue->data_hint, buffer->iova, buffer->bytes, 0);
-    if (!data) {
-      twin->faults.dma_refused++;
-      return false;
+    for (uint64_t done = 0, piece; done < buffer->bytes; done += piece) {
+      piece = buffer->bytes - done;
+      void *data = frame->piece_count == TX_MOST_PIECES
+                       ? NULL
+                       : shunt_model_dma_piece(&twin->model, &queue->data_hint, buffer->iova + done,
+                                               &piece, 0);
+      if (!data) {
+        twin->faults.dma_refused++;
+        return false;
+      }
+      frame->pieces[frame->piece_count++] = (struct iovec){data, piece};
     }
-    frame->pieces[i] = (struct iovec){data, buffer->bytes};
     frame->bytes += buffer->bytes;
   }
   return true;
@@ -167,8 +172,11 @@ static void tx_advanced(struct twin_ixgbe *twin, const struct tx_queue *queue,
 /* The end of a frame has been fetched. */
 static void tx_complete(struct twin_ixgbe *twin, struct tx_queue *queue)
 {
-  struct twin_ixgbe_tx_frame frame = {
-      .is_legacy = queue->is_legacy, .command = queue->command, .options = queue->options};
+  struct twin_ixgbe_tx_frame frame; /* its pieces are many: none is set before it is used */
+  frame.is_legacy = queue->is_legacy;
+  frame.command = queue->command;
+  frame.options = queue->options;
+  frame.context = NULL;
   if (!tx_collect(twin, queue, &frame))
     return;
   /* 7.2.3.2.4: PAYLEN is the length of the whole frame, or of what TSO cuts up. */
@@ -267,9 +275,9 @@ static inline void tx_take_plain(struct twin_ixgbe *twin, struct tx_queue *queue
     twin->faults.bad_descriptor++;
     return;
   }
-  void *data = shunt_model_dma_near(&twin->model, &queue->data_hint, iova, bytes, 0);
-  if (SHUNT_UNLIKELY(!data)) {
-    twin->faults.dma_refused++;
+  void *data = shunt_model_dma_at(&twin->model, queue->data_hint, iova, bytes, 0);
+  if (SHUNT_UNLIKELY(!data)) { /* elsewhere, in several pieces, or nowhere */
+    tx_take_data(twin, queue, iova, high);
     return;
   }
   struct iovec pieces[2] = {{data, bytes}};
@@ -311,10 +319,11 @@ static uint64_t tx_head_iova(const struct twin_ixgbe *twin, unsigned index)
   return (uint64_t)twin_ixgbe_get(twin, IXGBE_TDWBAH(index)) << 32 | (low & ~UINT32_C(3));
 }
 
-/* Take descriptors from head up to tail. Returns how many. What a frame sets off on its way may
- * come back and take the queue from under us: then nothing of it is touched any more. */
+/* Take descriptors from head up to tail, which lie in ring, the first of them that of that index.
+ * Returns how many. What a frame sets off on its way may come back and take the queue from under
+ * us: then nothing of it is touched any more. */
 static unsigned tx_run(struct twin_ixgbe *twin, struct tx_queue *queue, unsigned index,
-                       union ixgbe_tx_desc *ring, uint32_t tail)
+                       union ixgbe_tx_desc *ring, uint32_t first, uint32_t tail)
 {
   uint64_t head_iova = tx_head_iova(twin, index);
   const uint32_t count = queue->count;
@@ -323,7 +332,7 @@ static unsigned tx_run(struct twin_ixgbe *twin, struct tx_queue *queue, unsigned
   bool is_reported = false;
 
   while (head != tail && done < TWIN_IXGBE_POLL_BUDGET) {
-    union ixgbe_tx_desc *descriptor = &ring[head];
+    union ixgbe_tx_desc *descriptor = &ring[head - first];
     uint64_t low = __atomic_load_n(&descriptor->quad[0], __ATOMIC_RELAXED);
     uint64_t high = __atomic_load_n(&descriptor->quad[1], __ATOMIC_RELAXED);
     head = head + 1 == count ? 0 : head + 1;
@@ -350,6 +359,32 @@ static unsigned tx_run(struct twin_ixgbe *twin, struct tx_queue *queue, unsigned
   return done;
 }
 
+/* Behind an IOMMU the pages of a ring lie here and there: one piece after the other. */
+static unsigned tx_run_pieces(struct twin_ixgbe *twin, struct tx_queue *queue, unsigned index,
+                              uint32_t tail)
+{
+  const uint32_t count = queue->count;
+  unsigned done = 0;
+  while (queue->head != tail && done < TWIN_IXGBE_POLL_BUDGET) {
+    uint32_t head = queue->head;
+    uint64_t bytes = (uint64_t)((tail > head ? tail : count) - head) * IXGBE_DESC_BYTES;
+    union ixgbe_tx_desc *ring =
+        shunt_model_dma_piece(&twin->model, &queue->ring_hint,
+                              queue->ring_iova + (uint64_t)head * IXGBE_DESC_BYTES, &bytes, 1);
+    if (!ring || bytes < IXGBE_DESC_BYTES) { /* a chip's reads would come back as unsupported
+                                                requests: the queue hangs */
+      twin->faults.dma_refused++;
+      queue->count = 0;
+      return done;
+    }
+    uint32_t end = head + (uint32_t)(bytes / IXGBE_DESC_BYTES);
+    done += tx_run(twin, queue, index, ring, head, end == count ? 0 : end);
+    if (queue->count != count)
+      return done;
+  }
+  return done;
+}
+
 static unsigned tx_poll_queue(struct twin_ixgbe *twin, unsigned index)
 {
   struct tx_queue *queue = &twin->tx->queues[index];
@@ -362,16 +397,12 @@ static unsigned tx_poll_queue(struct twin_ixgbe *twin, unsigned index)
     return 0;
   }
   queue->bad_tail = NO_BAD_TAIL;
-  union ixgbe_tx_desc *ring =
-      shunt_model_dma_near(&twin->model, &queue->ring_hint, queue->ring_iova,
-                           (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
-  if (!ring) { /* a chip's reads would come back as unsupported requests: the queue hangs */
-    twin->faults.dma_refused++;
-    queue->count = 0;
-    return 0;
-  }
+  union ixgbe_tx_desc *ring = shunt_model_dma_at(&twin->model, queue->ring_hint, queue->ring_iova,
+                                                 (uint64_t)queue->count * IXGBE_DESC_BYTES, 1);
   twin->tx->set = twin_ixgbe_set_of(twin, IXGBE_TQSM(0), index);
-  return tx_run(twin, queue, index, ring, tail);
+  if (SHUNT_UNLIKELY(!ring))
+    return tx_run_pieces(twin, queue, index, tail);
+  return tx_run(twin, queue, index, ring, 0, tail);
 }
 
 /* 4.6.8: nothing is fetched without DMATXCTL.TE; nothing leaves without a link, which the MAC has

@@ -10,9 +10,10 @@
 
 /* Headers that offloads change: MACLEN, IPLEN and L4LEN at their largest (7.2.3.2.3), and a tag. */
 #define TWIN_IXGBE_TX_HEADER_BYTES (127u + 511u + 255u + 4u)
-/* Pieces of one frame on its way out: its buffers, one cut in two, a changed header, the padding.
- */
-#define TWIN_IXGBE_TX_PIECES (IXGBE_TX_DESCRIPTORS_PER_FRAME + 4u)
+/* Pieces of one frame on its way out: its buffers, one cut in two, a changed header, the padding;
+ * and as many more as 256 KiB, the most that PAYLEN can say, have pages, which an IOMMU may have
+ * put together from here and there. */
+#define TWIN_IXGBE_TX_PIECES (IXGBE_TX_DESCRIPTORS_PER_FRAME + 64u + 4u)
 
 /* What a context descriptor said, 7.2.3.2.3. */
 struct twin_ixgbe_tx_context {
