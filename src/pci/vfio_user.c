@@ -316,9 +316,9 @@ static void map_area(struct vfio_user *vfio, struct bar *bar, int fd, uint64_t b
   const uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
   struct stat status;
   if (bar->area_count == MOST_AREAS || area->bytes == 0 || area->offset >= bar->bytes ||
-      area->bytes > bar->bytes - area->offset || base > INT64_MAX - bar->bytes ||
-      (area->offset | area->bytes | base) % page_bytes != 0 || fstat(fd, &status) != 0 ||
-      (uint64_t)status.st_size < base + area->offset + area->bytes)
+      area->bytes > bar->bytes - area->offset || bar->bytes > INT64_MAX ||
+      base > INT64_MAX - bar->bytes || (area->offset | area->bytes | base) % page_bytes != 0 ||
+      fstat(fd, &status) != 0 || (uint64_t)status.st_size < base + area->offset + area->bytes)
     return;
   void *memory =
       mmap(NULL, area->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(base + area->offset));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A PCI function behind a socket: our client at our server, and at servers that are out of their
- * mind. The server has a thread; what the client's thread must not touch, it does not. */
+/* A PCI function behind a socket: our client at our server. The server has a thread; what the
+ * client's thread must not touch, it does not. */
 #include "vfio_user_rig.h"
 
 #include <fcntl.h>
@@ -80,7 +80,7 @@ static int tear_down(void **state)
   return 0;
 }
 
-/* ---- At our server ---- */
+/* ---- What the device is and does ---- */
 
 static void it_is_what_the_server_says(void **state)
 {
@@ -329,159 +329,6 @@ static void where_nobody_serves_the_remedy_says_so(void **state)
   assert_int_equal(open_path(path, 0, &error), -EINVAL);
 }
 
-/* ---- At servers out of their mind ---- */
-
-enum madness {
-  CLOSES_AT_ONCE,
-  CLOSES_IN_THE_HEADER,
-  CLOSES_IN_THE_PAYLOAD,
-  SAYS_NOTHING,
-  SAYS_HALF,
-  ANSWERS_ANOTHER,
-  ANSWERS_ANOTHER_COMMAND,
-  ASKS_BACK,
-  ANSWERS_TOO_MUCH,
-  ANSWERS_TOO_LITTLE,
-  REFUSES,
-  OTHER_MAJOR,
-  BAD_JSON,
-  NO_PCI,
-  BAD_REGION,
-  MADNESSES,
-};
-
-struct mad_server {
-  enum madness how;
-  int listener;
-};
-
-/* Read a request of the client's; returns its header. */
-static bool mad_read(int fd, struct vfio_user_header *header)
-{
-  uint8_t rest[2048];
-  if (recv(fd, header, sizeof *header, MSG_WAITALL) != (ssize_t)sizeof *header)
-    return false;
-  size_t bytes = header->bytes - sizeof *header;
-  return bytes == 0 || recv(fd, rest, bytes, MSG_WAITALL) == (ssize_t)bytes;
-}
-
-static void mad_reply(int fd, struct vfio_user_header header, const void *payload, uint32_t bytes)
-{
-  uint8_t out[4096];
-  header.bytes = (uint32_t)sizeof header + bytes;
-  header.flags |= VFIO_USER_FLAG_REPLY;
-  memcpy(out, &header, sizeof header);
-  memcpy(out + sizeof header, payload, bytes);
-  send(fd, out, header.bytes, MSG_NOSIGNAL);
-}
-
-static void mad_version(enum madness how, int fd, struct vfio_user_header header)
-{
-  struct {
-    uint16_t major, minor;
-    char text[2000];
-  } version = {how == OTHER_MAJOR, 0, "{}"};
-  uint32_t bytes = 4 + 3;
-  if (how == BAD_JSON)
-    strcpy(version.text, "{1");
-  if (how == ANSWERS_ANOTHER)
-    header.id++;
-  if (how == ANSWERS_ANOTHER_COMMAND)
-    header.command++;
-  if (how == ANSWERS_TOO_LITTLE)
-    bytes = 3;
-  if (how == ANSWERS_TOO_MUCH)
-    bytes = sizeof version;
-  if (how == REFUSES) {
-    header.flags = VFIO_USER_FLAG_ERROR;
-    header.error = EACCES;
-    bytes = 0;
-  }
-  mad_reply(fd, header, &version, bytes);
-}
-
-static void *mad_serve(void *context)
-{
-  const struct mad_server *server = context;
-  struct vfio_user_header header;
-  uint8_t byte, zeros[32] = {0};
-  int fd = accept(server->listener, NULL, NULL);
-  if (server->how != CLOSES_AT_ONCE && mad_read(fd, &header)) {
-    switch (server->how) {
-    case CLOSES_IN_THE_HEADER:
-      send(fd, &header, 9, MSG_NOSIGNAL);
-      break;
-    case CLOSES_IN_THE_PAYLOAD:
-    case SAYS_HALF:
-      header.flags = VFIO_USER_FLAG_REPLY;
-      header.bytes = sizeof header + 8;
-      send(fd, &header, sizeof header, MSG_NOSIGNAL);
-      break;
-    case SAYS_NOTHING:
-      break;
-    case ASKS_BACK:
-      send(fd, &header, sizeof header, MSG_NOSIGNAL);
-      break;
-    default:
-      mad_version(server->how, fd, header);
-      while (server->how >= NO_PCI && mad_read(fd, &header)) {
-        struct vfio_user_device_info info = {16, server->how == NO_PCI ? 0 : 2, 9, 5};
-        struct vfio_user_region_info region = {.argsz = 32};
-        if (header.command == VFIO_USER_DEVICE_GET_INFO)
-          mad_reply(fd, header, &info, sizeof info);
-        else if (header.command == VFIO_USER_DEVICE_GET_REGION_INFO)
-          mad_reply(fd, header, &region, sizeof region);
-        else
-          mad_reply(fd, header, zeros, sizeof zeros);
-      }
-    }
-    if (server->how == SAYS_NOTHING || server->how == SAYS_HALF)
-      recv(fd, &byte, 1, 0); /* until the client has had enough */
-  }
-  close(fd);
-  return NULL;
-}
-
-static void mad_servers_are_seen_through(void **state)
-{
-  static const int codes[MADNESSES] = {
-      [CLOSES_AT_ONCE] = -ECONNRESET,
-      [CLOSES_IN_THE_HEADER] = -ECONNRESET,
-      [CLOSES_IN_THE_PAYLOAD] = -ECONNRESET,
-      [SAYS_NOTHING] = -ETIMEDOUT,
-      [SAYS_HALF] = -ETIMEDOUT,
-      [ANSWERS_ANOTHER] = -EPROTO,
-      [ANSWERS_ANOTHER_COMMAND] = -EPROTO,
-      [ASKS_BACK] = -EPROTO,
-      [ANSWERS_TOO_MUCH] = -EPROTO,
-      [ANSWERS_TOO_LITTLE] = -EPROTO,
-      [REFUSES] = -EACCES,
-      [OTHER_MAJOR] = -EPROTO,
-      [BAD_JSON] = -EPROTO,
-      [NO_PCI] = -ENODEV,
-      [BAD_REGION] = -EPROTO,
-  };
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  (void)state;
-  snprintf(address.sun_path, sizeof address.sun_path, "/tmp/shunt-mad-%d", (int)getpid());
-  for (enum madness how = 0; how < MADNESSES; how++) {
-    struct mad_server server = {how, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    struct shunt_error error = {0};
-    pthread_t mad;
-    assert_int_equal(bind(server.listener, (const struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(server.listener, 1), 0);
-    assert_int_equal(pthread_create(&mad, NULL, mad_serve, &server), 0);
-    int code = open_path(address.sun_path, 50000000, &error);
-    if (code != codes[how])
-      fail_msg("madness %d: %d (%s: %s)", how, code, error.what, error.why);
-    assert_string_not_equal(error.what, "");
-    assert_string_not_equal(error.why, "");
-    pthread_join(mad, NULL);
-    close(server.listener);
-    unlink(address.sun_path);
-  }
-}
-
 #define RIG_TEST(name)    cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define RIG_TRAPPED(name) cmocka_unit_test_setup_teardown(name, set_up_trapped, tear_down)
 
@@ -502,7 +349,6 @@ int main(void)
       RIG_TEST(a_server_that_is_gone_is_a_card_that_fell_off),
       RIG_TEST(who_comes_second_waits_and_is_told_why),
       cmocka_unit_test(where_nobody_serves_the_remedy_says_so),
-      cmocka_unit_test(mad_servers_are_seen_through),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

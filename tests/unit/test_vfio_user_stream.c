@@ -293,6 +293,93 @@ static void a_client_may_vanish_at_every_byte(void **state)
   assert_int_equal(rig_count(&rig, "dma_maps"), 0);
 }
 
+/* A whole session, as a driver's: one of each command, some with descriptors. */
+enum { SESSION = 10 };
+static size_t compose_session(unsigned i, uint8_t *out)
+{
+  const struct vfio_user_device_info info = {.argsz = sizeof info};
+  const struct vfio_user_region_info region = {.argsz = 4096};
+  const struct vfio_user_irq_info irq = {.argsz = sizeof irq, .index = VFIO_PCI_MSIX_IRQ_INDEX};
+  const struct vfio_user_irq_set set = {sizeof set,
+                                        VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+                                        VFIO_PCI_MSIX_IRQ_INDEX, 0, 1};
+  const struct {
+    struct vfio_user_access access;
+    uint32_t value;
+  } write = {{0x100, 0, 4}, 1};
+  const struct {
+    uint64_t count;
+    struct vfio_user_write write;
+  } multi = {1, {0, 2, 4, {1}}};
+  const struct vfio_user_dma_unmap unmap = {sizeof unmap, 0, 0x10000, 0x1000};
+  const struct {
+    unsigned command;
+    uint32_t flags;
+    const void *payload;
+    size_t bytes;
+  } messages[SESSION - 1] = {
+      {VFIO_USER_DEVICE_GET_INFO, 0, &info, sizeof info},
+      {VFIO_USER_DEVICE_RESET, 0, NULL, 0},
+      {VFIO_USER_DEVICE_GET_REGION_INFO, 0, &region, sizeof region},
+      {VFIO_USER_DEVICE_GET_IRQ_INFO, 0, &irq, sizeof irq},
+      {VFIO_USER_DEVICE_SET_IRQS, 0, &set, sizeof set},
+      {VFIO_USER_REGION_WRITE, VFIO_USER_FLAG_NO_REPLY, &write, 16 + 4},
+      {VFIO_USER_REGION_WRITE, 0, &write, 16 + 4},
+      {VFIO_USER_REGION_WRITE_MULTI, 0, &multi, sizeof multi},
+      {VFIO_USER_DMA_UNMAP, 0, &unmap, sizeof unmap},
+  };
+  if (i == 0)
+    return compose_map(out, 0x10000, 0);
+  return rig_compose(&rig, out, messages[i - 1].command, messages[i - 1].flags,
+                     messages[i - 1].payload, messages[i - 1].bytes);
+}
+
+/* Its descriptor, or -1. */
+static int session_fd(unsigned i)
+{
+  if (i == 0)
+    return rig_memory(0x1000, MFD_ALLOW_SEALING);
+  return i == 5 ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
+}
+
+static void send_of_session(unsigned i, size_t most)
+{
+  uint8_t out[128];
+  size_t n = compose_session(i, out);
+  int fd = session_fd(i);
+  if (most > 0)
+    rig_send_bytes(&rig, out, n < most ? n : most, &fd, fd >= 0);
+  if (fd >= 0)
+    close(fd);
+}
+
+/* Between any two messages and inside each of them, whether or not the server has seen them yet,
+ * and with replies that nobody has read. */
+static void a_client_may_vanish_anywhere_in_a_session(void **state)
+{
+  static const size_t cuts[] = {0, 1, 15, 16, 17, 33};
+  unsigned before = open_fds();
+  (void)state;
+  for (unsigned message = 0; message <= SESSION; message++)
+    for (unsigned i = 0; i < 2 * sizeof cuts / sizeof cuts[0]; i++) {
+      for (unsigned sent = 0; sent < message; sent++) {
+        send_of_session(sent, SIZE_MAX);
+        if (i & 1)
+          rig_poll(&rig);
+      }
+      if (message < SESSION)
+        send_of_session(message, cuts[i / 2]);
+      rig_leave(&rig);
+      rig_poll(&rig);
+      assert_false(shunt_vfio_user_connected(rig.server));
+      assert_int_equal(rig.model->model.range_count, 0);
+      expect_next_client();
+      assert_int_equal(open_fds(), before);
+    }
+  assert_string_not_equal(shunt_vfio_user_last_fault(rig.server), "");
+  assert_int_equal(rig_count(&rig, "bad_payload") + rig_count(&rig, "bad_length"), 0);
+}
+
 static void a_client_may_vanish_before_its_reply(void **state)
 {
   uint8_t out[64];
@@ -411,6 +498,28 @@ static void a_slow_reader_gets_every_byte(void **state)
   assert_int_equal(rig_read32(&rig, 7, 0), 0x10FB8086);
 }
 
+static void pieces_of_two_clients_may_come_in_turn(void **state)
+{
+  struct rig other;
+  uint8_t one[64], two[64];
+  (void)state;
+  rig_open(&other, NULL);
+  size_t n = compose_read(one);
+  memcpy(two, one, n);
+  two[0] ^= 0x40; /* another id */
+  for (size_t i = 0; i < n; i++) {
+    rig_send_bytes(&rig, one + i, 1, NULL, 0);
+    rig_send_bytes(&other, two + i, 1, NULL, 0);
+    rig_poll(&other);
+    rig_poll(&rig);
+  }
+  assert_true(rig_receive(&rig, &reply));
+  assert_memory_equal(&reply.header, one, 2);
+  assert_true(rig_receive(&other, &reply));
+  assert_memory_equal(&reply.header, two, 2);
+  rig_end(&other);
+}
+
 static void one_servers_client_harms_no_other_server(void **state)
 {
   struct rig other;
@@ -446,11 +555,13 @@ int main(void)
       RIG_TEST(the_longest_message_fits),
       RIG_TEST(garbage_ends_the_connection),
       RIG_TEST(a_client_may_vanish_at_every_byte),
+      RIG_TEST(a_client_may_vanish_anywhere_in_a_session),
       RIG_TEST(a_client_may_vanish_before_its_reply),
       RIG_TEST(half_a_message_has_its_deadline),
       RIG_TEST(a_silent_client_may_be_silent_once_it_has_said_who_it_is),
       RIG_TEST(replies_that_nobody_takes_have_a_deadline),
       RIG_TEST(a_slow_reader_gets_every_byte),
+      RIG_TEST(pieces_of_two_clients_may_come_in_turn),
       RIG_TEST(one_servers_client_harms_no_other_server),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
