@@ -35,6 +35,7 @@
 #include "shunt/parse.h"
 #include "shunt/pci.h"
 #include "shunt/port.h"
+#include "shunt/privileges.h"
 #include "shunt/region.h"
 #include "shunt/respond.h"
 #include "shunt/ring.h"
