@@ -39,7 +39,7 @@ void explain_load(const struct bpf_program_spec *spec, int code, const char *log
                   struct shunt_error *error);
 
 /* Fill error for a program that could not be attached: by a link or by netlink. Returns code, but
- * -EBUSY for every errno that means that a program is there. */
+ * -EBUSY for every errno that means that a program is there, and -ENODEV where no interface is. */
 int explain_attach(int program, int ifindex, uint32_t xdp_flags, int code,
                    struct shunt_error *error);
 

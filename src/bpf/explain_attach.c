@@ -128,15 +128,17 @@ static void attach_why(const struct attach_case *one, int code, struct shunt_err
 int explain_attach(int program, int ifindex, uint32_t xdp_flags, int code,
                    struct shunt_error *error)
 {
-  /* EEXIST: one is there in the other mode. */
-  code = code == -EEXIST ? -EBUSY : code;
-  if (error == NULL)
-    return code;
   struct attach_case one = {.program = program, .ifindex = ifindex, .flags = xdp_flags};
-  if (interface_read_index(ifindex, &one.interface, NULL) == 0)
+  int there = interface_read_index(ifindex, &one.interface, NULL);
+  if (code == -EEXIST) /* one is there in the other mode */
+    code = -EBUSY;
+  if (code == -EINVAL && there == -ENODEV) /* a link's creator hears no more of a wrong index */
+    code = -ENODEV;
+  if (there == 0)
     error_set_errno(error, code, "can't attach the XDP program to %s", one.interface.name);
   else
     error_set_errno(error, code, "can't attach the XDP program to interface %d", ifindex);
-  attach_why(&one, code, error);
+  if (error != NULL)
+    attach_why(&one, code, error);
   return code;
 }
