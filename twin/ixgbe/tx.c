@@ -128,6 +128,25 @@ static bool tx_take_crc(struct twin_ixgbe *twin, struct twin_ixgbe_tx_frame *fra
   return memcmp(&crc, whole + frame->bytes, TWIN_IXGBE_FCS_BYTES) == 0;
 }
 
+/* Add a buffer's pieces. false: some of it is nowhere, or it takes too many. */
+static bool tx_add(struct twin_ixgbe *twin, struct tx_queue *queue, const struct tx_buffer *buffer,
+                   struct twin_ixgbe_tx_frame *frame)
+{
+  uint64_t done = 0;
+  do {
+    uint64_t piece = buffer->bytes - done;
+    if (frame->piece_count == TX_MOST_PIECES)
+      return false;
+    void *data =
+        shunt_model_dma_piece(&twin->model, &queue->data_hint, buffer->iova + done, &piece, 0);
+    if (!data)
+      return false;
+    frame->pieces[frame->piece_count++] = (struct iovec){data, piece};
+    done += piece;
+  } while (done < buffer->bytes);
+  return true;
+}
+
 /* Find the frame's buffers in registered memory. */
 static bool tx_collect(struct twin_ixgbe *twin, struct tx_queue *queue,
                        struct twin_ixgbe_tx_frame *frame)
@@ -139,17 +158,9 @@ static bool tx_collect(struct twin_ixgbe *twin, struct tx_queue *queue,
       twin->faults.bad_descriptor++;
       return false;
     }
-    for (uint64_t done = 0, piece; done < buffer->bytes; done += piece) {
-      piece = buffer->bytes - done;
-      void *data = frame->piece_count == TX_MOST_PIECES
-                       ? NULL
-                       : shunt_model_dma_piece(&twin->model, &queue->data_hint, buffer->iova + done,
-                                               &piece, 0);
-      if (!data) {
-        twin->faults.dma_refused++;
-        return false;
-      }
-      frame->pieces[frame->piece_count++] = (struct iovec){data, piece};
+    if (!tx_add(twin, queue, buffer, frame)) {
+      twin->faults.dma_refused++;
+      return false;
     }
     frame->bytes += buffer->bytes;
   }
