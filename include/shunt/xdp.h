@@ -187,9 +187,9 @@ unsigned shunt_xdp_rx_poll_pieces(struct shunt_xdp_queue *q, struct shunt_frame 
 unsigned shunt_xdp_rx_post_rest(struct shunt_xdp_queue *q, const shunt_buf bufs[], unsigned n);
 unsigned shunt_xdp_tx_post_rest(struct shunt_xdp_queue *q, const struct shunt_frame frames[],
                                 unsigned n);
+unsigned shunt_xdp_tx_poll_rest(struct shunt_xdp_queue *q, shunt_buf bufs[], unsigned n);
 void shunt_xdp_rx_wake(struct shunt_xdp_queue *q);
 void shunt_xdp_tx_wake(struct shunt_xdp_queue *q);
-void shunt_xdp_tx_stalled(struct shunt_xdp_queue *q);
 
 /* --- The five verbs, inline --------------------------------------------------------------------
  */
@@ -246,16 +246,19 @@ SHUNT_INLINE void shunt_xdp_tx_put(struct xdp_desc *desc, const struct shunt_fra
 #endif
 }
 
-/* Addresses, eight a turn. */
-SHUNT_INLINE void shunt_xdp_copy(uint64_t *to, const uint64_t *from, size_t n)
+SHUNT_INLINE void shunt_xdp_copy(uint64_t *to, const uint64_t *from, uint32_t n)
 {
-  size_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    SHUNT_EACH_OF_FOUR (k)
-      shunt_xdp_copy_pair(to + i + 2 * k, from + i + 2 * k);
-  for (; i < n; i++)
-    to[i] = from[i];
+  const uint64_t *const end = from + n, *const sixteens = from + (n & ~(2 * SHUNT_EIGHT - 1));
+  for (; from != sixteens; from += 2 * SHUNT_EIGHT, to += 2 * SHUNT_EIGHT)
+    SHUNT_EACH_OF_EIGHT (k)
+      shunt_xdp_copy_pair(to + 2 * k, from + 2 * k);
+  for (; from != end; from++, to++)
+    *to = *from;
 }
+
+/* A burst of one that the compiler knows of has code of its own: no loop, and no frame whose
+ * address is taken, so that it stays in registers. */
+#define SHUNT_XDP_SINGLE(n) (__builtin_constant_p(n) && (n) == 1)
 
 /* Nothing has come: the kernel may wait for a wake-up. */
 SHUNT_INLINE unsigned shunt_xdp_rx_none(struct shunt_xdp_queue *q)
@@ -271,16 +274,38 @@ SHUNT_INLINE unsigned shunt_xdp_rx_post(struct shunt_xdp_queue *q, const shunt_b
                                         unsigned n)
 {
   const uint32_t tail = q->fill_tail, mask = q->rx_mask, slot = tail & mask;
-  const uint32_t room = mask + 1 - (tail - (uint32_t)q->rx_head), most = n < room ? n : room;
-  const uint32_t run = shunt_xdp_run(slot, mask, most);
-  shunt_xdp_copy(q->fill_ring + slot, bufs, run);
-  q->fill_tail = tail + run;
-  if (SHUNT_UNLIKELY(run < most))
-    return run + shunt_xdp_rx_post_rest(q, bufs + run, n - run);
-  __atomic_store_n(q->fill_producer, tail + run, __ATOMIC_RELEASE);
+  if (SHUNT_UNLIKELY(n > mask + 1 - (tail - (uint32_t)q->rx_head) || n > mask + 1 - slot))
+    return shunt_xdp_rx_post_rest(q, bufs, n);
+  shunt_xdp_copy(q->fill_ring + slot, bufs, n);
+  q->fill_tail = tail + n;
+  __atomic_store_n(q->fill_producer, tail + n, __ATOMIC_RELEASE);
   if (SHUNT_UNLIKELY(__atomic_load_n(q->fill_flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP))
     shunt_xdp_rx_wake(q);
-  return run;
+  return n;
+}
+
+SHUNT_INLINE unsigned shunt_xdp_rx_poll_one(struct shunt_xdp_queue *q, struct shunt_frame *frame)
+{
+  const uint64_t head = q->rx_head;
+  if (q->rx_there == (uint32_t)head) {
+    q->rx_there = __atomic_load_n(q->rx_producer, __ATOMIC_ACQUIRE);
+    if (q->rx_there == (uint32_t)head)
+      return shunt_xdp_rx_none(q);
+  }
+  if (SHUNT_UNLIKELY(q->rx_pieces)) {
+    struct shunt_frame piece;
+    const unsigned got = shunt_xdp_rx_poll_pieces(q, &piece, 1);
+    *frame = piece;
+    return got;
+  }
+  const struct xdp_desc *const desc = q->rx_ring + ((uint32_t)head & q->rx_mask);
+  frame->addr = desc->addr;
+  frame->flags = 0;
+  frame->len = (uint16_t)desc->len;
+  frame->vlan = 0;
+  q->rx_head = head + 1;
+  __atomic_store_n(q->rx_consumer, (uint32_t)head + 1, __ATOMIC_RELEASE);
+  return 1;
 }
 
 /* As shunt_rx_poll, without the second half of struct shunt_frame. A burst ends at the ring's end,
@@ -288,6 +313,8 @@ SHUNT_INLINE unsigned shunt_xdp_rx_post(struct shunt_xdp_queue *q, const shunt_b
 SHUNT_INLINE unsigned shunt_xdp_rx_poll(struct shunt_xdp_queue *q, struct shunt_frame frames[],
                                         unsigned n)
 {
+  if (SHUNT_XDP_SINGLE(n))
+    return shunt_xdp_rx_poll_one(q, frames);
   const uint32_t head = (uint32_t)q->rx_head, mask = q->rx_mask, slot = head & mask;
   uint32_t there = q->rx_there - head;
   if (there < n) {
@@ -298,43 +325,62 @@ SHUNT_INLINE unsigned shunt_xdp_rx_poll(struct shunt_xdp_queue *q, struct shunt_
   }
   if (SHUNT_UNLIKELY(q->rx_pieces))
     return shunt_xdp_rx_poll_pieces(q, frames, n);
-  const struct xdp_desc *const desc = q->rx_ring + slot;
+  const struct xdp_desc *desc = q->rx_ring + slot;
   const uint32_t run = shunt_xdp_run(slot, mask, there < n ? there : n);
-  size_t i = 0;
-  for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR)
-    SHUNT_EACH_OF_FOUR (k)
-      shunt_xdp_rx_take(desc + i + k, frames + i + k);
-  for (; i < run; i++)
-    shunt_xdp_rx_take(desc + i, frames + i);
+  const struct shunt_frame *const end = frames + run, *const eights =
+                                                          frames + (run & ~(SHUNT_EIGHT - 1));
+  for (; frames != eights; frames += SHUNT_EIGHT, desc += SHUNT_EIGHT)
+    SHUNT_EACH_OF_EIGHT (k)
+      shunt_xdp_rx_take(desc + k, frames + k);
+  for (; frames != end; frames++, desc++)
+    shunt_xdp_rx_take(desc, frames);
   q->rx_head += run;
   __atomic_store_n(q->rx_consumer, head + run, __ATOMIC_RELEASE);
   return run;
+}
+
+SHUNT_INLINE unsigned shunt_xdp_tx_post_one(struct shunt_xdp_queue *q,
+                                            const struct shunt_frame *frame)
+{
+  const uint64_t tail = q->tx_tail;
+  if (SHUNT_UNLIKELY((uint32_t)tail - (uint32_t)q->tx_head >= q->tx_most) ||
+      SHUNT_UNLIKELY(frame->flags & SHUNT_FRAME_SEND_FLAGS)) {
+    const struct shunt_frame copy = *frame;
+    return shunt_xdp_tx_post_rest(q, &copy, 1);
+  }
+  shunt_xdp_tx_put(q->tx_ring + ((uint32_t)tail & q->tx_mask), frame);
+  q->tx_tail = tail + 1;
+  return 1;
 }
 
 /* As shunt_tx_post. */
 SHUNT_INLINE unsigned shunt_xdp_tx_post(struct shunt_xdp_queue *q,
                                         const struct shunt_frame frames[], unsigned n)
 {
+  if (SHUNT_XDP_SINGLE(n))
+    return shunt_xdp_tx_post_one(q, frames);
   const uint32_t tail = (uint32_t)q->tx_tail, mask = q->tx_mask, slot = tail & mask;
-  const uint32_t room = q->tx_most - (tail - (uint32_t)q->tx_head), most = n < room ? n : room;
-  const uint32_t run = shunt_xdp_run(slot, mask, most);
-  struct xdp_desc *const desc = q->tx_ring + slot;
-  size_t i = 0;
-  for (; i + SHUNT_FOUR <= run; i += SHUNT_FOUR) {
+  if (SHUNT_UNLIKELY(n > q->tx_most - (tail - (uint32_t)q->tx_head) || n > mask + 1 - slot))
+    return shunt_xdp_tx_post_rest(q, frames, n);
+  struct xdp_desc *desc = q->tx_ring + slot;
+  const struct shunt_frame *frame = frames, *const end = frames + n,
+                           *const eights = frames + (n & ~(SHUNT_EIGHT - 1));
+  for (; frame != eights; frame += SHUNT_EIGHT, desc += SHUNT_EIGHT) {
     uint32_t flags = 0;
-    SHUNT_EACH_OF_FOUR (k)
-      flags |= frames[i + k].flags;
+    SHUNT_EACH_OF_EIGHT (k)
+      flags |= frame[k].flags;
     if (SHUNT_UNLIKELY(flags & SHUNT_FRAME_SEND_FLAGS))
       break;
-    SHUNT_EACH_OF_FOUR (k)
-      shunt_xdp_tx_put(desc + i + k, frames + i + k);
+    SHUNT_EACH_OF_EIGHT (k)
+      shunt_xdp_tx_put(desc + k, frame + k);
   }
-  for (; i < run && SHUNT_LIKELY(!(frames[i].flags & SHUNT_FRAME_SEND_FLAGS)); i++)
-    shunt_xdp_tx_put(desc + i, frames + i);
-  q->tx_tail += i;
-  if (SHUNT_UNLIKELY(i < n))
-    return (unsigned)i + shunt_xdp_tx_post_rest(q, frames + i, n - (unsigned)i);
-  return (unsigned)i;
+  for (; frame != end && SHUNT_LIKELY(!(frame->flags & SHUNT_FRAME_SEND_FLAGS)); frame++, desc++)
+    shunt_xdp_tx_put(desc, frame);
+  const unsigned posted = (unsigned)(frame - frames);
+  q->tx_tail += posted;
+  if (SHUNT_UNLIKELY(frame != end))
+    return posted + shunt_xdp_tx_post_rest(q, frame, n - posted);
+  return n;
 }
 
 /* As shunt_tx_push. A system call where the kernel asks to be woken: in copy mode always. */
@@ -349,25 +395,18 @@ SHUNT_INLINE void shunt_xdp_tx_push(struct shunt_xdp_queue *q)
     shunt_xdp_tx_wake(q);
 }
 
-/* As shunt_tx_poll. A burst ends at the ring's end, so only 0 means that nothing is there. */
+/* As shunt_tx_poll. */
 SHUNT_INLINE unsigned shunt_xdp_tx_poll(struct shunt_xdp_queue *q, shunt_buf bufs[], unsigned n)
 {
   const uint32_t head = (uint32_t)q->tx_head, mask = q->tx_mask, slot = head & mask;
-  uint32_t done = q->tx_done - head;
-  if (done < n) {
+  if (q->tx_done - head < n)
     q->tx_done = __atomic_load_n(q->done_producer, __ATOMIC_ACQUIRE);
-    done = q->tx_done - head;
-    if (!done) {
-      if (q->tx_told != head)
-        shunt_xdp_tx_stalled(q);
-      return 0;
-    }
-  }
-  const uint32_t run = shunt_xdp_run(slot, mask, done < n ? done : n);
-  shunt_xdp_copy(bufs, q->done_ring + slot, run);
-  q->tx_head += run;
-  __atomic_store_n(q->done_consumer, head + run, __ATOMIC_RELEASE);
-  return run;
+  if (SHUNT_UNLIKELY(q->tx_done - head < n || n > mask + 1 - slot))
+    return shunt_xdp_tx_poll_rest(q, bufs, n);
+  shunt_xdp_copy(bufs, q->done_ring + slot, n);
+  q->tx_head += n;
+  __atomic_store_n(q->done_consumer, head + n, __ATOMIC_RELEASE);
+  return n;
 }
 
 /* The verbs above as a table, for code that takes one: called through a constant table that the

@@ -137,23 +137,46 @@ static unsigned post_frame(struct xdp_queue *queue, const struct shunt_frame fra
   return count;
 }
 
+/* As many as there is room for, over the ring's end and with whatever flags. */
 unsigned shunt_xdp_tx_post_rest(struct shunt_xdp_queue *q, const struct shunt_frame frames[],
                                 unsigned n)
 {
   struct xdp_queue *queue = xdp_queue_of(q);
+  const bool plain = !queue->xdp->metadata_bytes;
+  uint32_t room = q->tx_most - (uint32_t)(q->tx_tail - q->tx_head);
   unsigned done = 0;
-  while (done < n) {
-    const uint32_t room = q->tx_most - (uint32_t)(q->tx_tail - q->tx_head);
-    if (!room) {
-      xdp_settle_lost(queue);
-      break;
-    }
-    const unsigned posted = post_frame(queue, frames + done, n - done, room);
+  if (!room && n)
+    xdp_settle_lost(queue);
+  while (done < n && room) {
+    unsigned posted = 1;
+    if (plain && !(frames[done].flags & SHUNT_FRAME_SEND_FLAGS))
+      shunt_xdp_tx_put(&q->tx_ring[(uint32_t)q->tx_tail++ & q->tx_mask], &frames[done]);
+    else
+      posted = post_frame(queue, frames + done, n - done, room);
     if (!posted)
       break;
     done += posted;
+    room -= posted;
   }
   return done;
+}
+
+/* What is back, which is fewer than were asked for, or lies over the ring's end. */
+unsigned shunt_xdp_tx_poll_rest(struct shunt_xdp_queue *q, shunt_buf bufs[], unsigned n)
+{
+  const uint32_t head = (uint32_t)q->tx_head, back = q->tx_done - head;
+  const uint32_t most = back < n ? back : n,
+                 run = shunt_xdp_run(head & q->tx_mask, q->tx_mask, most);
+  if (!most) {
+    if (n && q->tx_told != head)
+      xdp_tx_stalled(xdp_queue_of(q));
+    return 0;
+  }
+  shunt_xdp_copy(bufs, q->done_ring + (head & q->tx_mask), run);
+  shunt_xdp_copy(bufs + run, q->done_ring, most - run);
+  q->tx_head += most;
+  __atomic_store_n(q->done_consumer, head + most, __ATOMIC_RELEASE);
+  return most;
 }
 
 /* Frames with metadata in front all go the long way, which looks whether there is room for it. */

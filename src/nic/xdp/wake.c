@@ -45,19 +45,28 @@ static bool count_answer(struct xdp_queue *queue, int code, bool went_on)
 
 /* In copy mode a call sends up to the budget; so again while that gets on. Each turn but those that
  * are told "busy" takes a frame off the ring, and a busy one drops one. */
-void shunt_xdp_tx_wake(struct shunt_xdp_queue *q)
+static __attribute__((noinline)) void wake_again(struct xdp_queue *queue, int code)
 {
-  struct xdp_queue *queue = xdp_queue_of(q);
-  for (uint32_t turn = 0; turn <= q->tx_mask + 1; turn++) {
+  const struct shunt_xdp_queue *q = &queue->inlined;
+  bool went_on = true;
+  for (uint32_t turn = 0; turn <= q->tx_mask; turn++) {
     const uint32_t before = taken(q);
+    if (!count_answer(queue, code, went_on) || before == q->tx_told)
+      return;
     queue->counts.tx_wakes++;
     if (queue->xdp->system->send(queue->fd) >= 0)
       return;
-    const int code = errno;
-    const uint32_t after = taken(q);
-    if (!count_answer(queue, code, after != before) || after == q->tx_told)
-      return;
+    code = errno;
+    went_on = taken(q) != before;
   }
+}
+
+void shunt_xdp_tx_wake(struct shunt_xdp_queue *q)
+{
+  struct xdp_queue *queue = xdp_queue_of(q);
+  queue->counts.tx_wakes++;
+  if (SHUNT_UNLIKELY(queue->xdp->system->send(queue->fd) < 0))
+    wake_again(queue, errno);
 }
 
 void shunt_xdp_rx_wake(struct shunt_xdp_queue *q)
@@ -70,8 +79,9 @@ void shunt_xdp_rx_wake(struct shunt_xdp_queue *q)
 
 /* Frames are under way and none is back. Some may lie on the ring still, because the kernel stopped
  * before them; with busy polling their buffers come back only when somebody asks. */
-void shunt_xdp_tx_stalled(struct shunt_xdp_queue *q)
+void xdp_tx_stalled(struct xdp_queue *queue)
 {
+  struct shunt_xdp_queue *q = &queue->inlined;
   const bool wanted = __atomic_load_n(q->tx_flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP;
   const bool polled = q->rx_flags == &q->always;
   if (wanted && (polled || taken(q) != q->tx_told))

@@ -154,6 +154,9 @@ void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata, bool tx_meta
 /* wake.c. Give back the room of descriptors that the kernel found invalid; called where the ring
  * seems full. */
 void xdp_settle_lost(struct xdp_queue *queue);
+/* Offer the kernel again what it left on the ring; called where frames are under way and none is
+ * back. */
+void xdp_tx_stalled(struct xdp_queue *queue);
 
 /* sums.c. Fill in the checksums, or put on the tag, that the frame of these pieces asks for, or
  * have the kernel do so. Returns 0 where that can't be: no room for a tag or for metadata, headers
