@@ -44,6 +44,7 @@
 #include "shunt/udp.h"
 #include "shunt/vfio_user.h"
 #include "shunt/wire.h"
+#include "shunt/xdp.h"
 #include "shunt/xdp_rule.h"
 
 #endif
