@@ -84,13 +84,20 @@ static bool wants_immediate(const struct srd_peer *peer, const struct srd_work *
          work->bytes > peer->srd->options.mtu;
 }
 
-void send_end(struct srd_peer *peer, struct srd_work *work, enum srd_status status)
+/* Take it back from wherever it is: its packets, its queue. */
+static void withdraw(struct srd_peer *peer, struct srd_work *work)
 {
   if (work->unanswered)
     for (uint32_t psn = peer->oldest; psn != peer->next_psn; psn++)
       if (send_slot(peer, psn)->work == work)
         end_slot(peer, send_slot(peer, psn));
+  work->unanswered = 0;
   queue_remove(work);
+}
+
+void send_end(struct srd_peer *peer, struct srd_work *work, enum srd_status status)
+{
+  withdraw(peer, work);
   if (status == SRD_UNREACHABLE)
     peer->srd->statistics.unreachable++;
   if (status == SRD_UNRESPONSIVE)
@@ -146,6 +153,7 @@ void send_answered(struct srd_peer *peer, uint32_t psn, uint64_t now_ns)
 /* Not ready: the whole message once more, a while later. */
 static void wait_until_ready(struct srd_peer *peer, struct srd_work *work, uint64_t now_ns)
 {
+  withdraw(peer, work);
   unsigned shift = work->rnr_seen < RNR_SHIFT_MOST ? work->rnr_seen : RNR_SHIFT_MOST;
   if (work->rnr_seen < UINT8_MAX)
     work->rnr_seen++;
@@ -166,8 +174,6 @@ void send_refused(struct srd_peer *peer, uint32_t psn, uint8_t status, uint64_t 
     return;
   struct srd_work *work = slot->work;
   measure(peer, slot, now_ns);
-  end_slot(peer, slot);
-  work->unanswered--;
   if (status == SRD_REMOTE_RNR) {
     peer->srd->statistics.rnr_received++;
     if (work->rnr_retries == SRD_FOR_EVER || work->rnr_seen < work->rnr_retries) {

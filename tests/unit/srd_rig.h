@@ -44,7 +44,9 @@ struct rig_node {
   unsigned datagrams;
   enum srd_status receive_with; /* what receive, write and read answer */
   unsigned refuse;              /* how many times receive answers so, before it answers SRD_OK */
+  unsigned refuse_writes;       /* the same of write */
   bool blocked;                 /* nothing leaves it */
+  uint64_t free_ns;             /* when the link to it has sent all that it holds */
   void (*done)(struct rig_node *node, struct srd_work *work, enum srd_status status);
 };
 
@@ -55,6 +57,8 @@ struct rig {
   uint64_t now_ns;
   uint64_t delay_ns, jitter_ns;
   double loss, duplicate, reorder;
+  uint64_t rate_bps; /* of each node's link; 0: no limit */
+  uint64_t longest_queue_ns;
   uint64_t sent, lost;
   /* Called for each frame; false: it is lost. May be NULL. */
   bool (*pass)(struct rig *rig, const struct srd_packet *packet);
@@ -83,6 +87,21 @@ static inline void rig_schedule(struct rig *rig, const void *data, uint32_t byte
   *at = frame;
 }
 
+/* How long a frame waits for those before it on the link to its node, and is on it itself. */
+static inline uint64_t rig_queue(struct rig *rig, const uint8_t *frame, uint32_t bytes)
+{
+  unsigned to = frame[5] - 1u;
+  if (!rig->rate_bps || to >= RIG_NODES)
+    return 0;
+  struct rig_node *node = &rig->nodes[to];
+  if (node->free_ns < rig->now_ns)
+    node->free_ns = rig->now_ns;
+  if (node->free_ns - rig->now_ns > rig->longest_queue_ns)
+    rig->longest_queue_ns = node->free_ns - rig->now_ns;
+  node->free_ns += (uint64_t)bytes * 8 * UINT64_C(1000000000) / rig->rate_bps;
+  return node->free_ns - rig->now_ns;
+}
+
 static inline void rig_transmit(void *context, const struct iovec pieces[], unsigned n)
 {
   struct rig_node *node = context;
@@ -103,7 +122,7 @@ static inline void rig_transmit(void *context, const struct iovec pieces[], unsi
     rig->lost++;
     return;
   }
-  uint64_t due_ns = rig->now_ns + rig->delay_ns;
+  uint64_t due_ns = rig->now_ns + rig->delay_ns + rig_queue(rig, frame, bytes);
   if (rig->jitter_ns)
     due_ns += random_below_or_equal(&rig->random, rig->jitter_ns);
   if (random_chance(&rig->random, rig->reorder))
@@ -179,10 +198,15 @@ static inline enum srd_status rig_write(void *context, const struct srd_arrival 
                                         uint32_t rkey, uint64_t address, const void *data,
                                         uint32_t bytes)
 {
+  struct rig_node *node = context;
   (void)arrival;
-  uint8_t *to = rig_remote(context, rkey, address, bytes);
+  uint8_t *to = rig_remote(node, rkey, address, bytes);
   if (!to)
     return SRD_REMOTE_BAD_ADDRESS;
+  if (node->refuse_writes) {
+    node->refuse_writes--;
+    return SRD_REMOTE_RNR;
+  }
   if (bytes)
     memcpy(to, data, bytes);
   return SRD_OK;

@@ -280,6 +280,52 @@ static void test_not_ready_for_immediate(void **state)
   assert_memory_equal(rig.nodes[1].memory + 512, rig.nodes[0].memory + 4096, 50000);
 }
 
+/* One refusal of several packets in flight is enough: the transfer begins anew, once. */
+static void test_not_ready_for_packets(void **state)
+{
+  (void)state;
+  struct rig_work work = transfer(SRD_WRITE, 100000);
+  work.work.rnr_retries = SRD_FOR_EVER;
+  rig.nodes[1].refuse_writes = 40;
+  rig_post(&rig, 0, 1, &work);
+  rig_run(&rig, 1000 * MS);
+  assert_int_equal(work.ends, 1);
+  assert_int_equal(work.status, SRD_OK);
+  assert_memory_equal(rig.nodes[1].memory + 512, rig.nodes[0].memory + 4096, 100000);
+}
+
+/* A link of 1 Gb/s and 100 us there and back, two senders: it is kept full, and what waits in front
+ * of it stays short, though a window of both would fill it for 67 ms. */
+static void test_congestion(void **state)
+{
+  (void)state;
+  struct rig_work works[2] = {transfer(SRD_WRITE, 900000), transfer(SRD_WRITE, 900000)};
+  uint64_t moved = 0;
+  rig.rate_bps = 1000000000;
+  rig.delay_ns = 50000;
+  works[0].local = works[1].local = 0;
+  rig_post(&rig, 0, 1, &works[0]);
+  rig_post(&rig, 2, 1, &works[1]);
+  uint64_t start_ns = rig.now_ns, later_ns = start_ns + 500 * MS;
+  while (rig.now_ns < later_ns && rig_step(&rig, UINT64_MAX - 1)) {
+    for (unsigned i = 0; i < 2; i++) {
+      if (!works[i].ends)
+        continue;
+      assert_int_equal(works[i].status, SRD_OK);
+      moved += 900000;
+      rig_post(&rig, i ? 2 : 0, 1, &works[i]);
+    }
+    if (rig.now_ns < start_ns + 100 * MS)
+      rig.longest_queue_ns = 0; /* they are still finding out */
+  }
+  uint64_t possible = rig.rate_bps / 8 * (rig.now_ns - start_ns) / 1000000000;
+  print_message("%llu %% of the link, longest queue %llu us\n",
+                (unsigned long long)(moved * 100 / possible),
+                (unsigned long long)(rig.longest_queue_ns / 1000));
+  assert_true(moved * 100 > possible * 85);
+  assert_true(rig.longest_queue_ns < 3 * MS);
+}
+
 static void test_unreachable(void **state)
 {
   (void)state;
@@ -507,6 +553,8 @@ int main(void)
       CASE(test_many_refusals),
       CASE(test_receiver_not_ready),
       CASE(test_not_ready_for_immediate),
+      CASE(test_not_ready_for_packets),
+      CASE(test_congestion),
       CASE(test_unreachable),
       CASE(test_unresponsive),
       CASE(test_peer_restarts),
