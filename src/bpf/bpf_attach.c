@@ -133,8 +133,9 @@ void bpf_attach_describe(const struct bpf_attached *attached, char *text, size_t
 
 /* ---- by rtnetlink ---- */
 
-/* RTM_SETLINK with IFLA_XDP (net/core/rtnetlink.c, do_setlink): fd -1 takes the program off. */
-static int attach_talk(int program, int expected, int ifindex, uint32_t flags)
+/* RTM_SETLINK with IFLA_XDP (net/core/rtnetlink.c, do_setlink): fd -1 takes the program off. The
+ * kernel's words come in words, which may be NULL. */
+static int attach_talk(int program, int expected, int ifindex, uint32_t flags, char *words)
 {
   struct netlink netlink;
   char buffer[NETLINK_REQUEST_BYTES];
@@ -153,20 +154,31 @@ static int attach_talk(int program, int expected, int ifindex, uint32_t flags)
     mnl_attr_put_u32(request, IFLA_XDP_EXPECTED_FD, (uint32_t)expected);
   mnl_attr_nest_end(request, nest);
   result = netlink_talk(&netlink, request, NULL, NULL);
+  if (words != NULL)
+    snprintf(words, BPF_ATTACH_WORDS_BYTES, "%.*s", BPF_ATTACH_WORDS_BYTES - 1, netlink.words);
   netlink_close(&netlink);
   return result;
 }
 
+void bpf_attach_ask(int program, int ifindex, uint32_t xdp_flags,
+                    char words[BPF_ATTACH_WORDS_BYTES])
+{
+  words[0] = '\0';
+  int result = attach_talk(program, -1, ifindex, xdp_flags | XDP_FLAGS_UPDATE_IF_NOEXIST, words);
+  if (result == 0)
+    attach_talk(-1, program, ifindex, xdp_flags | XDP_FLAGS_REPLACE, NULL);
+}
+
 int bpf_attach_set(int program, int ifindex, uint32_t xdp_flags, struct shunt_error *error)
 {
-  int result = attach_talk(program, -1, ifindex, xdp_flags | XDP_FLAGS_UPDATE_IF_NOEXIST);
+  int result = attach_talk(program, -1, ifindex, xdp_flags | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
   return result < 0 ? explain_attach(program, ifindex, xdp_flags, result, error) : 0;
 }
 
 int bpf_attach_replace(int program, int expected, int ifindex, uint32_t xdp_flags,
                        struct shunt_error *error)
 {
-  int result = attach_talk(program, expected, ifindex, xdp_flags | XDP_FLAGS_REPLACE);
+  int result = attach_talk(program, expected, ifindex, xdp_flags | XDP_FLAGS_REPLACE, NULL);
   if (result == 0)
     return 0;
   if (result != -EEXIST)

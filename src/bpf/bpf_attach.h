@@ -36,4 +36,12 @@ int bpf_attach_set(int program, int ifindex, uint32_t xdp_flags, struct shunt_er
 int bpf_attach_replace(int program, int expected, int ifindex, uint32_t xdp_flags,
                        struct shunt_error *error);
 
+/* Ask the kernel why a link can't be made: netlink's refusal has words where bpf(2) has an errno.
+ * The program is put on the interface for as long as that takes should it be taken this time.
+ *
+ * words  ends up "" where the kernel has none */
+#define BPF_ATTACH_WORDS_BYTES 128
+void bpf_attach_ask(int program, int ifindex, uint32_t xdp_flags,
+                    char words[BPF_ATTACH_WORDS_BYTES]);
+
 #endif

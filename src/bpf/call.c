@@ -14,7 +14,7 @@ int call_bpf(enum bpf_cmd command, union bpf_attr *attr, size_t bytes)
     long returned = syscall(__NR_bpf, command, attr, bytes);
     if (returned >= 0)
       return (int)returned;
-    result = -errno;
+    result = errno == EBADFD ? -EBADF : -errno; /* some commands say it so */
     if (result != -EAGAIN && result != -EINTR)
       return result;
   }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Why an XDP program can't be attached: the kernel gives a link's creator an errno and no words
- * (net/core/dev.c, dev_xdp_attach), so the interface and the program are looked at. */
+ * (net/core/dev.c, dev_xdp_attach), so it is asked again, and the interface is looked at. */
 #include <errno.h>
 #include <linux/if_link.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "src/bpf/bpf_attach.h"
@@ -15,6 +16,7 @@ struct attach_case {
   int program, ifindex;
   uint32_t flags;
   struct interface_state interface;
+  char said[SHUNT_ERROR_TEXT_BYTES]; /* by the kernel: its words, or the errno's */
 };
 
 static void attach_busy(const struct attach_case *one, struct shunt_error *error)
@@ -44,85 +46,80 @@ static void attach_busy(const struct attach_case *one, struct shunt_error *error
 static void attach_no_mode(const struct attach_case *one, struct shunt_error *error)
 {
   bool hardware = (one->flags & XDP_FLAGS_HW_MODE) != 0;
-  shunt_error_why(error,
-                  "Operation not supported (EOPNOTSUPP): driver \"%s\" has no XDP in %s mode",
+  shunt_error_why(error, "%.180s; driver \"%s\" has no XDP in %s mode", one->said,
                   one->interface.driver, hardware ? "hw" : "drv");
-  shunt_error_remedy(error, "allow skb mode, which every interface has");
+  shunt_error_remedy(error, hardware ? "few NICs run programs themselves (nfp): use drv mode"
+                                     : "allow skb mode, which every interface has");
 }
 
-/* The driver can't give frames of that MTU in one piece (veth, ixgbe and others: -ERANGE,
- * -EOPNOTSUPP, -EINVAL), and the program does not take them in several. */
+/* Drivers that can't give frames of that MTU in one piece refuse a program that takes them in no
+ * other way: veth, ixgbe and others. */
 static void attach_too_long(const struct attach_case *one, struct shunt_error *error)
 {
   shunt_error_why(error,
-                  "Numerical result out of range (ERANGE): the MTU of %s (%u) or of its peer is "
-                  "more than the driver gives a program in one piece",
-                  one->interface.name, one->interface.mtu);
+                  "%.120s; the MTU of %s (%u) or of its peer is more than the driver gives a "
+                  "program in one piece",
+                  one->said, one->interface.name, one->interface.mtu);
   shunt_error_remedy(error, "load the program with BPF_F_XDP_HAS_FRAGS (fragments=1), or lower the "
                             "MTU on both sides");
 }
 
-static void attach_invalid(const struct attach_case *one, struct shunt_error *error)
+static void attach_few_queues(const struct attach_case *one, struct shunt_error *error)
 {
-  struct bpf_program_state state;
-  struct features features;
-  memset(&features, 0, sizeof(features));
-  if (bpf_program_info(one->program, &state, NULL) == 0 && state.ifindex != 0) {
-    bool elsewhere = state.ifindex != (uint32_t)one->ifindex;
-    shunt_error_why(error, "Invalid argument (EINVAL): program \"%s\" is bound to interface %u%s",
-                    state.name, state.ifindex, elsewhere ? "" : ", which skb mode does not allow");
-    shunt_error_remedy(error, elsewhere ? "load it bound to this interface"
-                                        : "attach it in drv mode, or load it without receive "
-                                          "times");
-    return;
-  }
-  if ((one->flags & XDP_FLAGS_HW_MODE) != 0) {
-    shunt_error_why(error, "Invalid argument (EINVAL): the program was not made for the NIC of %s",
-                    one->interface.name);
-    shunt_error_remedy(error, "few NICs run programs themselves (nfp): use drv mode");
-    return;
-  }
-  if (features_need(&features, FEATURE_XDP_LINK, "a program that goes with its process", error) < 0)
-    return;
-  error_why_errno(error, -EINVAL);
-  shunt_error_remedy(error,
-                     "dmesg may say what driver \"%s\" minds; skb mode asks the driver for "
-                     "nothing",
-                     one->interface.driver);
+  shunt_error_why(error,
+                  "%.120s; %s has %u receive queues, fewer than its peer has transmit queues",
+                  one->said, one->interface.name, one->interface.rx_queues);
+  shunt_error_remedy(error, "ethtool -L %s rx N, or fewer tx queues on the peer",
+                     one->interface.name);
 }
 
-static void attach_why(const struct attach_case *one, int code, struct shunt_error *error)
+static void attach_invalid(const struct attach_case *one, struct shunt_error *error)
 {
+  struct features features;
+  memset(&features, 0, sizeof(features));
+  if (strstr(one->said, "generic mode") != NULL)
+    shunt_error_remedy(error, "attach a device-bound program in drv mode, or load it without "
+                              "receive times");
+  else if (strstr(one->said, "different device") != NULL)
+    shunt_error_remedy(error, "load the program bound to this interface");
+  else if (features_need(&features, FEATURE_XDP_LINK, "a program that goes with its process",
+                         error) < 0)
+    return;
+  else
+    shunt_error_remedy(error,
+                       "dmesg may say what driver \"%s\" minds; skb mode asks the driver "
+                       "for nothing",
+                       one->interface.driver);
+}
+
+static void attach_why(struct attach_case *one, int code, struct shunt_error *error)
+{
+  char words[BPF_ATTACH_WORDS_BYTES];
   switch (code) {
   case -EBUSY:
     attach_busy(one, error);
     return;
-  case -EOPNOTSUPP:
-    attach_no_mode(one, error);
-    return;
-  case -ERANGE:
-    attach_too_long(one, error);
-    return;
-  case -ENOSPC: /* veth_xdp_set */
-    shunt_error_why(error,
-                    "No space left on device (ENOSPC): %s has %u receive queues, fewer than "
-                    "its peer has transmit queues",
-                    one->interface.name, one->interface.rx_queues);
-    shunt_error_remedy(error, "ethtool -L %s rx N, or fewer tx queues on the peer",
-                       one->interface.name);
+  case -EPERM:
+    explain_permission(NULL, error);
     return;
   case -ENODEV:
     shunt_error_remedy(error, "see ip link show in this network namespace");
     return;
-  case -EPERM:
-    explain_permission(NULL, error);
-    return;
-  case -EINVAL:
-    attach_invalid(one, error);
-    return;
   default:
-    return;
+    break;
   }
+  bpf_attach_ask(one->program, one->ifindex, one->flags, words);
+  if (words[0] != '\0')
+    shunt_error_why(error, "the kernel says \"%s\" (%s)", words, strerrorname_np(-code));
+  snprintf(one->said, sizeof(one->said), "%s", error->why);
+  if (code == -EOPNOTSUPP)
+    attach_no_mode(one, error);
+  else if (code == -ERANGE)
+    attach_too_long(one, error);
+  else if (code == -ENOSPC)
+    attach_few_queues(one, error);
+  else if (code == -EINVAL)
+    attach_invalid(one, error);
 }
 
 int explain_attach(int program, int ifindex, uint32_t xdp_flags, int code,
