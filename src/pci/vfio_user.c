@@ -89,7 +89,7 @@ static int region_read(struct vfio_user *vfio, uint32_t region, uint64_t offset,
   struct {
     struct vfio_user_access access;
     uint8_t data[4];
-  } back;
+  } back = {.data = {0}};
   const struct vfio_user_access access = {offset, region, count};
   struct channel_request request = {.command = VFIO_USER_REGION_READ,
                                     .payload = &access,
@@ -440,7 +440,7 @@ static int agree(struct vfio_user *vfio, struct shunt_error *error)
   struct {
     struct vfio_user_version version;
     char text[1024];
-  } out = {.version = {VFIO_USER_MAJOR, VFIO_USER_MINOR}}, back;
+  } out = {.version = {VFIO_USER_MAJOR, VFIO_USER_MINOR}}, back = {.text = ""};
   const struct capabilities ours = {.value = {[CAPABILITY_MSG_FDS] = MOST_FDS,
                                               [CAPABILITY_XFER_BYTES] = VFIO_USER_DEFAULT_XFER,
                                               [CAPABILITY_DMA_MAPS] = IOVA_MOST_MAPPINGS,
