@@ -35,20 +35,20 @@ static void start_sound(void)
   header->queues = 1;
 }
 
+static volatile uint8_t touched;
+
 /* Take all, and touch every byte that is handed out. */
-static uint8_t read_all(struct shunt_capture *capture)
+static void read_all(struct shunt_capture *capture)
 {
   struct shunt_capture_record record;
   struct shunt_error error;
-  uint8_t sum = 0;
   unsigned records = 0;
   while (shunt_capture_next(capture, &record, &error) == 1) {
     if (record.captured_bytes > record.original_bytes || ++records > RING_BYTES / TAP_RECORD_ALIGN)
       abort();
     for (uint32_t i = 0; i < record.captured_bytes; i++)
-      sum ^= record.data[i];
+      touched = record.data[i];
   }
-  return sum;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -66,9 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   /* What comes behind the session's beginning: the port writes while it is read. */
   take(&data, &size, &shared->head, HEAD_BYTES);
   take(&data, &size, memory + 2 * TAP_PAGE_BYTES, RING_BYTES);
-  volatile uint8_t sum = read_all(capture);
+  read_all(capture);
   shared->head += change;
-  sum ^= read_all(capture);
+  read_all(capture);
   shunt_capture_detach(capture);
   return 0;
 }

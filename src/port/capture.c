@@ -366,7 +366,7 @@ int shunt_capture_attach(const struct shunt_capture_port *port,
                          struct shunt_capture **capture, struct shunt_error *error)
 {
   int fd, pidfd;
-  void *memory = NULL;
+  void *memory = MAP_FAILED;
   uint64_t bytes = 0;
   struct shunt_capture *made;
   int code = capture_open(port, &fd, &pidfd, error);
@@ -378,7 +378,7 @@ int shunt_capture_attach(const struct shunt_capture_port *port,
   if (!code)
     code = capture_begin(memory, bytes, true, options, &made, error);
   if (code) {
-    if (memory && memory != MAP_FAILED)
+    if (memory != MAP_FAILED)
       munmap(memory, bytes);
     close(fd);
     close(pidfd);

@@ -19,12 +19,15 @@ static int find_all(uint32_t pid, struct shunt_capture_port **ports, struct shun
     return count;
   unsigned room = (unsigned)count + MORE_PORTS;
   *ports = calloc(room, sizeof(**ports));
-  if (!*ports)
-    return shunt_error_set(error, -ENOMEM, "no memory for a list of ports");
+  if (!*ports) {
+    shunt_error_set(error, -ENOMEM, "no memory for a list of ports");
+    return -ENOMEM;
+  }
   count = shunt_capture_list(pid, *ports, room, error);
   if (count < 0) {
     free(*ports);
     *ports = NULL;
+    return count;
   }
   return count > (int)room ? (int)room : count;
 }
@@ -121,15 +124,16 @@ int capture_find(const struct cli *cli, const char *argument, struct shunt_captu
       meant++;
     }
   if (by_pid && !count) {
-    count =
-        shunt_error_set(&error, -ENOENT, "process %s has no port that can be captured", argument);
+    count = -ENOENT;
+    shunt_error_set(&error, count, "process %s has no port that can be captured", argument);
     shunt_error_remedy(&error, "have it open its port with the key capture=1");
+    free(ports);
   }
-  int result = meant > 1 ? ambiguous(cli, argument, by_pid, ports, count) : meant;
   if (count < 0)
-    result = -1 - cli_fail(cli, &error);
-  if (result == 1)
+    return -1 - cli_fail(cli, &error);
+  if (meant == 1)
     *port = ports[which];
+  int result = meant > 1 ? ambiguous(cli, argument, by_pid, ports, count) : meant;
   free(ports);
   return result;
 }
