@@ -8,6 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shunt/privileges.h"
+#include "tools/shunt/keeper.h"
+
 #define NS_PER_S      UINT64_C(1000000000)
 #define SLICE_NS      UINT64_C(50000)    /* longest sleep between two turns of the twins */
 #define LINK_LOOK_NS  UINT64_C(10000000) /* how often a link that is down is looked at */
@@ -268,6 +271,15 @@ static int collect_fds(struct devices *devices, struct shunt_error *error)
   return code;
 }
 
+/* What was changed at the interfaces is put back by a process that keeps the right to. */
+static int give_up(const struct devices *devices, struct shunt_error *error)
+{
+  if (!devices->drop_privileges && !devices->user)
+    return 0;
+  int code = keeper_start(error);
+  return code ? code : shunt_privileges_drop(devices->user, error);
+}
+
 int devices_begin(struct devices *devices)
 {
   struct shunt_error error;
@@ -281,6 +293,7 @@ int devices_begin(struct devices *devices)
     options.arm = arm;
   }
   code = code ? code : shunt_idle_init(&devices->idle, &options, &error);
+  code = code ? code : give_up(devices, &error);
   if (code)
     return cli_fail(devices->cli, &error);
   devices->start_ns = devices_now_ns(devices);

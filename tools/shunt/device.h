@@ -49,6 +49,8 @@ struct devices {
   const char *wait_name;
   double link_wait_s;
   double seconds; /* 0: no end */
+  bool drop_privileges;
+  const char *user; /* to go on as; implies drop_privileges */
 
   struct device device[DEVICES_MOST];
   unsigned count;
@@ -82,7 +84,11 @@ struct devices {
   {"link-wait", 0, "SECONDS", "Wait so long for the link to come up (5).",                         \
    CLI_DOUBLE, &(devices)->link_wait_s, 0, 3600},                                                  \
   {"seconds", 's', "SECONDS", "End after so many seconds.",                                        \
-   CLI_DOUBLE, &(devices)->seconds, 0, 1e7}
+   CLI_DOUBLE, &(devices)->seconds, 0, 1e7},                                                       \
+  {"drop-privileges", 0, NULL, "Give up all capabilities once the devices are open.",              \
+   CLI_FLAG, &(devices)->drop_privileges, 0, 0},                                                   \
+  {"user", 0, "USER[:GROUP]", "Give them up, and go on as this user.",                             \
+   CLI_TEXT, &(devices)->user, 0, 0}
 /* clang-format on */
 
 void devices_init(struct devices *devices);
@@ -106,7 +112,8 @@ int devices_wait_for_links(struct devices *devices, bool required);
  * with --json on standard error. */
 void devices_ready(const struct devices *devices);
 
-/* Begin the time that --seconds counts. Call it after the links are up. */
+/* Begin the time that --seconds counts, and give up privileges where that is asked for. Call it
+ * after the links are up. */
 int devices_begin(struct devices *devices);
 
 /* Let what was posted last go its way: 2 ms, and with frames in flight on a wire up to 1 s. */

@@ -147,7 +147,13 @@ static int finish(const struct report *report)
 static int run(struct cli *cli, int argc, char **argv)
 {
   const char *root = "";
+  bool repair = false;
+  uint64_t after = 0;
   const struct cli_option options[] = {
+      {"repair", 0, NULL, "Put back what processes that are gone have left changed at interfaces.",
+       CLI_FLAG, &repair, 0, 0},
+      {"after", 0, "PID", "With --repair: wait until this process has ended.", CLI_U64, &after, 1,
+       INT32_MAX},
       {"root", 0, "DIR", "Look at a copy of /proc, /sys and /dev below DIR.", CLI_TEXT, &root, 0,
        0},
       {NULL, 0, NULL, NULL, CLI_FLAG, NULL, 0, 0},
@@ -160,11 +166,15 @@ static int run(struct cli *cli, int argc, char **argv)
                                                       doctor_devices_checks};
   struct doctor doctor = {0};
   struct report report = {.checks = cli->json ? json_object_new_array() : NULL};
+  if (repair)
+    return doctor_repair(cli, after);
   if (*root && !tree_exists(root, "/"))
     return cli_usage(cli, "--root: there is no directory %s", root);
   prepare(&doctor, root);
   for (unsigned i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
     look(&doctor, tables[i], &report);
+  if (!*root)
+    look(&doctor, doctor_live_checks, &report);
   return finish(&report);
 }
 

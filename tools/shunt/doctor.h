@@ -12,6 +12,7 @@
 
 #include "shunt/base.h"
 #include "shunt/cpu.h"
+#include "tools/shunt/cli.h"
 
 enum doctor_grade { DOCTOR_PASS, DOCTOR_WARN, DOCTOR_FAIL };
 
@@ -54,5 +55,11 @@ extern const struct doctor_check doctor_memory_checks[];  /* doctor_memory.c */
 extern const struct doctor_check doctor_cpu_checks[];     /* doctor_cpu.c */
 extern const struct doctor_check doctor_access_checks[];  /* doctor_access.c */
 extern const struct doctor_check doctor_devices_checks[]; /* doctor_devices.c */
+
+/* doctor_repair.c: put back what processes that are gone have left changed at interfaces, once the
+ * process `after` (0: none) has ended. Returns an exit code. */
+int doctor_repair(const struct cli *cli, uint64_t after);
+/* What only the running kernel can tell: not looked at below --root. */
+extern const struct doctor_check doctor_live_checks[];
 
 #endif
