@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tools/shunt/config.h"
+#include "tools/shunt/xdp_config.h"
 
 #define MOST_OPTIONS 64
 
@@ -418,7 +419,7 @@ int cli_parse(struct cli *cli, const struct cli_option *options, int argc, char 
 const char *cli_device(const struct cli *cli, const char *argument)
 {
   const char *alias = cli_config_get(cli->file, "devices", argument);
-  return alias ? alias : argument;
+  return xdp_config_name(cli->file, alias ? alias : argument);
 }
 
 /* ---- Signals and progress ---- */

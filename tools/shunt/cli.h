@@ -85,7 +85,8 @@ void cli_add_text(struct json_object *object, const char *key, const char *text)
 /* One line of a report for a person: a name, and a count aligned with those above and below. */
 void cli_print_count(const char *name, uint64_t count);
 
-/* The name of the device, where the argument is an alias of the configuration file's [devices]. */
+/* The name of the device, where the argument is an alias of the configuration file's [devices]; of
+ * an xdp: device with the keys of its [net.xdp]. Lives as long as cli's file. */
 const char *cli_device(const struct cli *cli, const char *argument);
 
 /* From here on SIGINT and SIGTERM set a flag instead of ending the process. A second one ends it.

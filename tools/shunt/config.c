@@ -15,6 +15,8 @@ struct cli_config {
   struct entry *entries;
   size_t count, room;
   int failed; /* out of memory while reading */
+  char **kept;
+  size_t kept_count;
 };
 
 static int add(void *context, const char *section, const char *key, const char *value)
@@ -93,8 +95,23 @@ void cli_config_free(struct cli_config *config)
     free(config->entries[i].key);
     free(config->entries[i].value);
   }
+  for (size_t i = 0; i < config->kept_count; i++)
+    free(config->kept[i]);
+  free(config->kept);
   free(config->entries);
   free(config);
+}
+
+const char *cli_config_keep(struct cli_config *config, char *text)
+{
+  char **kept = realloc(config->kept, (config->kept_count + 1) * sizeof(*kept));
+  if (!kept) {
+    free(text);
+    return NULL;
+  }
+  config->kept = kept;
+  config->kept[config->kept_count++] = text;
+  return text;
 }
 
 const char *cli_config_get(const struct cli_config *config, const char *section, const char *key)

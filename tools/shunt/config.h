@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The configuration file: INI (libinih). A section [COMMAND] holds that command's long options as
- * keys; [shunt] holds those that all commands have; [devices] holds aliases of device names.
+ * keys; [shunt] holds those that all commands have; [devices] holds aliases of device names, and
+ * [net.xdp] keys of every xdp: device (xdp_config.h).
  *
  *   [devices]
  *   feed = ixgbe:0000:03:00.0?queues=4
@@ -28,5 +29,9 @@ const char *cli_config_get(const struct cli_config *config, const char *section,
 /* Call visit for each entry of a section until it returns non-zero; returns that, or 0. */
 int cli_config_each(const struct cli_config *config, const char *section,
                     int (*visit)(void *context, const char *key, const char *value), void *context);
+
+/* Take over an allocated text, which is freed with config. Returns it, or NULL where there is no
+ * memory and the text is gone. */
+const char *cli_config_keep(struct cli_config *config, char *text);
 
 #endif
