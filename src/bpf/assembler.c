@@ -190,6 +190,15 @@ static bool assembler_register_ok(struct bpf_assembler *a, unsigned number)
   return false;
 }
 
+/* A register that an instruction writes: any but the frame. */
+static bool assembler_target_ok(struct bpf_assembler *a, unsigned number)
+{
+  if (number != R10)
+    return assembler_register_ok(a, number);
+  assembler_fail(a, -EINVAL, "r10, the frame, can't be written");
+  return false;
+}
+
 static void assembler_put(struct bpf_assembler *a, struct bpf_insn insn)
 {
   if (a->mistake.code != 0)
@@ -227,10 +236,8 @@ static void assembler_alu(struct bpf_assembler *a, uint8_t class, uint8_t operat
     assembler_fail(a, -EINVAL, "0x%x is no operation on two values", operation);
     return;
   }
-  if (to == R10) {
-    assembler_fail(a, -EINVAL, "r10, the frame, can't be written");
+  if (!assembler_target_ok(a, to))
     return;
-  }
   uint8_t source = immediate ? BPF_K : BPF_X;
   assembler_registers(a, to, from,
                       (struct bpf_insn){.code = class | operation | source, .imm = imm});
@@ -260,12 +267,14 @@ void bpf_alu32_imm(struct bpf_assembler *a, uint8_t operation, enum bpf_register
 
 void bpf_negate(struct bpf_assembler *a, enum bpf_register to)
 {
-  assembler_registers(a, to, 0, (struct bpf_insn){.code = BPF_ALU64 | BPF_NEG});
+  if (assembler_target_ok(a, to))
+    assembler_registers(a, to, 0, (struct bpf_insn){.code = BPF_ALU64 | BPF_NEG});
 }
 
 void bpf_negate32(struct bpf_assembler *a, enum bpf_register to)
 {
-  assembler_registers(a, to, 0, (struct bpf_insn){.code = BPF_ALU | BPF_NEG});
+  if (assembler_target_ok(a, to))
+    assembler_registers(a, to, 0, (struct bpf_insn){.code = BPF_ALU | BPF_NEG});
 }
 
 static void assembler_swap(struct bpf_assembler *a, unsigned to, uint8_t order, unsigned bits)
@@ -274,6 +283,8 @@ static void assembler_swap(struct bpf_assembler *a, unsigned to, uint8_t order, 
     assembler_fail(a, -EINVAL, "a byte order has 16, 32 or 64 bits, not %u", bits);
     return;
   }
+  if (!assembler_target_ok(a, to))
+    return;
   assembler_registers(a, to, 0,
                       (struct bpf_insn){.code = BPF_ALU | BPF_END | order, .imm = (int32_t)bits});
 }
@@ -293,7 +304,7 @@ void bpf_le(struct bpf_assembler *a, enum bpf_register to, unsigned bits)
 static void assembler_wide(struct bpf_assembler *a, unsigned to, uint8_t kind, uint32_t low,
                            uint32_t high)
 {
-  if (!assembler_register_ok(a, to))
+  if (!assembler_target_ok(a, to))
     return;
   if (a->insns.count + 2 > BPF_ASSEMBLER_MOST) {
     assembler_fail(a, -E2BIG, "a program has at most %u instructions", BPF_ASSEMBLER_MOST);
@@ -341,7 +352,8 @@ static void assembler_memory(struct bpf_assembler *a, uint8_t code, uint8_t size
 void bpf_load(struct bpf_assembler *a, uint8_t size, enum bpf_register to, enum bpf_register from,
               int64_t offset)
 {
-  assembler_memory(a, BPF_LDX | BPF_MEM, size, to, from, offset, 0);
+  if (assembler_target_ok(a, to))
+    assembler_memory(a, BPF_LDX | BPF_MEM, size, to, from, offset, 0);
 }
 
 void bpf_store(struct bpf_assembler *a, uint8_t size, enum bpf_register to, int64_t offset,
