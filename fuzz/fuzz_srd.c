@@ -10,6 +10,8 @@
 #include "shunt/checksum.h"
 #include "src/srd/packet.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 #define MEMORY 4096u
 #define WORKS  16u
 
