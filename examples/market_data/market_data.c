@@ -354,7 +354,7 @@ static int wait_for_links(struct run *run)
       shunt_testbed_poll(run->testbed);
       up = station_is_up(stations[i], &run->error);
       if (!up && now(run) > deadline_ns)
-        up = shunt_error_set(&run->error, -ETIMEDOUT, "%s has no link", run->config->devices[i]);
+        up = run->error.code;
     }
     if (up < 0)
       return up;

@@ -39,14 +39,17 @@ struct books {
 };
 
 /* Zeroed memory that is there already: what is touched for the first time in the middle of trading
- * costs a page fault, so everything is touched now, on huge pages where the kernel has some. */
+ * costs a page fault, so everything is touched now, on huge pages where that fits and the kernel
+ * has some. */
 static void *table(size_t count, size_t entry_bytes)
 {
-  size_t bytes = (count * entry_bytes + HUGE_PAGE_BYTES - 1) & ~(HUGE_PAGE_BYTES - 1);
-  void *memory = aligned_alloc(HUGE_PAGE_BYTES, bytes);
+  size_t align = count * entry_bytes < HUGE_PAGE_BYTES ? SHUNT_CACHE_LINE_BYTES : HUGE_PAGE_BYTES;
+  size_t bytes = (count * entry_bytes + align - 1) & ~(align - 1);
+  void *memory = aligned_alloc(align, bytes);
   if (!memory)
     return NULL;
-  (void)madvise(memory, bytes, MADV_HUGEPAGE);
+  if (align == HUGE_PAGE_BYTES)
+    (void)madvise(memory, bytes, MADV_HUGEPAGE);
   return memset(memory, 0, bytes);
 }
 

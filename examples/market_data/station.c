@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "station.h"
 
+#include <errno.h>
 #include <string.h>
 
 int station_open(struct station *station, const char *name, struct shunt_testbed *testbed,
@@ -31,7 +32,11 @@ int station_is_up(struct station *station, struct shunt_error *error)
 {
   struct shunt_link link = {.size = sizeof(link)};
   int code = shunt_port_link(station->port, &link, error);
-  return code ? code : link.up;
+  if (code || link.up)
+    return code ? code : 1;
+  shunt_error_set(error, -ETIMEDOUT, "%s has no link", station->info.name);
+  shunt_error_why(error, "%s", link.diagnosis);
+  return 0;
 }
 
 unsigned station_reclaim(struct station *station)

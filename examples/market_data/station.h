@@ -29,7 +29,7 @@ int station_open(struct station *station, const char *name, struct shunt_testbed
                  struct shunt_error *error);
 void station_close(struct station *station);
 
-/* Is the link up? Returns 1, 0 or the error of shunt_port_link. */
+/* Is the link up? Returns 1, 0 (error says why it is down) or the error of shunt_port_link. */
 int station_is_up(struct station *station, struct shunt_error *error);
 
 /* Is there room for n more frames? */
