@@ -110,7 +110,7 @@ static int64_t map_value_stride(const struct bpf_map_spec *spec, struct shunt_er
   default:
     return spec->value_bytes;
   }
-  uint32_t cpus;
+  uint32_t cpus = 0;
   int result = bpf_cpu_count(&cpus, error);
   return result < 0 ? result : (int64_t)cpus * (((int64_t)spec->value_bytes + 7) & ~INT64_C(7));
 }

@@ -184,8 +184,6 @@ static const struct explain_case explain_cases[] = {
      "use older instructions (sign extension, bswap and long jumps need Linux 6.6)"},
     {"invalid BPF_", "this kernel does not know this instruction",
      "use older instructions (sign extension, bswap and long jumps need Linux 6.6)"},
-    {"device", "the program and the interface it is bound to don't fit",
-     "bind to an interface whose driver offers XDP metadata, as ethtool -i and its docs say"},
 };
 
 /* The number at the start of text, or -1; *end behind its digits. */
@@ -356,6 +354,17 @@ static void explain_invalid(const struct bpf_program_spec *spec, struct shunt_er
                      spec->flags);
 }
 
+/* kernel/bpf/offload.c, bpf_prog_dev_bound_init: the interface has no xdp_metadata_ops. */
+static void explain_no_metadata(const struct bpf_program_spec *spec, struct shunt_error *error)
+{
+  shunt_error_why(error,
+                  "Operation not supported (EOPNOTSUPP): the driver of interface %u gives XDP "
+                  "programs no metadata",
+                  spec->ifindex);
+  shunt_error_remedy(error, "leave out receive times, or use a driver that has them (mlx5, ice, "
+                            "igc, stmmac, veth and others)");
+}
+
 void explain_load(const struct bpf_program_spec *spec, int code, const char *log,
                   struct shunt_error *error)
 {
@@ -373,6 +382,8 @@ void explain_load(const struct bpf_program_spec *spec, int code, const char *log
     explain_too_big(spec, error);
   else if (code == -EINVAL)
     explain_invalid(spec, error);
+  else if (code == -EOPNOTSUPP && spec->ifindex != 0)
+    explain_no_metadata(spec, error);
   else if (code == -ENOMEM)
     shunt_error_remedy(error, "give the cgroup more memory");
   if (finding.line != NULL || code != -EBADF)

@@ -233,7 +233,6 @@ static void test_operands_wrong(void **state)
 {
   struct rig *rig = *state;
   struct bpf_assembler *a = rig->a;
-  struct bpf_label label = bpf_label(a, "x");
   bpf_move(a, (enum bpf_register)11, R1);
   fails(rig, -EINVAL, "instruction 0", "no register r11");
   bpf_move(a, R1, (enum bpf_register)17); /* not r1 */
@@ -266,11 +265,9 @@ static void test_operands_wrong(void **state)
   fails(rig, -EINVAL, "", "atomic");
   bpf_atomic(a, BPF_W, BPF_SUB, R1, 0, R2);
   fails(rig, -EINVAL, "", "0x10 is no atomic");
-  label = bpf_label(a, "x");
-  bpf_jump(a, BPF_CALL, R1, R2, label);
+  bpf_jump(a, BPF_CALL, R1, R2, bpf_label(a, "x"));
   fails(rig, -EINVAL, "", "compares nothing");
-  label = bpf_label(a, "x");
-  bpf_jump_imm(a, BPF_JA, R1, 0, label);
+  bpf_jump_imm(a, BPF_JA, R1, 0, bpf_label(a, "x"));
   fails(rig, -EINVAL, "", "compares nothing");
   bpf_call_kernel(a, 1, 0x8000);
   fails(rig, -EINVAL, "", "module 32768");

@@ -14,6 +14,7 @@
 
 #include "bpf_rig.h"
 #include "src/bpf/bpf_attach.h"
+#include "src/bpf/btf.h"
 #include "src/bpf/features.h"
 #include "veth_rig.h"
 
@@ -234,6 +235,35 @@ static void test_refused(void **state)
   close(pass);
 }
 
+/* r0 = a kernel function that asks the NIC for a frame's time; veth has one for redirected frames
+ */
+static void write_receive_time(struct bpf_assembler *a, int map)
+{
+  (void)map;
+  int32_t id = 0;
+  assert_int_equal(btf_find_function("bpf_xdp_metadata_rx_timestamp", &id, NULL), 0);
+  bpf_store_imm(a, BPF_DW, R10, -8, 0);
+  bpf_move(a, R2, R10);
+  bpf_add_imm(a, R2, -8);
+  bpf_call_kernel(a, id, 0);
+  bpf_move_imm(a, R0, XDP_PASS);
+  bpf_exit(a);
+}
+
+static void test_receive_time(void **state)
+{
+  (void)state;
+  need_rig();
+  struct features features = {0};
+  int link;
+  if (features_state(&features, FEATURE_RX_TIME) != FEATURE_PRESENT)
+    skip();
+  int timed = load(write_receive_time, "timed", BPF_XDP_DEV_BOUND_ONLY, (uint32_t)ours);
+  assert_int_equal(bpf_link_xdp(timed, ours, XDP_FLAGS_DRV_MODE, &link, NULL), 0);
+  close(link);
+  close(timed);
+}
+
 /* A driver gives long frames in several pieces, which the program must be ready for. */
 static void test_long_frames(void **state)
 {
@@ -310,11 +340,11 @@ static void test_describe(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_life),       cmocka_unit_test(test_busy_link),
-      cmocka_unit_test(test_netlink),    cmocka_unit_test(test_killed),
-      cmocka_unit_test(test_refused),    cmocka_unit_test(test_long_frames),
-      cmocka_unit_test(test_few_queues), cmocka_unit_test(test_no_such),
-      cmocka_unit_test(test_describe),
+      cmocka_unit_test(test_life),        cmocka_unit_test(test_busy_link),
+      cmocka_unit_test(test_netlink),     cmocka_unit_test(test_killed),
+      cmocka_unit_test(test_refused),     cmocka_unit_test(test_receive_time),
+      cmocka_unit_test(test_long_frames), cmocka_unit_test(test_few_queues),
+      cmocka_unit_test(test_no_such),     cmocka_unit_test(test_describe),
   };
   if (bpf_rig_usable() && veth_rig_enter())
     ours = (int)if_nametoindex(VETH_OURS);

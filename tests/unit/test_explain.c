@@ -328,7 +328,7 @@ static int refusal_check(size_t i, int map)
 static void test_refusals(void **state)
 {
   (void)state;
-  int map;
+  int map = -1;
   int wrong = 0;
   struct features features = {0};
   if (!bpf_rig_usable())
@@ -349,7 +349,7 @@ static void test_refusals(void **state)
 static void test_log(void **state)
 {
   (void)state;
-  char *log;
+  char *log = NULL;
   int fd;
   struct shunt_error error;
   struct bpf_program_spec spec = {.name = "shunt_test", .log = &log};
@@ -434,6 +434,9 @@ static void test_invalid(void **state)
     assert_int_equal(bpf_rig_load_as(bpf_rig_pass, -1, spec, &fd, &error), -EINVAL);
     assert_non_null(strstr(error.why, "interface 2147483647"));
     assert_non_null(strstr(error.remedy, "this network namespace"));
+    spec.ifindex = 1; /* the loopback interface */
+    assert_int_equal(bpf_rig_load_as(bpf_rig_pass, -1, spec, &fd, &error), -EOPNOTSUPP);
+    assert_non_null(strstr(error.why, "interface 1 gives XDP programs no metadata"));
   }
   spec = (struct bpf_program_spec){.name = "flags", .flags = 1u << 31};
   assert_int_equal(bpf_rig_load_as(bpf_rig_pass, -1, spec, &fd, &error), -EINVAL);
