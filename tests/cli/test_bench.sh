@@ -89,6 +89,11 @@ tr '\n' ' ' <report.html | grep -o '<[^>]*>' | awk '
 "$shunt" report results.json --out again.html >/dev/null || fail "report refuses bench's results"
 expect "82599 twins, 1 thread" again.html
 
+# ---- With a priority, or without it and saying so ----
+"$shunt" bench --only rtt --quick --seconds 0.2 --realtime >realtime || fail "--realtime fails"
+grep -qE "with real-time priority|^priority +none of real time|both on CPU" realtime ||
+  fail "what became of --realtime is not said"
+
 # ---- Without privileges, huge pages and lockable memory ----
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
   (ulimit -l 64 && setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all \

@@ -98,7 +98,7 @@ struct options {
   const char *only, *out, *results, *report;
   double seconds;
   uint64_t rounds, count;
-  bool quick;
+  bool quick, realtime;
   unsigned modes; /* enum mode, or'ed */
 };
 
@@ -218,8 +218,10 @@ static void state_facts(struct run *run)
                 "threads say nothing",
                 bench->cpus[0]);
   else
-    result_fact(result, "threads", "drivers on CPU %u, devices on CPU %u", bench->cpus[0],
-                bench->cpus[1]);
+    result_fact(result, "threads", "drivers on CPU %u, devices on CPU %u%s", bench->cpus[0],
+                bench->cpus[1], bench->is_realtime ? ", with real-time priority" : "");
+  if (run->options.realtime && !bench->is_realtime)
+    result_fact(result, "priority", "none of real time: that takes CAP_SYS_NICE");
   result_fact(result, "rounds", "%llu, of %.2f s for each figure, all figures in turn",
               (unsigned long long)run->options.rounds, (double)bench->slice_ns / 1e9);
 }
@@ -458,6 +460,8 @@ static int bench(struct run *run)
   if (!code) {
     run->bench.clock = shunt_tsc_clock(&run->bench.tsc);
     bench_choose_cpus(&run->bench);
+    if (run->options.realtime)
+      bench_take_cpus(&run->bench);
     code = open_all(run, &error);
   }
   if (!code)
@@ -496,6 +500,8 @@ static int run_bench(struct cli *cli, int argc, char **argv)
        &options->count, 1, 1e15},
       {"quick", 0, NULL, "Take 1 second: figures are rough, everything is run.", CLI_FLAG,
        &options->quick},
+      {"realtime", 0, NULL, "Keep other programs off the CPUs while measuring, if permitted.",
+       CLI_FLAG, &options->realtime},
       {"out", 'o', "FILE", "Add the comparisons to this JSON list, by name.", CLI_TEXT,
        &options->out},
       {"results", 0, "FILE", "Write all results, with histograms, for shunt report.", CLI_TEXT,

@@ -34,6 +34,7 @@ struct bench {
   unsigned cpus[2];         /* of the driving and the device thread */
   bool pinned;              /* they could be pinned there */
   bool shares_cpu;          /* there is one CPU for both */
+  bool is_realtime;         /* no other program takes these CPUs from them */
   uint64_t slice_ns;        /* how long a slice takes ... */
   uint64_t most;            /* ... and how many round trips or frames it has at most */
 };
@@ -50,6 +51,11 @@ struct bench_sample {
 
 /* Which CPUs to use: isolated ones before others. */
 void bench_choose_cpus(struct bench *bench);
+
+/* Let no other program have the CPUs while we spin: SCHED_FIFO for this thread, and so for those
+ * and for the process that it makes. Others keep the 5 % that the kernel leaves them
+ * (sched_rt_runtime_us). May be refused: needs CAP_SYS_NICE, or RLIMIT_RTPRIO. */
+void bench_take_cpus(struct bench *bench);
 
 /* Run drive on this thread, on the first CPU, until it returns; and beside it, unless NULL, assist
  * on another thread, which must return soon after drive has. Returns 0, or -errno of making a

@@ -35,6 +35,12 @@ void bench_choose_cpus(struct bench *bench)
     bench->cpus[1] = bench->cpus[0];
 }
 
+void bench_take_cpus(struct bench *bench)
+{
+  const struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+  bench->is_realtime = sched_setscheduler(0, SCHED_FIFO, &lowest) == 0;
+}
+
 /* ---- Threads ---- */
 
 struct job {
