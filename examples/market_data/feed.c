@@ -124,7 +124,7 @@ void feed_expire(struct feed *feed, uint64_t now_ns)
  * over all before it: more than a window is gone, and a late copy won't bring it back. */
 static void make_room(struct feed *feed, uint64_t sequence)
 {
-  while (sequence > feed->next + feed->mask) {
+  while (SHUNT_UNLIKELY(sequence > feed->next + feed->mask)) {
     uint64_t end = first_waiting(feed), least = end ? sequence - feed->mask : sequence;
     lose(feed, end && end < least ? end : least, FEED_WINDOW_FULL);
   }
@@ -198,6 +198,10 @@ static void take_messages(struct feed *feed, struct feed_line *line,
 {
   const uint8_t *block = packet->blocks, *message;
   uint64_t sequence = packet->sequence, end = sequence + packet->count;
+  if (end <= feed->next) { /* what every second packet is */
+    line->duplicates += packet->count;
+    return;
+  }
   for (; sequence < end; sequence++) {
     uint32_t bytes = moldudp64_next(&block, &message);
     make_room(feed, sequence);
@@ -214,10 +218,10 @@ static void take_messages(struct feed *feed, struct feed_line *line,
   }
 }
 
-void feed_receive(struct feed *feed, unsigned index, const void *payload, uint32_t bytes,
+void feed_receive(struct feed *feed, unsigned line_index, const void *payload, uint32_t bytes,
                   uint64_t now_ns)
 {
-  struct feed_line *line = &feed->lines[index];
+  struct feed_line *line = &feed->lines[line_index];
   struct moldudp64_packet packet;
   enum moldudp64_cause cause = moldudp64_read(payload, bytes, &packet);
   if (SHUNT_UNLIKELY(cause != MOLDUDP64_SOUND)) {

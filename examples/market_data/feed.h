@@ -110,11 +110,11 @@ void feed_close(struct feed *feed);
 
 /* A datagram's payload has arrived on a line.
  *
- * line            0..FEED_LINES - 1
+ * line_index      0..FEED_LINES - 1
  * payload, bytes  any bytes whatever; not needed afterwards
  * now_ns          when it came; never less than at an earlier call
  * Calls back for each message that is now in turn, and for each range that is given up. */
-void feed_receive(struct feed *feed, unsigned line, const void *payload, uint32_t bytes,
+void feed_receive(struct feed *feed, unsigned line_index, const void *payload, uint32_t bytes,
                   uint64_t now_ns);
 
 /* Give up the gap at next where its time is over. To be called often; costs one comparison. */

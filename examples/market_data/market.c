@@ -52,12 +52,9 @@ static int open_feed(struct market *market, struct market_feed *feed,
                      struct shunt_error *error)
 {
   const struct feed_callbacks callbacks = {on_message, on_lost, feed};
-  struct feed_options feed_options = options->feed;
   feed->market = market;
   feed->endpoints = *endpoints;
-  if (!feed_options.session)
-    feed_options.session = endpoints->name;
-  int code = feed_open(&feed->feed, &feed_options, &callbacks, error);
+  int code = feed_open(&feed->feed, &options->feed, &callbacks, error);
   if (!code)
     code = books_create(options->orders, &feed->itch.books, error);
   for (unsigned i = 0; i < FEED_LINES && !code; i++) {

@@ -63,7 +63,7 @@ struct market {
 };
 
 struct market_options {
-  struct feed_options feed;        /* session NULL: the endpoints' names */
+  struct feed_options feed;        /* of each; session NULL: each follows its first packet's */
   uint32_t orders;                 /* that each feed's books have room for */
   struct shunt_mac mac;            /* ours, for IGMP */
   uint32_t address;                /* likewise */

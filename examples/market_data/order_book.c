@@ -53,28 +53,28 @@ static void *table(size_t count, size_t entry_bytes)
   return memset(memory, 0, bytes);
 }
 
-int books_create(uint32_t orders, struct books **out, struct shunt_error *error)
+int books_create(uint32_t orders, struct books **books, struct shunt_error *error)
 {
   if (orders == 0 || orders > BOOK_ORDERS_MOST)
     return shunt_error_set(error, -EINVAL, "a book of %u orders: 1..%u", orders, BOOK_ORDERS_MOST);
-  struct books *books = calloc(1, sizeof(*books));
-  if (!books)
+  struct books *made = calloc(1, sizeof(*made));
+  if (!made)
     return shunt_error_set(error, -ENOMEM, "no memory for books");
   unsigned bits = 2;
   while (UINT64_C(1) << bits < (uint64_t)orders * 2)
     bits++;
-  books->mask = (UINT64_C(1) << bits) - 1;
-  books->shift = 64 - bits;
-  books->capacity = orders;
-  books->fresh_level = NONE + 1;
-  books->orders = table(books->mask + 1, sizeof(books->orders[0]));
-  books->levels = table((size_t)orders + 1, sizeof(books->levels[0]));
-  books->instruments = table(LOCATES, sizeof(books->instruments[0]));
-  if (!books->orders || !books->levels || !books->instruments) {
-    books_destroy(books);
+  made->mask = (UINT64_C(1) << bits) - 1;
+  made->shift = 64 - bits;
+  made->capacity = orders;
+  made->fresh_level = NONE + 1;
+  made->orders = table(made->mask + 1, sizeof(made->orders[0]));
+  made->levels = table((size_t)orders + 1, sizeof(made->levels[0]));
+  made->instruments = table(LOCATES, sizeof(made->instruments[0]));
+  if (!made->orders || !made->levels || !made->instruments) {
+    books_destroy(made);
     return shunt_error_set(error, -ENOMEM, "no memory for books of %u orders", orders);
   }
-  *out = books;
+  *books = made;
   return 0;
 }
 

@@ -56,22 +56,22 @@ bool station_room(struct station *station, unsigned n)
   return station->info.tx_ring - 1 - station->under_way >= n;
 }
 
-void station_send(struct station *station, const void *bytes, uint32_t length)
+void station_send(struct station *station, const void *frame, uint32_t bytes)
 {
-  struct shunt_frame frame = {.len = 0};
-  if (!station_room(station, 1) || length > station->q->buf_bytes ||
-      !shunt_pool_take(station->pool, &frame.addr, 1)) {
+  struct shunt_frame posted = {.len = 0};
+  if (!station_room(station, 1) || bytes > station->q->buf_bytes ||
+      !shunt_pool_take(station->pool, &posted.addr, 1)) {
     station->refused++;
     return;
   }
-  void *data = shunt_frame_data(station->q, &frame);
-  memcpy(data, bytes, length);
-  frame.len = (uint16_t)shunt_ethernet_pad(data, length, station->q->buf_bytes);
-  if (shunt_tx_post(station->q, &frame, 1)) {
+  void *data = shunt_frame_data(station->q, &posted);
+  memcpy(data, frame, bytes);
+  posted.len = (uint16_t)shunt_ethernet_pad(data, bytes, station->q->buf_bytes);
+  if (shunt_tx_post(station->q, &posted, 1)) {
     station->under_way++;
     station->sent++;
     return;
   }
-  shunt_pool_give(station->pool, &frame.addr, 1);
+  shunt_pool_give(station->pool, &posted.addr, 1);
   station->refused++;
 }

@@ -244,6 +244,7 @@ static void encode_aside(const struct event *event, uint8_t *message)
 
 uint32_t event_encode(const struct event *event, uint64_t time_ns, uint8_t *message)
 {
+  static const char mpid[4] = {'S', 'H', 'N', 'T'};
   struct itch_head *head = (struct itch_head *)message;
   memset(message, 0, ITCH_MESSAGE_BYTES);
   head->type = event->type;
@@ -257,7 +258,7 @@ uint32_t event_encode(const struct event *event, uint64_t time_ns, uint8_t *mess
     encode_directory(event, (struct itch_stock_directory *)message);
     break;
   case ITCH_ADD_MPID:
-    memcpy(((struct itch_add_mpid *)message)->attribution, "SHNT", 4);
+    memcpy(((struct itch_add_mpid *)message)->attribution, mpid, sizeof(mpid));
     encode_add(event, (struct itch_add *)message);
     break;
   case ITCH_ADD:
