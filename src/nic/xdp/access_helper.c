@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What of AF_XDP needs privilege, done by a helper (src/xdp_helper/protocol.h): this process needs
+ * no capability at all. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "shunt/clock.h"
+#include "src/core/error_internal.h"
+#include "src/netlink/setup.h"
+#include "src/nic/xdp/access.h"
+#include "src/xdp_helper/protocol.h"
+
+/* The helper changes channels at its slowest request, and a driver takes seconds for that. */
+#define REPLY_DEADLINE_NS (UINT64_C(15) * 1000000000)
+
+struct helped {
+  struct xdp_access access;
+  int socket;
+};
+
+static struct helped *of(struct xdp_access *access)
+{
+  return (struct helped *)access;
+}
+
+/* ---- Asking ---- */
+
+static int lost(int code, struct shunt_error *error)
+{
+  shunt_error_set(error, code, "the helper does not answer");
+  if (code == -ETIMEDOUT)
+    shunt_error_why(error, "nothing came for 15 s");
+  else if (code == -EPROTO)
+    shunt_error_why(error, "what came is no reply of this version's helper");
+  else
+    shunt_error_why(error, "it has closed the connection: %s", strerrordesc_np(-code));
+  shunt_error_remedy(error, "look at its log (journalctl -u shunt-xdp-helper), and start it again");
+  return code;
+}
+
+static int wait_for_reply(int socket)
+{
+  const struct shunt_clock *clock = shunt_clock_real();
+  uint64_t end_ns = shunt_clock_now_ns(clock) + REPLY_DEADLINE_NS;
+  struct pollfd wait = {.fd = socket, .events = POLLIN};
+  for (;;) {
+    uint64_t now_ns = shunt_clock_now_ns(clock);
+    int ready = now_ns < end_ns ? poll(&wait, 1, (int)((end_ns - now_ns) / 1000000) + 1) : 0;
+    if (ready > 0)
+      return 0;
+    if (ready == 0)
+      return -ETIMEDOUT;
+    if (errno != EINTR)
+      return -errno;
+  }
+}
+
+/* Send a request and take its reply. reply_fd NULL: none is expected. Returns the reply's code. */
+static int ask(struct xdp_access *access, union xdp_helper_request *request, uint16_t type, int fd,
+               struct xdp_helper_reply *reply, int *reply_fd, struct shunt_error *error)
+{
+  const struct helped *helped = of(access);
+  request->head = (struct xdp_helper_head){XDP_HELPER_MAGIC, XDP_HELPER_VERSION, type};
+  int code = xdp_helper_send(helped->socket, request, xdp_helper_request_bytes(type), fd);
+  if (code == 0)
+    code = wait_for_reply(helped->socket);
+  if (code == 0) {
+    ssize_t bytes = xdp_helper_receive(helped->socket, reply, sizeof(*reply), reply_fd);
+    code = bytes < 0    ? (int)bytes
+           : bytes == 0 ? -ECONNRESET
+                        : xdp_helper_reply_check(reply, (size_t)bytes, type);
+  }
+  if (code < 0)
+    return lost(code, error);
+  if (reply->code == 0)
+    return 0;
+  shunt_error_set(error, reply->code, "%s", reply->what);
+  shunt_error_why(error, "%s", reply->why);
+  shunt_error_remedy(error, "%s", reply->remedy);
+  return reply->code;
+}
+
+static int ask_number(struct xdp_access *access, uint16_t type, uint32_t number, int fd,
+                      struct xdp_helper_reply *reply, struct shunt_error *error)
+{
+  union xdp_helper_request request = {.number = {.number = number}};
+  return ask(access, &request, type, fd, reply, NULL, error);
+}
+
+/* ---- The operations ---- */
+
+static int helped_socket(struct xdp_access *access, int *fd, struct shunt_error *error)
+{
+  union xdp_helper_request request = {0};
+  struct xdp_helper_reply reply;
+  int received = -1;
+  int code = ask(access, &request, XDP_HELPER_SOCKET_NEW, -1, &reply, &received, error);
+  if (code == 0 && received < 0)
+    return lost(-EPROTO, error);
+  if (code < 0 && received >= 0)
+    close(received);
+  if (code == 0)
+    *fd = received;
+  return code;
+}
+
+static int send_rule(struct xdp_access *access, uint16_t type, const struct shunt_xdp_rule *rule,
+                     uint32_t *id, struct shunt_error *error)
+{
+  union xdp_helper_request request = {0};
+  struct xdp_helper_reply reply;
+  int code = shunt_xdp_rule_check(rule, error);
+  if (code < 0)
+    return code;
+  shunt_xdp_rule_format(rule, request.rule.text, sizeof(request.rule.text));
+  code = ask(access, &request, type, -1, &reply, NULL, error);
+  if (code == 0 && id)
+    *id = reply.value;
+  return code;
+}
+
+static int helped_attach(struct xdp_access *access, const struct xdp_attach *attach,
+                         struct xdp_attached *attached, struct shunt_error *error)
+{
+  union xdp_helper_request request = {.attach = {.mode = attach->mode,
+                                                 .queues = attach->queues,
+                                                 .fragments = attach->fragments,
+                                                 .receive_time = attach->receive_time,
+                                                 .vlan = attach->vlan,
+                                                 .join = attach->join}};
+  struct xdp_helper_reply reply;
+  for (unsigned i = 0; i < attach->rule_count; i++) {
+    int code = send_rule(access, XDP_HELPER_RULE_STAGE, &attach->rules[i], NULL, error);
+    if (code < 0)
+      return code;
+  }
+  int code = ask(access, &request, XDP_HELPER_ATTACH, -1, &reply, NULL, error);
+  if (code == 0)
+    attached->time = (uint8_t)reply.value;
+  return code;
+}
+
+static void helped_detach(struct xdp_access *access)
+{
+  union xdp_helper_request request = {0};
+  struct xdp_helper_reply reply;
+  ask(access, &request, XDP_HELPER_DETACH, -1, &reply, NULL, NULL);
+}
+
+static int helped_socket_set(struct xdp_access *access, uint32_t queue, int fd,
+                             struct shunt_error *error)
+{
+  struct xdp_helper_reply reply;
+  return ask_number(access, XDP_HELPER_SOCKET_SET, queue, fd, &reply, error);
+}
+
+static int helped_socket_clear(struct xdp_access *access, uint32_t queue, struct shunt_error *error)
+{
+  struct xdp_helper_reply reply;
+  return ask_number(access, XDP_HELPER_SOCKET_CLEAR, queue, -1, &reply, error);
+}
+
+static int helped_rule_add(struct xdp_access *access, const struct shunt_xdp_rule *rule,
+                           uint32_t *id, struct shunt_error *error)
+{
+  return send_rule(access, XDP_HELPER_RULE_ADD, rule, id, error);
+}
+
+static int helped_rule_remove(struct xdp_access *access, uint32_t id, struct shunt_error *error)
+{
+  struct xdp_helper_reply reply;
+  return ask_number(access, XDP_HELPER_RULE_REMOVE, id, -1, &reply, error);
+}
+
+static int helped_rule_hits(struct xdp_access *access, uint32_t id, uint64_t *packets,
+                            uint64_t *bytes, struct shunt_error *error)
+{
+  struct xdp_helper_reply reply;
+  int code = ask_number(access, XDP_HELPER_RULE_HITS, id, -1, &reply, error);
+  if (code == 0) {
+    *packets = reply.packets;
+    *bytes = reply.bytes;
+  }
+  return code;
+}
+
+static int helped_setup(struct xdp_access *access, const struct setup_wanted *wanted,
+                        struct shunt_error *error)
+{
+  union xdp_helper_request request = {.setup = {.channels = wanted->channels,
+                                                .mtu = wanted->mtu,
+                                                .up = wanted->up,
+                                                .promiscuous = wanted->promiscuous,
+                                                .traps = wanted->traps,
+                                                .traps_try = wanted->traps_try}};
+  struct xdp_helper_reply reply;
+  return ask(access, &request, XDP_HELPER_SETUP, -1, &reply, NULL, error);
+}
+
+/* The helper undoes everything when the connection ends. */
+static void helped_close(struct xdp_access *access)
+{
+  struct helped *helped = of(access);
+  if (helped->socket >= 0)
+    close(helped->socket);
+  free(helped);
+}
+
+static const struct xdp_access_ops helped_ops = {
+    .socket = helped_socket,
+    .attach = helped_attach,
+    .detach = helped_detach,
+    .socket_set = helped_socket_set,
+    .socket_clear = helped_socket_clear,
+    .rule_add = helped_rule_add,
+    .rule_remove = helped_rule_remove,
+    .rule_hits = helped_rule_hits,
+    .setup = helped_setup,
+    .close = helped_close,
+};
+
+/* ---- Connecting ---- */
+
+static int no_helper(int code, const char *path, struct shunt_error *error)
+{
+  error_set_errno(error, code, "can't reach the helper at %.100s", path);
+  if (code == -ENOENT || code == -ECONNREFUSED)
+    shunt_error_remedy(error,
+                       "start it: systemctl start shunt-xdp-helper, or as root: shunt "
+                       "xdp-helper --socket %.100s",
+                       path);
+  else if (code == -EACCES)
+    shunt_error_remedy(error, "its socket's directory has to be open to this user (mode 0755)");
+  return code;
+}
+
+static int connect_to(const char *path, struct helped *helped)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof(address.sun_path))
+    return -ENAMETOOLONG;
+  memcpy(address.sun_path, path, strlen(path) + 1);
+  helped->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (helped->socket < 0 ||
+      connect(helped->socket, (const struct sockaddr *)&address, sizeof(address)))
+    return -errno;
+  return 0;
+}
+
+int xdp_access_helper_open(const char *path, const char *interface, int ifindex,
+                           struct xdp_access **access, struct shunt_error *error)
+{
+  union xdp_helper_request request = {
+      .hello = {.space = xdp_helper_namespace(), .ifindex = (uint32_t)ifindex}};
+  struct xdp_helper_reply reply;
+  struct helped *helped = calloc(1, sizeof(*helped));
+  if (!helped)
+    return error_set_errno(error, -ENOMEM, "no memory for a port");
+  helped->access.ops = &helped_ops;
+  helped->socket = -1;
+  int code = connect_to(path, helped);
+  if (code < 0)
+    no_helper(code, path, error);
+  if (code == 0) {
+    strncpy(request.hello.interface, interface, sizeof(request.hello.interface) - 1);
+    code = ask(&helped->access, &request, XDP_HELPER_HELLO, -1, &reply, NULL, error);
+  }
+  if (code < 0) {
+    helped_close(&helped->access);
+    return code;
+  }
+  *access = &helped->access;
+  return 0;
+}
