@@ -65,7 +65,7 @@ static int open_feed(struct market *market, struct market_feed *feed,
       return shunt_error_set(error, -EINVAL, "feed %s: another feed has one of its lines",
                              endpoints->name);
     *slot = (struct market_line){key, &feed->feed, i};
-    if (membership_join(&market->membership, line->group, shunt_clock_now_ns(market->clock)))
+    if (igmp_host_join(&market->igmp, line->group, shunt_clock_now_ns(market->clock)))
       return shunt_error_set(error, -EINVAL, "feed %s: a group that can't be joined",
                              endpoints->name);
   }
@@ -76,7 +76,7 @@ int market_open(struct market *market, const struct endpoints endpoints[], unsig
                 const struct market_options *options, struct shunt_error *error)
 {
   *market = (struct market){.clock = options->clock};
-  membership_init(&market->membership, options->mac, options->address, options->seed);
+  igmp_host_init(&market->igmp, options->mac, options->address, options->seed);
   if (count == 0 || count > ENDPOINTS_FEEDS)
     return shunt_error_set(error, -EINVAL, "%u feeds: 1..%u", count, ENDPOINTS_FEEDS);
   market->feeds = calloc(count, sizeof(market->feeds[0]));
@@ -131,7 +131,7 @@ static void take_igmp(struct market *market, const uint8_t *frame,
     market->dropped[cause]++;
   } else {
     market->queries++;
-    membership_query(&market->membership, &query, now_ns);
+    igmp_host_query(&market->igmp, &query, now_ns);
   }
 }
 

@@ -19,8 +19,8 @@
 
 #include "endpoints.h"
 #include "feed.h"
+#include "igmp_host.h"
 #include "itch.h"
-#include "membership.h"
 
 #define MARKET_LOSSES     4096 /* ranges that are kept of each feed; what is lost beyond is counted */
 #define MARKET_LINE_SLOTS 64   /* a power of two, twice ENDPOINTS_FEEDS * FEED_LINES */
@@ -47,7 +47,7 @@ struct market_line {
 
 struct market {
   const struct shunt_clock *clock;
-  struct membership membership;
+  struct igmp_host igmp;
   struct market_feed *feeds;
   unsigned feed_count;
   struct market_line lines[MARKET_LINE_SLOTS];
@@ -71,7 +71,7 @@ struct market_options {
   const struct shunt_clock *clock; /* that arrivals are stated on; the caller's */
 };
 
-/* Set up the feeds and their memberships, whose first reports are then due.
+/* Set up the feeds and join their groups, the first reports of which are then due.
  *
  * endpoints, count  1..ENDPOINTS_FEEDS feeds, without lines in common
  * Owner             the caller, until market_close, which also takes what this left half done

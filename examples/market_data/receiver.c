@@ -39,11 +39,11 @@ void receiver_close(struct receiver *receiver)
 /* Reports that are due go out; whether there are any costs one comparison. */
 static unsigned send_reports(struct receiver *receiver, uint64_t now_ns)
 {
-  uint8_t frame[MEMBERSHIP_FRAME_BYTES];
+  uint8_t frame[IGMP_HOST_FRAME_BYTES];
   unsigned sent = 0;
-  if (SHUNT_LIKELY(now_ns < receiver->market.membership.due_ns))
+  if (SHUNT_LIKELY(now_ns < receiver->market.igmp.due_ns))
     return 0;
-  for (uint32_t bytes; (bytes = membership_frame(&receiver->market.membership, frame, now_ns)) != 0;
+  for (uint32_t bytes; (bytes = igmp_host_frame(&receiver->market.igmp, frame, now_ns)) != 0;
        sent++)
     station_send(&receiver->station, frame, bytes);
   station_push(&receiver->station);
@@ -72,7 +72,7 @@ unsigned receiver_round(struct receiver *receiver)
 void receiver_leave(struct receiver *receiver)
 {
   uint64_t now_ns = shunt_clock_now_ns(receiver->market.clock);
-  membership_leave(&receiver->market.membership, now_ns);
+  igmp_host_leave(&receiver->market.igmp, now_ns);
   send_reports(receiver, now_ns);
 }
 
@@ -142,7 +142,7 @@ void receiver_report(const struct receiver *receiver, FILE *file)
   report_finding(file, "frames", "damaged", market->damaged);
   for (unsigned cause = SHUNT_CAUSE_NONE + 1; cause < SHUNT_CAUSE_COUNT; cause++)
     report_finding(file, "frames", shunt_parse_cause_name(cause), market->dropped[cause]);
-  report_count(file, "IGMP", "reports", market->membership.reports);
+  report_count(file, "IGMP", "reports", market->igmp.reports);
   report_latency(market->in_turn, "from poll to book, messages in turn", file);
   report_latency(market->waited, "from poll to book, messages that waited behind a gap", file);
   if (receiver->station.info.model)

@@ -259,9 +259,9 @@ static void every_frame_is_counted_once(void **state)
 static void a_query_is_passed_on(void **state)
 {
   struct rig *rig = *state;
-  uint8_t frame[128], report[MEMBERSHIP_FRAME_BYTES];
-  while (rig->market.membership.due_ns != MEMBERSHIP_NEVER_NS)
-    membership_frame(&rig->market.membership, report, rig->market.membership.due_ns);
+  uint8_t frame[128], report[IGMP_HOST_FRAME_BYTES];
+  while (rig->market.igmp.due_ns != IGMP_HOST_NEVER_NS)
+    igmp_host_frame(&rig->market.igmp, report, rig->market.igmp.due_ns);
   /* Version 2 has the form of a report, with another type and no group. */
   uint32_t bytes = shunt_igmp_v2_join_build(frame, sizeof(frame), mac, 1, SHUNT_IGMP_ALL_ROUTERS);
   market_frame(&rig->market, frame, bytes, 0, 1);
@@ -273,7 +273,7 @@ static void a_query_is_passed_on(void **state)
   shunt_store_be16(message->checksum, shunt_checksum(message, sizeof(*message)));
   market_frame(&rig->market, frame, bytes, 0, 1);
   assert_int_equal(rig->market.queries, 1);
-  assert_int_not_equal(rig->market.membership.due_ns, MEMBERSHIP_NEVER_NS);
+  assert_int_not_equal(rig->market.igmp.due_ns, IGMP_HOST_NEVER_NS);
 }
 
 static void endpoints_have_a_form(void **state)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "market_data/membership.h"
+#include "market_data/igmp_host.h"
 #include "shunt/bytes.h"
 
 #define OURS  0x0a523b01u
@@ -19,19 +19,19 @@
 
 static const struct shunt_mac mac = {{2, 0, 0, 0, 0, 1}};
 
-static void set_up(struct membership *m)
+static void set_up(struct igmp_host *m)
 {
-  membership_init(m, mac, OURS, 1);
-  assert_int_equal(membership_join(m, GROUP, 0), 0);
-  assert_int_equal(membership_join(m, OTHER, 0), 0);
+  igmp_host_init(m, mac, OURS, 1);
+  assert_int_equal(igmp_host_join(m, GROUP, 0), 0);
+  assert_int_equal(igmp_host_join(m, OTHER, 0), 0);
 }
 
 /* The next frame, of version 3: returns how many records of that type it has; all must be. */
-static unsigned v3_report(struct membership *m, uint64_t now_ns, enum shunt_igmp_record_type type)
+static unsigned v3_report(struct igmp_host *m, uint64_t now_ns, enum shunt_igmp_record_type type)
 {
-  uint8_t frame[MEMBERSHIP_FRAME_BYTES];
+  uint8_t frame[IGMP_HOST_FRAME_BYTES];
   struct shunt_parsed parsed;
-  uint32_t bytes = membership_frame(m, frame, now_ns);
+  uint32_t bytes = igmp_host_frame(m, frame, now_ns);
   if (!bytes)
     return 0;
   assert_int_equal(shunt_parse(frame, bytes, SHUNT_PARSE_VERIFY_ALL, &parsed), SHUNT_CAUSE_NONE);
@@ -44,109 +44,109 @@ static unsigned v3_report(struct membership *m, uint64_t now_ns, enum shunt_igmp
   return n;
 }
 
-static void all_said(struct membership *m)
+static void all_said(struct igmp_host *m)
 {
-  uint8_t frame[MEMBERSHIP_FRAME_BYTES];
-  while (m->due_ns != MEMBERSHIP_NEVER_NS)
-    membership_frame(m, frame, m->due_ns);
+  uint8_t frame[IGMP_HOST_FRAME_BYTES];
+  while (m->due_ns != IGMP_HOST_NEVER_NS)
+    igmp_host_frame(m, frame, m->due_ns);
 }
 
 static void a_join_is_told_twice(void **state)
 {
-  struct membership m;
+  struct igmp_host m;
   (void)state;
   set_up(&m);
-  assert_int_equal(membership_join(&m, GROUP, 0), 0); /* joined already */
+  assert_int_equal(igmp_host_join(&m, GROUP, 0), 0); /* joined already */
   assert_int_equal(v3_report(&m, 0, SHUNT_IGMP_TO_EXCLUDE), 2);
   assert_int_equal(v3_report(&m, 0, SHUNT_IGMP_TO_EXCLUDE), 0);
   unsigned again = 0;
   for (uint64_t now_ns = 0; now_ns <= S + MS; now_ns += MS) /* each within a second */
     again += v3_report(&m, now_ns, SHUNT_IGMP_TO_EXCLUDE);
   assert_int_equal(again, 2);
-  assert_int_equal(m.due_ns, MEMBERSHIP_NEVER_NS);
+  assert_int_equal(m.due_ns, IGMP_HOST_NEVER_NS);
 }
 
 static void a_query_is_answered_in_time(void **state)
 {
-  struct membership m;
+  struct igmp_host m;
   struct shunt_igmp_query query = {.version = 3, .max_response_ms = 500};
   (void)state;
   set_up(&m);
   all_said(&m);
   for (unsigned round = 0; round < 100; round++) {
     uint64_t now_ns = (10 + round) * S, answered_ns = 0;
-    membership_query(&m, &query, now_ns);
+    igmp_host_query(&m, &query, now_ns);
     answered_ns = m.due_ns;
     assert_in_range(answered_ns, now_ns, now_ns + 500 * MS);
     assert_int_equal(v3_report(&m, answered_ns, SHUNT_IGMP_IS_EXCLUDE), 2);
-    assert_int_equal(m.due_ns, MEMBERSHIP_NEVER_NS);
+    assert_int_equal(m.due_ns, IGMP_HOST_NEVER_NS);
   }
   query.group = OTHER;
-  membership_query(&m, &query, 200 * S);
+  igmp_host_query(&m, &query, 200 * S);
   assert_int_equal(v3_report(&m, 201 * S, SHUNT_IGMP_IS_EXCLUDE), 1);
   query.group = OTHER + 1; /* not ours */
-  membership_query(&m, &query, 300 * S);
+  igmp_host_query(&m, &query, 300 * S);
   assert_int_equal(v3_report(&m, 301 * S, SHUNT_IGMP_IS_EXCLUDE), 0);
   assert_int_equal(m.queries, 102);
 }
 
 static void an_old_router_is_answered_in_its_version(void **state)
 {
-  struct membership m;
+  struct igmp_host m;
   const struct shunt_igmp_query query = {.version = 2, .max_response_ms = 1000};
-  uint8_t frame[MEMBERSHIP_FRAME_BYTES];
+  uint8_t frame[IGMP_HOST_FRAME_BYTES];
   struct shunt_parsed parsed;
   uint32_t bytes, seen = 0;
   (void)state;
   set_up(&m);
   all_said(&m);
-  membership_query(&m, &query, 10 * S);
-  while ((bytes = membership_frame(&m, frame, 11 * S)) != 0) {
+  igmp_host_query(&m, &query, 10 * S);
+  while ((bytes = igmp_host_frame(&m, frame, 11 * S)) != 0) {
     assert_int_equal(shunt_parse(frame, bytes, SHUNT_PARSE_VERIFY_ALL, &parsed), SHUNT_CAUSE_NONE);
     assert_int_equal(parsed.l4_type, SHUNT_IGMP_REPORT_V2);
     seen ^= parsed.destination; /* each to its own group */
   }
   assert_int_equal(seen, GROUP ^ OTHER);
-  membership_leave(&m, 12 * S);
-  bytes = membership_frame(&m, frame, 12 * S);
+  igmp_host_leave(&m, 12 * S);
+  bytes = igmp_host_frame(&m, frame, 12 * S);
   assert_int_equal(shunt_parse(frame, bytes, SHUNT_PARSE_VERIFY_ALL, &parsed), SHUNT_CAUSE_NONE);
   assert_int_equal(parsed.l4_type, SHUNT_IGMP_LEAVE);
   /* It has not been heard of for 260 s: version 3 again. */
   set_up(&m);
   all_said(&m);
-  membership_query(&m, &query, 10 * S);
-  while (membership_frame(&m, frame, 11 * S))
+  igmp_host_query(&m, &query, 10 * S);
+  while (igmp_host_frame(&m, frame, 11 * S))
     ;
   const struct shunt_igmp_query newer = {.version = 3, .max_response_ms = 0};
-  membership_query(&m, &newer, 271 * S);
+  igmp_host_query(&m, &newer, 271 * S);
   assert_int_equal(v3_report(&m, 271 * S, SHUNT_IGMP_IS_EXCLUDE), 2);
 }
 
 static void who_leaves_says_so_and_is_silent(void **state)
 {
-  struct membership m;
+  struct igmp_host m;
   const struct shunt_igmp_query query = {.version = 3, .max_response_ms = 100};
   (void)state;
   set_up(&m);
   all_said(&m);
-  membership_leave(&m, 10 * S);
+  igmp_host_leave(&m, 10 * S);
   assert_int_equal(v3_report(&m, 10 * S, SHUNT_IGMP_TO_INCLUDE), 2);
   all_said(&m);
-  membership_query(&m, &query, 20 * S);
-  assert_int_equal(m.due_ns, MEMBERSHIP_NEVER_NS);
+  igmp_host_query(&m, &query, 20 * S);
+  assert_int_equal(m.due_ns, IGMP_HOST_NEVER_NS);
 }
 
 static void groups_have_rules(void **state)
 {
-  struct membership m;
+  struct igmp_host m;
   (void)state;
-  membership_init(&m, mac, OURS, 1);
-  assert_int_equal(membership_join(&m, OURS, 0), -EINVAL);
-  assert_int_equal(membership_join(&m, SHUNT_IGMP_ALL_SYSTEMS, 0), -EINVAL);
-  for (unsigned i = 0; i < MEMBERSHIP_GROUPS; i++)
-    assert_int_equal(membership_join(&m, GROUP + i, 0), 0);
-  assert_int_equal(membership_join(&m, GROUP + MEMBERSHIP_GROUPS, 0), -ENOSPC);
-  assert_int_equal(v3_report(&m, 0, SHUNT_IGMP_TO_EXCLUDE), MEMBERSHIP_GROUPS); /* all fit */
+  igmp_host_init(&m, mac, OURS, 1);
+  assert_int_equal(igmp_host_join(&m, OURS, 0), -EINVAL);
+  assert_int_equal(igmp_host_join(&m, SHUNT_IGMP_ALL_SYSTEMS, 0), -EINVAL);
+  for (unsigned i = 0; i < IGMP_HOST_GROUPS; i++)
+    assert_int_equal(igmp_host_join(&m, GROUP + i, 0), 0);
+  assert_int_equal(igmp_host_join(&m, GROUP + IGMP_HOST_GROUPS, 0), -ENOSPC);
+  assert_int_equal(v3_report(&m, 0, SHUNT_IGMP_TO_EXCLUDE), IGMP_HOST_GROUPS); /* all fit */
 }
 
 int main(void)

@@ -8,27 +8,27 @@
  * a group are wanted.
  *
  * Frames are built when they are due, and sent by the caller. No time is read here: each call
- * carries now_ns. Thread: a membership belongs to one. */
-#ifndef MARKET_DATA_MEMBERSHIP_H
-#define MARKET_DATA_MEMBERSHIP_H
+ * carries now_ns. Thread: a struct igmp_host belongs to one. */
+#ifndef MARKET_DATA_IGMP_HOST_H
+#define MARKET_DATA_IGMP_HOST_H
 
 #include <shunt/igmp.h>
 
-#define MEMBERSHIP_GROUPS      64
-#define MEMBERSHIP_FRAME_BYTES 640 /* holds a report of all groups: 38 + 8 + 8 * 64 */
-#define MEMBERSHIP_NEVER_NS    UINT64_MAX
+#define IGMP_HOST_GROUPS      64
+#define IGMP_HOST_FRAME_BYTES 640 /* holds a report of all groups: 38 + 8 + 8 * 64 */
+#define IGMP_HOST_NEVER_NS    UINT64_MAX
 
-struct membership_group {
+struct igmp_host_group {
   uint32_t address;
   uint8_t repeats; /* state changes still to be told, beside the one that is due */
   bool changed;    /* the report that is due tells of a change */
-  uint64_t due_ns; /* MEMBERSHIP_NEVER_NS: none is */
+  uint64_t due_ns; /* IGMP_HOST_NEVER_NS: none is */
 };
 
-struct membership {
+struct igmp_host {
   struct shunt_mac mac;
   uint32_t address; /* ours, 0: none */
-  struct membership_group groups[MEMBERSHIP_GROUPS];
+  struct igmp_host_group groups[IGMP_HOST_GROUPS];
   unsigned count;
   bool leaving;         /* changes are leaves */
   uint64_t due_ns;      /* the earliest */
@@ -37,24 +37,22 @@ struct membership {
   uint64_t queries, reports; /* read, and built */
 };
 
-void membership_init(struct membership *membership, struct shunt_mac mac, uint32_t address,
-                     uint64_t seed);
+void igmp_host_init(struct igmp_host *host, struct shunt_mac mac, uint32_t address, uint64_t seed);
 
 /* Join a group: its report is due at once. Joined twice is joined once.
  * Returns 0, -EINVAL (not multicast, or 224.0.0.1), -ENOSPC */
-int membership_join(struct membership *membership, uint32_t group, uint64_t now_ns);
+int igmp_host_join(struct igmp_host *host, uint32_t group, uint64_t now_ns);
 
 /* Leave all groups: the reports are due at once, and no query is answered any more. */
-void membership_leave(struct membership *membership, uint64_t now_ns);
+void igmp_host_leave(struct igmp_host *host, uint64_t now_ns);
 
 /* A router asks. */
-void membership_query(struct membership *membership, const struct shunt_igmp_query *query,
-                      uint64_t now_ns);
+void igmp_host_query(struct igmp_host *host, const struct shunt_igmp_query *query, uint64_t now_ns);
 
 /* Build the next frame that is due; to be called until there is none.
  *
- * frame    room for MEMBERSHIP_FRAME_BYTES; not padded
+ * frame    room for IGMP_HOST_FRAME_BYTES; not padded
  * Returns  its length, or 0 where none is due */
-uint32_t membership_frame(struct membership *membership, void *frame, uint64_t now_ns);
+uint32_t igmp_host_frame(struct igmp_host *host, void *frame, uint64_t now_ns);
 
 #endif
