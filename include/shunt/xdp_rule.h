@@ -73,7 +73,7 @@ SHUNT_BEGIN_DECLS
 
 #define SHUNT_XDP_RULES_MOST      4096 /* rules that a filter holds */
 #define SHUNT_XDP_PORT_RANGES     16   /* ranges of ports that a rule holds, for each direction */
-#define SHUNT_XDP_RULE_EXTENSIONS 6    /* IPv6 extension headers that are walked */
+#define SHUNT_XDP_RULE_EXTENSIONS 4    /* IPv6 extension headers that are walked */
 
 /* Room for the text of any rule, with its NUL. */
 #define SHUNT_XDP_RULE_TEXT_BYTES 640

@@ -3,11 +3,10 @@
  * queue to AF_XDP socket, the counters of the rules, and the link that holds it all.
  *
  * Files
- *   program.h, program.c   rules to a program: frame, tags, IP, one section per kind of packet
- *   program_match.c        the rules of a section: a chain of tests, or tables for long runs
- *   program_table.c        which rules share a table, and what is in it
- *   filter.c               maps, loading, attachment, changes while traffic flows
- *   filter_join.c          the XSKMAP of a program that is there already
+ *   filter.c         maps, attachment, changes while traffic flows
+ *   filter_join.c    the XSKMAP of a program that is there already
+ *   program.h        rules to a program; lists its files
+ *   rule.c, rule_parse.c   rules and their text
  *
  * A change of the rules makes a new program, which shares the XSKMAP and the counters with the one
  * before, and is put in its place between two packets (BPF_LINK_UPDATE). Each packet sees all of
@@ -52,6 +51,7 @@ struct filter_options {
   uint32_t mode;         /* XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE or XDP_FLAGS_HW_MODE */
   bool fragments;        /* take frames of several buffers (BPF_F_XDP_HAS_FRAGS) */
   bool receive_time;     /* put the time in front of frames that go to the program */
+  bool software_time;    /* ... which is the software's: the driver is known to have none */
   bool join;             /* where a program is attached already, use its XSKMAP */
   enum filter_vlan vlan;
 };
@@ -106,9 +106,9 @@ int filter_rule_hits(struct filter *filter, uint32_t id, uint64_t *packets, uint
 bool filter_rule_at(const struct filter *filter, unsigned place, uint32_t *id,
                     struct shunt_xdp_rule *rule);
 
-/* What was granted. Where it is not FILTER_TIME_DEVICE although receive_time was asked for, why (at
- * least SHUNT_ERROR_TEXT_BYTES, may be NULL) says what stood against it; else it is "". */
-enum filter_time filter_receive_time(const struct filter *filter, char *why);
+/* What was granted of receive_time. *why (the filter's) is "", or says what stood against
+ * FILTER_TIME_DEVICE where it was asked for. */
+enum filter_time filter_receive_time(const struct filter *filter, const char **why);
 bool filter_joined(const struct filter *filter);
 
 /* File descriptors of the filter, for handing over; they stay the filter's. The link of a program

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The XSKMAP of a program that is there already. Only its map is touched, and only at our queues:
+ * whether a frame gets there is up to that program. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "src/bpf/bpf_attach.h"
+#include "src/bpf/filter_internal.h"
+
+static int refuse(const struct filter *f, const struct bpf_attached *attached, const char *why,
+                  struct shunt_error *error)
+{
+  char who[SHUNT_ERROR_TEXT_BYTES];
+
+  bpf_attach_describe(attached, who, sizeof(who));
+  shunt_error_set(error, -EBUSY, "can't join the XDP program on %s", f->interface);
+  shunt_error_why(error, "%s: %s", who, why);
+  shunt_error_remedy(error, "end the program that holds it, or take another interface");
+  return -EBUSY;
+}
+
+/* The only XSKMAP among the program's maps: 1 and *fd; 0 where there is none; 2: there are more. */
+static int find_xskmap(const struct bpf_attached *attached, int *fd, struct bpf_map_info *found,
+                       struct shunt_error *error)
+{
+  uint32_t most = attached->state.map_count;
+  int count = 0;
+
+  for (uint32_t i = 0; i < most && i < BPF_PROGRAM_MAPS && count < 2; i++) {
+    struct bpf_map_info info = {0};
+    int map;
+    int result = bpf_map_open(attached->state.maps[i], &map, error);
+    if (!result) {
+      result = bpf_map_info(map, &info, error);
+      if (result || info.type != BPF_MAP_TYPE_XSKMAP || count++) {
+        close(map);
+      } else {
+        *fd = map;
+        *found = info;
+      }
+    }
+    if (result) {
+      if (count)
+        close(*fd);
+      return result;
+    }
+  }
+  if (count == 2)
+    close(*fd);
+  return count;
+}
+
+int filter_join(struct filter *f, struct shunt_error *error)
+{
+  struct bpf_attached attached;
+  struct bpf_map_info info = {0};
+  int map = -1;
+  int result = bpf_attach_query(f->options.ifindex, &attached, error);
+
+  if (result)
+    return result;
+  if (!attached.program)
+    return 1;
+  if (!attached.known)
+    return refuse(f, &attached, "its maps can't be seen without CAP_SYS_ADMIN", error);
+  result = find_xskmap(&attached, &map, &info, error);
+  if (result < 0)
+    return result;
+  if (result == 0)
+    return refuse(f, &attached, "it has no XSKMAP", error);
+  if (result > 1)
+    return refuse(f, &attached, "it has several XSKMAPs, and which is for us can't be known",
+                  error);
+  if (info.max_entries < f->options.queues) {
+    close(map);
+    return refuse(f, &attached, "its XSKMAP has no entries for all our queues", error);
+  }
+  f->xskmap = map;
+  f->joined = true;
+  return 0;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The way of a frame through the program, from the Ethernet header to a section's rules, and from a
+ * rule to the verdict. Offsets count from r7, which is 14 less than the L3 header's address: with
+ * tags in front as without. */
+#include "src/bpf/program.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "shunt/ethernet.h"
+#include "shunt/ipv4.h"
+
+#define BIT(test) (1u << (test))
+
+/* The context of XDP programs. */
+#define CONTEXT(member) offsetof(struct xdp_md, member)
+
+/* ---- Ethernet and tags ---- */
+
+void program_need(struct program_maker *m, int32_t bytes, struct bpf_label miss)
+{
+  bpf_move(m->a, R2, R7);
+  bpf_add_imm(m->a, R2, bytes);
+  bpf_jump(m->a, BPF_JGT, R2, R8, miss);
+}
+
+int32_t program_as_loaded(uint16_t number)
+{
+  const union {
+    uint8_t bytes[2];
+    uint16_t word;
+  } packet = {.bytes = {(uint8_t)(number >> 8), (uint8_t)number}};
+
+  return packet.word;
+}
+
+/* A tag that the NIC took off, where the driver tells it; else there is none so far. */
+static void stripped_tag(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label none = bpf_label(a, "no_tag");
+
+  bpf_store_imm(a, BPF_W, R10, STACK_VLAN, PROGRAM_VLAN_NONE);
+  if (m->options->vlan != FILTER_VLAN_METADATA)
+    return;
+  bpf_store_imm(a, BPF_DW, R10, STACK_TAG, 0);
+  bpf_move(a, R1, R6);
+  bpf_move(a, R2, R10);
+  bpf_add_imm(a, R2, STACK_TAG); /* __be16 *protocol */
+  bpf_move(a, R3, R10);
+  bpf_add_imm(a, R3, STACK_TAG + 4); /* u16 *tci */
+  bpf_call_kernel(a, m->options->vlan_kfunc, 0);
+  bpf_jump32_imm(a, BPF_JNE, R0, 0, none);
+  bpf_load(a, BPF_H, R1, R10, STACK_TAG + 4);
+  bpf_and_imm(a, R1, SHUNT_VLAN_ID_MASK);
+  bpf_store(a, BPF_W, R10, STACK_VLAN, R1);
+  bpf_place(a, none);
+}
+
+/* The id of the outermost tag: the one at r7 + 14, unless the NIC took one off. */
+static void tag_id(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label known = bpf_label(a, "tag_known");
+
+  if (!(m->tests & BIT(TEST_VLAN)))
+    return;
+  if (m->options->vlan == FILTER_VLAN_METADATA) {
+    bpf_load(a, BPF_W, R2, R10, STACK_VLAN);
+    bpf_jump_imm(a, BPF_JNE, R2, PROGRAM_VLAN_NONE, known);
+  }
+  bpf_load(a, BPF_H, R2, R7, 14);
+  bpf_be(a, R2, 16);
+  bpf_and_imm(a, R2, SHUNT_VLAN_ID_MASK);
+  bpf_store(a, BPF_W, R10, STACK_VLAN, R2);
+  bpf_place(a, known);
+}
+
+static void jump_tagged(struct program_maker *m, struct bpf_label tag)
+{
+  bpf_jump_imm(m->a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_VLAN), tag);
+  bpf_jump_imm(m->a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_VLAN_S), tag);
+}
+
+static bool looks_into(const struct program_maker *m, enum program_kind first)
+{
+  for (enum program_kind kind = first; kind < first + 4; kind++) {
+    if (program_differ(m, kind, KIND_ETHERNET))
+      return true;
+  }
+  return false;
+}
+
+/* One or two tags. */
+static void tags(struct program_maker *m, struct bpf_label walked)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label second = bpf_label(a, "second_tag");
+
+  program_need(m, 18, m->labels.pass);
+  tag_id(m);
+  bpf_load(a, BPF_H, R3, R7, 16);
+  bpf_store_imm(a, BPF_W, R10, STACK_TAGS, 4);
+  jump_tagged(m, second);
+  bpf_go(a, walked);
+  bpf_place(a, second);
+  program_need(m, 22, m->labels.pass);
+  bpf_load(a, BPF_H, R3, R7, 20);
+  bpf_store_imm(a, BPF_W, R10, STACK_TAGS, 8);
+  bpf_go(a, walked);
+}
+
+/* Frames without tags go the way of those with, which moves r7 by 0, 4 or 8. The number comes over
+ * the stack, so that the verifier takes it for any number, and what follows is verified once: that
+ * is worth three instructions a packet. */
+static void ethernet(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label tagged = bpf_label(a, "tagged");
+  struct bpf_label walked = bpf_label(a, "tags_walked");
+
+  bpf_move(a, R6, R1);
+  if (m->tests & BIT(TEST_VLAN))
+    stripped_tag(m);
+  bpf_load(a, BPF_W, R7, R6, CONTEXT(data));
+  bpf_load(a, BPF_W, R8, R6, CONTEXT(data_end));
+  program_need(m, SHUNT_ETHERNET_HEADER_BYTES, m->labels.pass);
+  bpf_load(a, BPF_H, R3, R7, 12);
+  bpf_store_imm(a, BPF_W, R10, STACK_TAGS, 1); /* & 12 is 0; the verifier would keep a 0 */
+  jump_tagged(m, tagged);
+  bpf_place(a, walked);
+  bpf_load(a, BPF_W, R2, R10, STACK_TAGS);
+  bpf_and_imm(a, R2, 12);
+  bpf_add(a, R7, R2);
+  if (looks_into(m, KIND_IPV4_OTHER))
+    bpf_jump_imm(a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_IPV4), m->ipv4);
+  if (looks_into(m, KIND_IPV6_OTHER))
+    bpf_jump_imm(a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_IPV6), m->ipv6);
+  if (program_wants_type(m, KIND_ETHERNET)) {
+    bpf_move(a, R8, R3);
+    bpf_be(a, R8, 16);
+  }
+  bpf_go(a, program_section_of(m, KIND_ETHERNET));
+  bpf_place(a, tagged);
+  tags(m, walked);
+}
+
+/* ---- verdicts ---- */
+
+static_assert(PROGRAM_HITS_BLOCK == 1 << 8 && sizeof(struct program_hits) == 1 << 4,
+              "the shifts of count_hit");
+
+/* Add the packet to the counters of the rule whose slot is r1. */
+static void count_hit(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label counted = bpf_label(a, NULL);
+
+  bpf_store(a, BPF_W, R10, STACK_SLOT, R1);
+  bpf_load(a, BPF_W, R9, R10, STACK_SLOT); /* for the verifier: any number */
+  bpf_move(a, R1, R6);
+  bpf_call(a, BPF_FUNC_xdp_get_buff_len); /* all its pieces, where it has several */
+  bpf_move(a, R7, R0);
+  bpf_move(a, R1, R9);
+  bpf_shift_right_imm(a, R1, 8);
+  bpf_store(a, BPF_W, R10, STACK_BLOCK, R1);
+  bpf_load_map(a, R1, PROGRAM_HITS);
+  bpf_move(a, R2, R10);
+  bpf_add_imm(a, R2, STACK_BLOCK);
+  bpf_call(a, BPF_FUNC_map_lookup_elem);
+  bpf_jump_imm(a, BPF_JEQ, R0, 0, counted);
+  bpf_and_imm(a, R9, PROGRAM_HITS_BLOCK - 1);
+  bpf_shift_left_imm(a, R9, 4);
+  bpf_add(a, R0, R9);
+  bpf_load(a, BPF_DW, R1, R0, offsetof(struct program_hits, packets));
+  bpf_add_imm(a, R1, 1);
+  bpf_store(a, BPF_DW, R0, offsetof(struct program_hits, packets), R1);
+  bpf_load(a, BPF_DW, R1, R0, offsetof(struct program_hits, bytes));
+  bpf_add(a, R1, R7);
+  bpf_store(a, BPF_DW, R0, offsetof(struct program_hits, bytes), R1);
+  bpf_place(a, counted);
+}
+
+/* Write the receive time in front of the frame. Where there is no room the frame passes to the
+ * kernel: to the program it would bring some earlier frame's time. */
+static void receive_time(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label known = bpf_label(a, "time_known");
+
+  if (m->options->time == FILTER_TIME_DEVICE) {
+    bpf_store_imm(a, BPF_DW, R10, STACK_TIME, 0);
+    bpf_move(a, R1, R6);
+    bpf_move(a, R2, R10);
+    bpf_add_imm(a, R2, STACK_TIME);
+    bpf_call_kernel(a, m->options->time_kfunc, 0);
+    bpf_jump32_imm(a, BPF_JEQ, R0, 0, known);
+    bpf_store_imm(a, BPF_DW, R10, STACK_TIME, 0);
+    bpf_place(a, known);
+  } else {
+    bpf_call(a, BPF_FUNC_ktime_get_ns);
+    bpf_store(a, BPF_DW, R10, STACK_TIME, R0);
+  }
+  bpf_move(a, R1, R6);
+  bpf_move_imm(a, R2, -FILTER_TIME_BYTES);
+  bpf_call(a, BPF_FUNC_xdp_adjust_meta);
+  bpf_jump32_imm(a, BPF_JNE, R0, 0, m->labels.pass);
+  bpf_load(a, BPF_W, R1, R6, CONTEXT(data_meta));
+  bpf_load(a, BPF_W, R2, R6, CONTEXT(data));
+  bpf_move(a, R3, R1);
+  bpf_add_imm(a, R3, FILTER_TIME_BYTES);
+  bpf_jump(a, BPF_JGT, R3, R2, m->labels.pass);
+  bpf_load(a, BPF_DW, R3, R10, STACK_TIME);
+  bpf_store(a, BPF_DW, R1, 0, R3);
+}
+
+static void verdict(struct program_maker *m, enum shunt_xdp_action action)
+{
+  struct bpf_assembler *a = m->a;
+
+  bpf_place(a, m->labels.verdict[action]);
+  count_hit(m);
+  if (action != SHUNT_XDP_USER) {
+    bpf_move_imm(a, R0, action == SHUNT_XDP_PASS ? XDP_PASS : XDP_DROP);
+    bpf_exit(a);
+    return;
+  }
+  if (m->options->time != FILTER_TIME_NONE)
+    receive_time(m);
+  bpf_load_map(a, R1, PROGRAM_XSKMAP);
+  bpf_load(a, BPF_W, R2, R6, CONTEXT(rx_queue_index));
+  bpf_move_imm(a, R3, XDP_PASS); /* the verdict where the queue has no socket (5.3) */
+  bpf_call(a, BPF_FUNC_redirect_map);
+  bpf_exit(a);
+}
+
+/* ---- all of it ---- */
+
+static int make(struct program_maker *m, struct shunt_error *error)
+{
+  static const char *const names[] = {"user", "pass_counted", "drop"};
+
+  for (enum shunt_xdp_action action = SHUNT_XDP_USER; action <= SHUNT_XDP_DROP; action++)
+    m->labels.verdict[action] = bpf_label(m->a, "%s", names[action]);
+  m->ipv4 = bpf_label(m->a, "ipv4_header");
+  m->ipv6 = bpf_label(m->a, "ipv6_header");
+  ethernet(m);
+  if (looks_into(m, KIND_IPV4_OTHER))
+    program_ipv4(m);
+  if (looks_into(m, KIND_IPV6_OTHER))
+    program_ipv6(m);
+  for (enum program_kind kind = 0; kind < KIND_COUNT; kind++) {
+    const struct program_section *section = &m->sections[kind];
+    if (section->same != kind || !section->count)
+      continue;
+    bpf_place(m->a, section->label);
+    int result =
+        program_section_code(m->program, section->matches, section->count, &m->labels, error);
+    if (result)
+      return result;
+  }
+  for (enum shunt_xdp_action action = SHUNT_XDP_USER; action <= SHUNT_XDP_DROP; action++) {
+    if (m->labels.used & BIT(action))
+      verdict(m, action);
+  }
+  bpf_place(m->a, m->labels.pass);
+  bpf_move_imm(m->a, R0, XDP_PASS);
+  bpf_exit(m->a);
+  return 0;
+}
+
+static int finish(struct program *program, struct shunt_error *error)
+{
+  int result = bpf_assemble(program->assembler, &program->insns, &program->count, error);
+
+  if (result != -ERANGE && result != -E2BIG)
+    return result;
+  shunt_error_set(error, -E2BIG, "the rules make too long a program");
+  shunt_error_why(error, "%u instructions, and a jump reaches over 32767",
+                  bpf_assembler_count(program->assembler));
+  shunt_error_remedy(error,
+                     "put rules next to each other that differ only in their ports or only "
+                     "in an address: more than %d of these share a table",
+                     PROGRAM_CHAIN_MOST);
+  return -E2BIG;
+}
+
+static int check_vlan(const struct program_options *options, const struct program_rule rules[],
+                      unsigned n, struct shunt_error *error)
+{
+  char text[SHUNT_XDP_RULE_TEXT_BYTES];
+
+  if (options->vlan != FILTER_VLAN_STRIPPED)
+    return 0;
+  for (unsigned i = 0; i < n; i++) {
+    if (rules[i].rule->vlan == SHUNT_XDP_VLAN_WHATEVER)
+      continue;
+    shunt_xdp_rule_format(rules[i].rule, text, sizeof(text));
+    shunt_error_set(error, -EOPNOTSUPP, "the rule \"%s\" can't be matched", text);
+    shunt_error_why(error, "the NIC takes VLAN tags off (rx-vlan-offload is on), and its driver "
+                           "does not tell XDP programs of them");
+    shunt_error_remedy(error, "turn it off: ethtool -K INTERFACE rxvlan off; or use drv mode, "
+                              "Linux 6.8 and a driver with bpf_xdp_metadata_rx_vlan_tag");
+    return -EOPNOTSUPP;
+  }
+  return 0;
+}
+
+int program_make(struct program *program, const struct program_options *options,
+                 const struct program_rule rules[], unsigned n, struct shunt_error *error)
+{
+  program_tables_free(program);
+  int result = check_vlan(options, rules, n, error);
+  if (!result && program->assembler)
+    bpf_assembler_clear(program->assembler);
+  else if (!result)
+    result = bpf_assembler_new(&program->assembler, error);
+  if (result)
+    return result;
+
+  struct program_match *matches = calloc((size_t)KIND_COUNT * n + 1, sizeof(*matches));
+  if (!matches)
+    return shunt_error_set(error, -ENOMEM, "no memory for a filter of %u rules", n);
+  struct program_maker m = {.program = program, .a = program->assembler, .options = options};
+  m.labels.pass = bpf_label(m.a, "pass");
+  program_sections_make(&m, matches, rules, n);
+  result = make(&m, error);
+  free(matches);
+  return result ? result : finish(program, error);
+}
+
+void program_free(struct program *program)
+{
+  program_tables_free(program);
+  bpf_assembler_free(program->assembler);
+  *program = (struct program){0};
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules as programs: hand-made packets, every truncation, and random rules on random packets,
+ * against a plain matcher, in a machine of the tests and in the kernel. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/xdp_cases.h"
+#include "tests/unit/xdp_packets.h"
+
+/* ---- in the machine ---- */
+
+struct bench {
+  struct shunt_xdp_rule rules[CASES_RULES];
+  unsigned n;
+  struct program program;
+  struct machine machine;
+  uint8_t memory[MACHINE_HEADROOM + CASES_FRAME_BYTES];
+  uint8_t *frame;
+};
+
+static int bench_set_up(void **state)
+{
+  struct bench *b = calloc(1, sizeof(*b));
+
+  b->frame = b->memory + MACHINE_HEADROOM;
+  b->machine.program = &b->program;
+  b->machine.stripped_vlan = -1;
+  *state = b;
+  return 0;
+}
+
+static int bench_tear_down(void **state)
+{
+  struct bench *b = *state;
+
+  program_free(&b->program);
+  free(b);
+  return 0;
+}
+
+static void bench_make(struct bench *b)
+{
+  struct shunt_error error = {0};
+
+  if (cases_program(&b->program, b->rules, b->n, &error))
+    fail_msg("%s: %s", error.what, error.why);
+}
+
+static void bench_parse(struct bench *b, const char *text)
+{
+  struct shunt_error error = {0};
+
+  if (shunt_xdp_rules_parse(text, b->rules, CASES_RULES, &b->n, &error))
+    fail_msg("\"%s\": %s: %s", text, error.what, error.why);
+  bench_make(b);
+}
+
+static void bench_fail(const struct bench *b, uint32_t bytes, const char *wrong)
+{
+  for (unsigned i = 0; i < b->n; i++) {
+    char text[SHUNT_XDP_RULE_TEXT_BYTES];
+    shunt_xdp_rule_format(&b->rules[i], text, sizeof(text));
+    print_error("%u: %s\n", i, text);
+  }
+  for (uint32_t i = 0; i < bytes; i++)
+    print_error("%02x", b->frame[i]);
+  fail_msg(": %s; the reference says %d", wrong, reference_match(b->rules, b->n, b->frame, bytes));
+}
+
+/* The frame in memory that ends where it ends, so that a sanitizer sees a byte too many, too. */
+static void bench_judge(struct bench *b, uint32_t bytes)
+{
+  uint8_t *memory = malloc(MACHINE_HEADROOM + bytes);
+
+  memcpy(memory, b->memory, MACHINE_HEADROOM + bytes);
+  const char *wrong = cases_judge(&b->machine, b->rules, b->n, memory + MACHINE_HEADROOM, bytes);
+  free(memory);
+  if (wrong)
+    bench_fail(b, bytes, wrong);
+}
+
+static void test_cases(void **state)
+{
+  struct bench *b = *state;
+
+  for (unsigned i = 0; i < PACKETS; i++) {
+    bench_parse(b, packets[i].rules);
+    uint32_t bytes = packet_read(packets[i].packet, b->frame);
+    int place = reference_match(b->rules, b->n, b->frame, bytes);
+    if (place != packets[i].place)
+      fail_msg("case %u, %s: the reference says %d", i, packets[i].rules, place);
+    bench_judge(b, bytes);
+  }
+}
+
+static void test_truncated_at_every_byte(void **state)
+{
+  struct bench *b = *state;
+
+  for (unsigned i = 0; i < PACKETS; i++) {
+    bench_parse(b, packets[i].rules);
+    uint32_t bytes = packet_read(packets[i].packet, b->frame);
+    for (uint32_t cut = 0; cut <= bytes; cut++)
+      bench_judge(b, cut);
+  }
+}
+
+static void test_random(void **state)
+{
+  struct bench *b = *state;
+  struct cases c = {.seed = 20240607};
+  unsigned matched = 0, count = 0, tables[3] = {0};
+
+  for (unsigned set = 0; set < 600; set++) {
+    b->n = cases_rules(&c, b->rules);
+    bench_make(b);
+    for (unsigned i = 0; i < b->program.table_count; i++)
+      tables[b->program.tables[i].type]++;
+    for (unsigned i = 0; i < 200; i++, count++) {
+      uint32_t bytes = cases_frame(&c, b->frame);
+      matched += reference_match(b->rules, b->n, b->frame, bytes) >= 0;
+      bench_judge(b, bytes);
+    }
+  }
+  /* The cases are worth something only if both happen often, and with tables of each kind. */
+  assert_in_range(matched, count / 20, count * 19 / 20);
+  for (unsigned i = 0; i < 3; i++)
+    assert_true(tables[i] > 20);
+}
+
+static void test_stripped_tag(void **state)
+{
+  struct bench *b = *state;
+  struct shunt_error error;
+  struct program_options options = {.vlan = FILTER_VLAN_METADATA, .vlan_kfunc = MACHINE_KFUNC_VLAN};
+
+  bench_parse(b, "vlan 5 udp;vlan none;vlan 6;vlan any");
+  struct program_rule list[4];
+  for (unsigned i = 0; i < 4; i++)
+    list[i] = (struct program_rule){.rule = &b->rules[i], .slot = (uint16_t)(i + 1)};
+  assert_int_equal(program_make(&b->program, &options, list, 4, &error), 0);
+  b->machine.frame = b->frame;
+
+  static const struct {
+    const char *packet;
+    int stripped;
+    unsigned slot;
+  } frames[] = {
+      {MACS IPV4 UDP4(A_TO_B) PORTS_7_9, 5, 1},      {MACS IPV4 UDP4(A_TO_B) PORTS_7_9, -1, 2},
+      {MACS TAG5 IPV4 UDP4(A_TO_B) PORTS_7_9, 6, 3}, {MACS TAG5 IPV4 UDP4(A_TO_B) PORTS_7_9, -1, 1},
+      {MACS IPV4 UDP4(A_TO_B) PORTS_7_9, 9, 4},
+  };
+  for (unsigned i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+    memset(b->machine.hits, 0, sizeof(b->machine.hits));
+    b->machine.bytes = packet_read(frames[i].packet, b->frame);
+    b->machine.stripped_vlan = frames[i].stripped;
+    assert_int_equal(machine_run(&b->machine), XDP_REDIRECT);
+    assert_string_equal(b->machine.fault, "");
+    assert_int_equal(b->machine.hits[frames[i].slot].packets, 1);
+  }
+
+  options.vlan = FILTER_VLAN_STRIPPED;
+  assert_int_equal(program_make(&b->program, &options, list, 4, &error), -EOPNOTSUPP);
+  assert_non_null(strstr(error.what, "vlan 5 udp"));
+  assert_non_null(strstr(error.remedy, "rxvlan off"));
+}
+
+static void test_receive_time(void **state)
+{
+  struct bench *b = *state;
+  struct shunt_error error;
+  uint64_t time;
+
+  bench_parse(b, "udp;drop all");
+  struct program_rule list[2] = {{&b->rules[0], 1}, {&b->rules[1], 2}};
+  for (enum filter_time source = FILTER_TIME_DEVICE; source <= FILTER_TIME_SOFTWARE; source++) {
+    struct program_options options = {.time = source, .time_kfunc = MACHINE_KFUNC_TIME};
+    assert_int_equal(program_make(&b->program, &options, list, 2, &error), 0);
+    b->machine.frame = b->frame;
+    memset(b->memory, 0, MACHINE_HEADROOM);
+    b->machine.bytes = packet_read(MACS IPV4 UDP4(A_TO_B) PORTS_7_9, b->frame);
+    b->machine.queue = 3;
+    assert_int_equal(machine_run(&b->machine), XDP_REDIRECT);
+    assert_string_equal(b->machine.fault, "");
+    assert_int_equal(b->machine.metadata, FILTER_TIME_BYTES);
+    memcpy(&time, b->frame - FILTER_TIME_BYTES, sizeof(time));
+    assert_true(time == MACHINE_TIME);
+    assert_int_equal(b->machine.redirected, 1 + 3);
+    b->machine.bytes = packet_read(MACS "0806", b->frame);
+    assert_int_equal(machine_run(&b->machine), XDP_DROP);
+    assert_int_equal(b->machine.metadata, 0);
+  }
+}
+
+static void test_no_socket(void **state)
+{
+  struct bench *b = *state;
+
+  bench_parse(b, "all");
+  b->machine.no_socket = true;
+  b->machine.frame = b->frame;
+  b->machine.bytes = 60;
+  assert_int_equal(machine_run(&b->machine), XDP_PASS);
+  assert_string_equal(b->machine.fault, "");
+}
+
+/* First match wins also where a table or a trie would find another: the later and longer prefix,
+ * the later of two rules for a port. */
+static void test_tables_keep_the_order(void **state)
+{
+  struct bench *b = *state;
+  char text[8192] = "udp dst 10.0.0.0/16 port 9;";
+  size_t length = strlen(text);
+
+  for (unsigned i = 0; i < 60; i++)
+    length += (size_t)snprintf(text + length, sizeof(text) - length, "udp dst 10.%u.0.0/%u port 9;",
+                               i % 4, 10 + i % 20 < 16 ? 16 : 10 + i % 20);
+  bench_parse(b, text);
+  assert_int_equal(b->program.table_count, 1);
+  assert_int_equal(b->program.tables[0].type, PROGRAM_PREFIXES);
+  bench_judge(b, packet_read(MACS IPV4 UDP4(A_TO_B) PORTS_7_9, b->frame));
+  assert_int_equal(b->machine.hits[1].packets, 1);
+
+  length = 0;
+  for (unsigned i = 0; i < 40; i++)
+    length += (size_t)snprintf(text + length, sizeof(text) - length, "udp port %u-%u;", i, i + 5);
+  bench_parse(b, text);
+  assert_int_equal(b->program.tables[0].type, PROGRAM_PORTS);
+  bench_judge(b, packet_read(MACS IPV4 UDP4(A_TO_B) PORTS_7_9, b->frame));
+  assert_int_equal(b->machine.hits[5].packets, 1);
+}
+
+static void test_too_long(void **state)
+{
+  (void)state;
+  struct program program = {0};
+  struct shunt_error error;
+  static struct shunt_xdp_rule rules[SHUNT_XDP_RULES_MOST];
+
+  /* No two neighbours have anything in common, and each has ports enough. */
+  for (unsigned i = 0; i < SHUNT_XDP_RULES_MOST; i++) {
+    rules[i] = (struct shunt_xdp_rule){.size = sizeof(rules[i]), .protocol = 17};
+    rules[i].vlan = i % 2 ? SHUNT_XDP_VLAN_ANY : SHUNT_XDP_VLAN_NONE;
+    rules[i].source_ports.count = SHUNT_XDP_PORT_RANGES;
+    for (unsigned k = 0; k < SHUNT_XDP_PORT_RANGES; k++)
+      rules[i].source_ports.range[k].first = rules[i].source_ports.range[k].last =
+          (uint16_t)(i * 16 + k);
+  }
+  assert_int_equal(cases_program(&program, rules, SHUNT_XDP_RULES_MOST, &error), -E2BIG);
+  assert_true(error.why[0] && error.remedy[0]);
+  program_free(&program);
+}
+
+/* A packet that matches nothing costs no more with a thousand rules for ports than with 16. */
+static void test_cost(void **state)
+{
+  struct bench *b = *state;
+  static struct shunt_xdp_rule rules[1000];
+  static const unsigned counts[] = {1, 16, 64, 1000};
+  uint32_t steps[4];
+  struct shunt_error error;
+
+  for (unsigned i = 0; i < 1000; i++) {
+    assert_int_equal(shunt_xdp_rule_parse("udp port 1", &rules[i], &error), 0);
+    rules[i].destination_ports.range[0].first = (uint16_t)(20000 + i);
+    rules[i].destination_ports.range[0].last = (uint16_t)(20000 + i);
+  }
+  for (unsigned i = 0; i < 4; i++) {
+    assert_int_equal(cases_program(&b->program, rules, counts[i], &error), 0);
+    b->machine.frame = b->frame;
+    b->machine.bytes = packet_read(MACS IPV4 UDP4(A_TO_B) PORTS_7_9, b->frame);
+    assert_int_equal(machine_run(&b->machine), XDP_PASS);
+    steps[i] = b->machine.steps;
+    print_message("%u rules: %u instructions, %u executed for an unmatched UDP packet\n", counts[i],
+                  b->program.count, steps[i]);
+  }
+  assert_true(steps[3] <= steps[1]);
+  assert_true(steps[2] == steps[3]);
+}
+
+int main(void)
+{
+#define WITH_BENCH(test) cmocka_unit_test_setup_teardown(test, bench_set_up, bench_tear_down)
+  const struct CMUnitTest tests[] = {
+      WITH_BENCH(test_cases),
+      WITH_BENCH(test_truncated_at_every_byte),
+      WITH_BENCH(test_random),
+      WITH_BENCH(test_stripped_tag),
+      WITH_BENCH(test_receive_time),
+      WITH_BENCH(test_no_socket),
+      WITH_BENCH(test_tables_keep_the_order),
+      cmocka_unit_test(test_too_long),
+      WITH_BENCH(test_cost),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The same rules and packets as test_program.c, judged by the kernel: its verifier takes every
+ * program, and BPF_PROG_TEST_RUN counts the hit where the machine of the tests counts it. So the
+ * machine itself is judged. And what it costs: per packet, and to load. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "src/bpf/bpf.h"
+#include "tests/unit/xdp_cases.h"
+#include "tests/unit/xdp_packets.h"
+
+struct kernel {
+  struct shunt_xdp_rule rules[CASES_RULES];
+  unsigned n;
+  struct program program;
+  struct machine machine;
+  int xskmap, hits, fd;
+  uint32_t cpus;
+  struct program_hits *block; /* an element of the map of counters, of all CPUs */
+  uint8_t memory[MACHINE_HEADROOM + CASES_FRAME_BYTES];
+  uint8_t *frame;
+};
+
+static struct kernel *kernel; /* made once; NULL where we may not load programs */
+
+static int set_up(void **state)
+{
+  static struct kernel k = {.xskmap = -1, .hits = -1, .fd = -1};
+  const struct bpf_map_spec xskmap = {
+      .type = BPF_MAP_TYPE_XSKMAP, .key_bytes = 4, .value_bytes = 4, .entries = 4};
+  const struct bpf_map_spec hits = {.type = BPF_MAP_TYPE_PERCPU_ARRAY,
+                                    .key_bytes = 4,
+                                    .value_bytes = PROGRAM_HITS_BLOCK * sizeof(struct program_hits),
+                                    .entries = PROGRAM_HITS_ELEMENTS};
+  struct shunt_error error = {0};
+
+  (void)state;
+  int result = bpf_map_new(&xskmap, &k.xskmap, &error);
+  if (result == -EPERM || result == -ENOSYS) {
+    print_message("can't be judged by the kernel here: %s: %s\n", error.what, error.why);
+    return 0;
+  }
+  if (result || bpf_map_new(&hits, &k.hits, &error) || bpf_cpu_count(&k.cpus, &error)) {
+    print_error("%s: %s\n", error.what, error.why);
+    return -1;
+  }
+  k.block = calloc(k.cpus, hits.value_bytes);
+  k.frame = k.memory + MACHINE_HEADROOM;
+  k.machine.program = &k.program;
+  k.machine.stripped_vlan = -1;
+  k.machine.no_socket = true;
+  kernel = &k;
+  return k.block ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+  (void)state;
+  if (!kernel)
+    return 0;
+  program_free(&kernel->program);
+  free(kernel->block);
+  close(kernel->fd);
+  close(kernel->hits);
+  close(kernel->xskmap);
+  return 0;
+}
+
+static void need_kernel(void)
+{
+  if (!kernel)
+    skip();
+}
+
+static void load(void)
+{
+  struct shunt_error error = {0};
+  struct bpf_program_spec spec = {.name = "shunt_test"};
+
+  if (kernel->fd >= 0)
+    close(kernel->fd);
+  kernel->fd = -1;
+  if (cases_program(&kernel->program, kernel->rules, kernel->n, &error) ||
+      program_load(&kernel->program, kernel->xskmap, kernel->hits, &spec, &kernel->fd, &error)) {
+    for (unsigned i = 0; i < kernel->n; i++) {
+      char text[SHUNT_XDP_RULE_TEXT_BYTES];
+      shunt_xdp_rule_format(&kernel->rules[i], text, sizeof(text));
+      print_error("%u: %s\n", i, text);
+    }
+    fail_msg("%s: %s", error.what, error.why);
+  }
+}
+
+/* What the kernel has counted for a place of the list, over all CPUs. All tests here have fewer
+ * rules than an element holds. */
+static struct program_hits read_hits(int place)
+{
+  struct program_hits sum = {0};
+
+  for (uint32_t cpu = 0; place >= 0 && cpu < kernel->cpus; cpu++) {
+    sum.packets += kernel->block[cpu * PROGRAM_HITS_BLOCK + (unsigned)place + 1].packets;
+    sum.bytes += kernel->block[cpu * PROGRAM_HITS_BLOCK + (unsigned)place + 1].bytes;
+  }
+  return sum;
+}
+
+static void refresh_hits(void)
+{
+  const uint32_t first = 0;
+  struct shunt_error error;
+
+  assert_int_equal(bpf_map_get(kernel->hits, &first, kernel->block, &error), 0);
+}
+
+static void judge(uint32_t bytes)
+{
+  struct bpf_test test = {.in = kernel->frame, .in_bytes = bytes};
+  struct shunt_error error = {0};
+  int place = reference_match(kernel->rules, kernel->n, kernel->frame, bytes);
+
+  if (bytes < 14) /* the kernel does not try: its frames have an Ethernet header */
+    return;
+  refresh_hits();
+  struct program_hits before = read_hits(place);
+  if (bpf_program_test(kernel->fd, &test, &error))
+    fail_msg("%s: %s", error.what, error.why);
+  refresh_hits();
+  struct program_hits after = read_hits(place);
+  assert_int_equal(after.packets, before.packets + (place >= 0));
+  assert_int_equal(after.bytes, before.bytes + (place >= 0 ? bytes : 0));
+
+  kernel->machine.frame = kernel->frame;
+  kernel->machine.bytes = bytes;
+  assert_int_equal(test.verdict, machine_run(&kernel->machine));
+  assert_string_equal(kernel->machine.fault, "");
+}
+
+static void test_cases(void **state)
+{
+  (void)state;
+  struct shunt_error error;
+
+  need_kernel();
+  for (unsigned i = 0; i < PACKETS; i++) {
+    assert_int_equal(
+        shunt_xdp_rules_parse(packets[i].rules, kernel->rules, CASES_RULES, &kernel->n, &error), 0);
+    load();
+    uint32_t bytes = packet_read(packets[i].packet, kernel->frame);
+    for (uint32_t cut = 14; cut < bytes; cut += 5)
+      judge(cut);
+    judge(bytes);
+  }
+}
+
+static void test_random(void **state)
+{
+  (void)state;
+  struct cases c = {.seed = 7};
+
+  need_kernel();
+  for (unsigned set = 0; set < 60; set++) {
+    do
+      kernel->n = cases_rules(&c, kernel->rules);
+    while (kernel->n >= PROGRAM_HITS_BLOCK);
+    load();
+    for (unsigned i = 0; i < 50; i++)
+      judge(cases_frame(&c, kernel->frame));
+  }
+}
+
+/* ---- cost ---- */
+
+static uint64_t now_ns(void)
+{
+  struct timespec now;
+
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int compare(const void *left, const void *right)
+{
+  uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+  return (a > b) - (a < b);
+}
+
+static uint64_t median(uint64_t values[], unsigned count)
+{
+  qsort(values, count, sizeof(values[0]), compare);
+  return values[count / 2];
+}
+
+/* n programs with rules for ports that no packet has. */
+static void port_rules(struct shunt_xdp_rule rules[], unsigned n, const char *text)
+{
+  struct shunt_error error;
+
+  for (unsigned i = 0; i < n; i++) {
+    assert_int_equal(shunt_xdp_rule_parse(text, &rules[i], &error), 0);
+    rules[i].destination_ports.range[0].first = (uint16_t)(20000 + i);
+    rules[i].destination_ports.range[0].last = (uint16_t)(20000 + i);
+  }
+}
+
+#define ROUNDS 11
+
+/* An unmatched packet costs no more with 1,000 rules for ports than with 16: medians of rounds that
+ * take turns. A fifth is for the noise of a machine that does other things, too; 1,000 compares
+ * instead of 16 would be more than tenfold. */
+static void test_cost_per_packet(void **state)
+{
+  (void)state;
+  static struct shunt_xdp_rule rules[1000];
+  static const unsigned counts[] = {1, 16, 64, 1000};
+  uint64_t times[4][ROUNDS], medians[4];
+  struct program programs[4] = {0};
+  struct shunt_error error = {0};
+  int fds[4];
+
+  need_kernel();
+  port_rules(rules, 1000, "udp port 1");
+  for (unsigned i = 0; i < 4; i++) {
+    struct bpf_program_spec spec = {.name = "shunt_test"};
+    if (cases_program(&programs[i], rules, counts[i], &error) ||
+        program_load(&programs[i], kernel->xskmap, kernel->hits, &spec, &fds[i], &error))
+      fail_msg("%s: %s", error.what, error.why);
+  }
+  uint32_t bytes = packet_read(MACS IPV4 UDP4(A_TO_B) PORTS_7_9, kernel->frame);
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned i = 0; i < 4; i++) {
+      struct bpf_test test = {.in = kernel->frame, .in_bytes = bytes, .repeat = 20000};
+      assert_int_equal(bpf_program_test(fds[i], &test, &error), 0);
+      times[i][round] = test.duration_ns;
+    }
+  }
+  for (unsigned i = 0; i < 4; i++) {
+    medians[i] = median(times[i], ROUNDS);
+    print_message("%u rules for ports: %lu ns per unmatched packet\n", counts[i],
+                  (unsigned long)medians[i]);
+    close(fds[i]);
+    program_free(&programs[i]);
+  }
+  assert_true(medians[3] * 5 <= medians[1] * 6 + 5);
+}
+
+static uint64_t time_to_load(const char *text, unsigned n)
+{
+  static struct shunt_xdp_rule rules[16];
+  uint64_t times[ROUNDS];
+  struct shunt_error error = {0};
+
+  port_rules(rules, n, text);
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    struct bpf_program_spec spec = {.name = "shunt_test"};
+    int fd;
+    uint64_t start = now_ns();
+    if (cases_program(&kernel->program, rules, n, &error) ||
+        program_load(&kernel->program, kernel->xskmap, kernel->hits, &spec, &fd, &error))
+      fail_msg("%s: %s", error.what, error.why);
+    times[round] = now_ns() - start;
+    close(fd);
+  }
+  return median(times, ROUNDS);
+}
+
+/* To generate and load a filter. How long the kernel takes for the shortest of programs is the
+ * measure of the machine. */
+static void test_time_to_load(void **state)
+{
+  (void)state;
+  uint64_t nothing, ports, both;
+
+  need_kernel();
+  nothing = time_to_load("udp port 1", 0);
+  ports = time_to_load("udp dst 10.0.0.1 port 1", 16);
+  both = time_to_load("udp port 1", 16);
+  print_message("no rule: %lu us; 16 ports of an address: %lu us; of IPv4 and IPv6: %lu us\n",
+                (unsigned long)nothing / 1000, (unsigned long)ports / 1000,
+                (unsigned long)both / 1000);
+  assert_true(ports < 12 * nothing);
+  assert_true(both < 24 * nothing);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cases),
+      cmocka_unit_test(test_random),
+      cmocka_unit_test(test_cost_per_packet),
+      cmocka_unit_test(test_time_to_load),
+  };
+  return cmocka_run_group_tests(tests, set_up, tear_down);
+}
