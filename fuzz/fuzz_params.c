@@ -61,8 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   take_all(text);
   struct testbed_keys keys;
   struct shunt_error error;
-  if (testbed_keys_read(&keys, text, 0, &error) == 0 && !(keys.impairments.loss <= 1))
-    abort();
+  for (unsigned kind = TESTBED_IXGBE; kind <= TESTBED_EFA; kind++)
+    if (testbed_keys_read(&keys, (enum testbed_kind)kind, text, 0, &error) == 0 &&
+        !(keys.impairments.loss <= 1))
+      abort();
   free(text);
   return 0;
 }

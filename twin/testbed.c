@@ -265,7 +265,9 @@ static int testbed_build(struct testbed_wire *wire, const struct testbed_keys *k
   }
   if (keys->wire_key != NULL)
     code = testbed_furnish(wire->wire, keys, &added, error);
-  if (code == 0)
+  if (code == 0 && keys->kind == TESTBED_EFA)
+    code = shunt_twin_efa_create(&keys->efa, wire->wire, name, model, error);
+  else if (code == 0)
     code = shunt_twin_ixgbe_create(&keys->ixgbe, wire->wire, name, model, error);
   if (code < 0) {
     testbed_strip(wire->wire, &added);
@@ -303,19 +305,25 @@ static int testbed_add_twin(struct shunt_testbed *testbed, const struct testbed_
   return 0;
 }
 
+/* A later twin has the larger one, also in another process: time, in hundredths of a second. */
+static uint32_t testbed_incarnation(const struct shunt_testbed *testbed)
+{
+  int64_t unix_ns = testbed->epoch_ns + (int64_t)shunt_clock_now_ns(&testbed->clock);
+  return (uint32_t)(unix_ns / 10000000) + testbed->twins_ever + 1;
+}
+
 int shunt_testbed_twin(struct shunt_testbed *testbed, const char *kind, const char *keys,
                        struct shunt_model **model, struct shunt_error *error)
 {
-  if (strcmp(kind, "ixgbe") != 0) {
-    int code = shunt_error_set(error, -EINVAL, "there is no twin of a %s", kind);
-    shunt_error_why(error, "twins are made of: ixgbe");
-    return code;
-  }
+  enum testbed_kind which;
+  if (testbed_kind_read(kind, &which, error) < 0)
+    return -EINVAL;
   shunt_testbed_lock(testbed);
   char name[32];
   snprintf(name, sizeof(name), "%s%u", kind, testbed->twins_ever);
   struct testbed_keys read;
-  int code = testbed_keys_read(&read, keys, testbed->twins_ever, error);
+  int code = testbed_keys_read(&read, which, keys, testbed->twins_ever, error);
+  read.efa.incarnation = testbed_incarnation(testbed);
   if (code == 0)
     code = testbed_add_twin(testbed, &read, name, model, error);
   shunt_testbed_unlock(testbed);
@@ -361,7 +369,9 @@ struct shunt_wire_end *shunt_testbed_end(struct shunt_testbed *testbed,
   const struct testbed_twin *twin = testbed->twins;
   while (twin != NULL && twin->model != model)
     twin = twin->next;
-  struct shunt_wire_end *end = twin ? shunt_twin_ixgbe_end(twin->model) : NULL;
+  struct shunt_wire_end *end = NULL;
+  if (twin != NULL)
+    end = strcmp(model->kind, "efa") == 0 ? shunt_twin_efa_end(model) : shunt_twin_ixgbe_end(model);
   shunt_testbed_unlock(testbed);
   return end;
 }

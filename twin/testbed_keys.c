@@ -5,13 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEYS_KNOWN                                                                                 \
-  "wire, id, mac, mode, module, cable, tap, tap_mtu, udp, record, play, play_speed, play_loops, "  \
-  "play_delay_us, "                                                                                \
-  "seed, loss, duplicate, reorder, reorder_us, corrupt, delay_us, jitter_us, rate_mbps"
+#define KEYS_OF_WIRES                                                                              \
+  "tap, tap_mtu, udp, record, play, play_speed, play_loops, play_delay_us, seed, loss, "           \
+  "duplicate, reorder, reorder_us, corrupt, delay_us, jitter_us, rate_mbps"
 
-#define KEYS_MOST_US   (SHUNT_IMPAIRMENT_MAX_NS / 1e3)
-#define KEYS_MOST_MBPS 1e6
+static const char *const keys_known[] = {
+    [TESTBED_IXGBE] = "wire, id, mac, mode, module, cable, " KEYS_OF_WIRES,
+    [TESTBED_EFA] = "wire, id, mac, paths, give_up_ms, keep_alive_ms, reuse_qpn, " KEYS_OF_WIRES};
+
+#define KEYS_MOST_US       (SHUNT_IMPAIRMENT_MAX_NS / 1e3)
+#define KEYS_MOST_MBPS     1e6
+#define KEYS_KEEP_ALIVE_MS 1000
 
 /* ---- The twin's own ---- */
 
@@ -27,14 +31,14 @@ static struct shunt_mac keys_mac(unsigned number)
 
 static int keys_read_mac(struct testbed_keys *keys, unsigned number, struct shunt_error *error)
 {
-  keys->ixgbe.mac = keys_mac(number);
+  keys->mac = keys_mac(number);
   const char *text = params_take(&keys->params, "mac");
   keys->mac_is_made = text == NULL;
   if (text == NULL)
     return 0;
   static const struct shunt_mac zero;
-  if (shunt_mac_parse(text, &keys->ixgbe.mac) == 0 && !(keys->ixgbe.mac.bytes[0] & 1) &&
-      memcmp(&keys->ixgbe.mac, &zero, sizeof(zero)) != 0)
+  if (shunt_mac_parse(text, &keys->mac) == 0 && !(keys->mac.bytes[0] & 1) &&
+      memcmp(&keys->mac, &zero, sizeof(zero)) != 0)
     return 0;
   int code = shunt_error_set(error, -EINVAL, "mac=%s is refused", text);
   shunt_error_why(error, "it is no address of one station");
@@ -77,16 +81,12 @@ static int keys_read_card(struct testbed_keys *keys, struct shunt_error *error)
   return code;
 }
 
-static int keys_read_twin(struct testbed_keys *keys, unsigned number, struct shunt_error *error)
+static int keys_read_ixgbe(struct testbed_keys *keys, struct shunt_error *error)
 {
   static const char *const modes[] = {"shared", "trap", NULL};
   static const char *const cables[] = {"in", "out", NULL};
   unsigned mode = 0, cable = 0;
-  int code = keys_read_name(keys, error);
-  if (code == 0)
-    code = keys_read_card(keys, error);
-  if (code == 0)
-    code = keys_read_mac(keys, number, error);
+  int code = keys_read_card(keys, error);
   if (code == 0)
     code = params_take_choice(&keys->params, "mode", modes, &mode, error);
   if (code == 0)
@@ -94,6 +94,40 @@ static int keys_read_twin(struct testbed_keys *keys, unsigned number, struct shu
   keys->ixgbe.trap = mode == 1;
   keys->ixgbe.cable_out = cable == 1;
   return code;
+}
+
+static int keys_read_efa(struct testbed_keys *keys, struct shunt_error *error)
+{
+  static const char *const ids[] = {"efa0", "efa1", "efa2", NULL};
+  struct params *params = &keys->params;
+  unsigned id = 2;
+  uint64_t paths = 0, give_up_ms = 0, keep_alive_ms = KEYS_KEEP_ALIVE_MS;
+  bool reuse_qpn = false;
+  int code = params_take_choice(params, "id", ids, &id, error);
+  if (code == 0)
+    code = params_take_u64(params, "paths", 1, 64, &paths, error);
+  if (code == 0)
+    code = params_take_u64(params, "give_up_ms", 1, 3600000, &give_up_ms, error);
+  if (code == 0)
+    code = params_take_u64(params, "keep_alive_ms", 0, 3600000, &keep_alive_ms, error);
+  if (code == 0)
+    code = params_take_bool(params, "reuse_qpn", &reuse_qpn, error);
+  keys->efa.device_id = (uint16_t)(0xEFA0 + id);
+  keys->efa.paths = (uint32_t)paths;
+  keys->efa.give_up_ms = (uint32_t)give_up_ms;
+  keys->efa.keep_alive_ms = (uint32_t)keep_alive_ms;
+  keys->efa.reuse_qpn = reuse_qpn;
+  return code;
+}
+
+static int keys_read_twin(struct testbed_keys *keys, unsigned number, struct shunt_error *error)
+{
+  int code = keys_read_name(keys, error);
+  if (code == 0)
+    code = keys_read_mac(keys, number, error);
+  if (code < 0)
+    return code;
+  return keys->kind == TESTBED_EFA ? keys_read_efa(keys, error) : keys_read_ixgbe(keys, error);
 }
 
 /* ---- The wire's ---- */
@@ -128,7 +162,7 @@ static int keys_read_ends(struct testbed_keys *keys, struct shunt_error *error)
   keys->record = params_take(params, "record");
   keys->play = params_take(params, "play");
   if (keys->udp && keys->mac_is_made)
-    keys_tell_apart(&keys->ixgbe.mac, keys->udp);
+    keys_tell_apart(&keys->mac, keys->udp);
   uint64_t mtu = 0, loops = 1;
   int code = params_take_u64(params, "tap_mtu", 68, SHUNT_TAP_MTU_MAX, &mtu, error);
   if (code == 0)
@@ -176,11 +210,27 @@ static const char *keys_first_left(const struct params *params)
   return NULL;
 }
 
-int testbed_keys_read(struct testbed_keys *keys, const char *text, unsigned number,
-                      struct shunt_error *error)
+int testbed_kind_read(const char *name, enum testbed_kind *kind, struct shunt_error *error)
+{
+  static const char *const kinds[] = {[TESTBED_IXGBE] = "ixgbe", [TESTBED_EFA] = "efa"};
+  for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    if (strcmp(name, kinds[i]) != 0)
+      continue;
+    *kind = (enum testbed_kind)i;
+    return 0;
+  }
+  int code = shunt_error_set(error, -EINVAL, "there is no twin of a %s", name);
+  shunt_error_why(error, "twins are made of: ixgbe, efa");
+  return code;
+}
+
+int testbed_keys_read(struct testbed_keys *keys, enum testbed_kind kind, const char *text,
+                      unsigned number, struct shunt_error *error)
 {
   memset(keys, 0, sizeof(*keys));
+  keys->kind = kind;
   keys->ixgbe.size = sizeof(keys->ixgbe);
+  keys->efa.size = sizeof(keys->efa);
   keys->tap_options.size = sizeof(keys->tap_options);
   keys->play_options = (struct shunt_play_options){.size = sizeof(keys->play_options), .speed = 1};
   keys->impairments.size = sizeof(keys->impairments);
@@ -198,5 +248,7 @@ int testbed_keys_read(struct testbed_keys *keys, const char *text, unsigned numb
   if (code == 0)
     code = keys_read_impairments(keys, error);
   keys->impaired = impairment != NULL;
-  return code < 0 ? code : params_finish(&keys->params, KEYS_KNOWN, error);
+  keys->ixgbe.mac = keys->efa.mac = keys->mac;
+  keys->efa.seed = keys->seed;
+  return code < 0 ? code : params_finish(&keys->params, keys_known[kind], error);
 }

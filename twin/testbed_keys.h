@@ -8,10 +8,15 @@
 
 #define TESTBED_NAME_BYTES 64
 
+enum testbed_kind { TESTBED_IXGBE, TESTBED_EFA };
+
 struct testbed_keys {
   struct params params; /* the texts below are inside */
-  const char *wire;     /* NULL: one of its own */
-  struct shunt_twin_ixgbe_options ixgbe;
+  enum testbed_kind kind;
+  const char *wire; /* NULL: one of its own */
+  struct shunt_mac mac;
+  struct shunt_twin_ixgbe_options ixgbe; /* of the kind that it is */
+  struct shunt_twin_efa_options efa;
   bool mac_is_made;     /* none was given */
   const char *wire_key; /* the first key that is about the wire; NULL: there is none */
   const char *tap, *udp, *record, *play;
@@ -23,11 +28,14 @@ struct testbed_keys {
   struct shunt_impairments impairments; /* in range */
 };
 
-/* Read the keys of an ixgbe twin.
+/* Which kind of twin is called so. Returns 0 or -EINVAL. */
+int testbed_kind_read(const char *name, enum testbed_kind *kind, struct shunt_error *error);
+
+/* Read the keys of a twin.
  *
  * number  the twin's, in the order of creation: chooses the MAC address that none is given for
  * Returns 0 or -EINVAL */
-int testbed_keys_read(struct testbed_keys *keys, const char *text, unsigned number,
-                      struct shunt_error *error);
+int testbed_keys_read(struct testbed_keys *keys, enum testbed_kind kind, const char *text,
+                      unsigned number, struct shunt_error *error);
 
 #endif

@@ -10,7 +10,7 @@
  *   shunt_port_open("ixgbe:twin?wire=a", &options, &right, &error);
  *   while (running) { shunt_testbed_poll(testbed); ... }
  *
- * Keys of a twin's name, all optional:
+ * Keys of a twin's name, all optional; those of an 82599:
  *
  *   wire=NAME            the wire that it hangs on; twins of one name are joined. Without it the
  *                        twin has a wire of its own, which ends with it
@@ -20,6 +20,14 @@
  *   mode=shared|trap     registers of the queues as shared memory, or every access trapped; shared
  *   module=cu1m|sr|none  what is in the SFP+ cage (10fb only); cu1m, a direct attach cable
  *   cable=in|out         out: the link stays down; in
+ *
+ * Those of an EFA's twin (kind "efa"), beside wire and mac:
+ *
+ *   id=efa0|efa1|efa2    device id: without RDMA, with RDMA read, with both; efa2
+ *   paths=N              that a message may take, 1 to 64; 8
+ *   give_up_ms=N         without an answer a work request fails; 4000
+ *   keep_alive_ms=N      between keep-alive events; 0: none; 1000
+ *   reuse_qpn=0|1        give out a queue pair's number again at once; 0
  *
  * and of its wire, which the first twin on a wire sets, and no other may:
  *

@@ -38,6 +38,24 @@ int shunt_twin_ixgbe_create(const struct shunt_twin_ixgbe_options *options, stru
 /* The end that the twin is plugged into. */
 struct shunt_wire_end *shunt_twin_ixgbe_end(const struct shunt_model *model);
 
+struct shunt_twin_efa_options {
+  size_t size;            /* sizeof(struct shunt_twin_efa_options) */
+  uint16_t device_id;     /* 0xEFA0, 0xEFA1 (RDMA read), 0xEFA2 (RDMA write too; 0: this) */
+  struct shunt_mac mac;   /* all zero: 02:00:00:ef:a0:01; its GID is fe80:: and EUI-64 of it */
+  uint32_t incarnation;   /* of two lives of a twin with this MAC, the later has the larger */
+  uint64_t seed;          /* of the choice of paths */
+  uint32_t paths;         /* that a message may take, 1..64; 0: 8 */
+  uint32_t give_up_ms;    /* without an answer, a work request fails; 0: 4000 */
+  uint32_t keep_alive_ms; /* between two keep-alive events; 0: none. Not given: 1000 */
+  uint8_t reuse_qpn;      /* non-zero: a queue pair's number is given out again at once */
+};
+
+/* A software EFA on a wire, as shunt_twin_ixgbe_create. Two of them talk by scalable reliable
+ * datagrams (docs/srd.md). */
+int shunt_twin_efa_create(const struct shunt_twin_efa_options *options, struct shunt_wire *wire,
+                          const char *name, struct shunt_model **model, struct shunt_error *error);
+struct shunt_wire_end *shunt_twin_efa_end(const struct shunt_model *model);
+
 SHUNT_END_DECLS
 
 #endif

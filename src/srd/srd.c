@@ -105,19 +105,34 @@ int srd_create(const struct srd_options *options, const struct srd_ops *ops, voi
   return 0;
 }
 
-void srd_destroy(struct srd *srd)
+static void forget_peers(struct srd *srd)
 {
-  if (!srd)
-    return;
   for (uint32_t i = 0; i <= srd->bucket_mask; i++) {
     struct srd_peer *next;
     for (struct srd_peer *peer = srd->buckets[i]; peer; peer = next) {
       next = peer->next_in_bucket;
       free(peer);
     }
+    srd->buckets[i] = NULL;
   }
+  srd->peers = 0;
+  srd->last = srd->active = NULL;
+}
+
+void srd_destroy(struct srd *srd)
+{
+  if (!srd)
+    return;
+  forget_peers(srd);
   free(srd->buckets);
   free(srd);
+}
+
+void srd_restart(struct srd *srd, uint32_t incarnation)
+{
+  forget_peers(srd);
+  srd->options.incarnation = incarnation ? incarnation : 1;
+  srd->statistics = (struct srd_statistics){0};
 }
 
 const struct srd_statistics *srd_statistics(const struct srd *srd)

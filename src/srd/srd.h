@@ -157,8 +157,10 @@ struct srd_statistics {
 
 int srd_create(const struct srd_options *options, const struct srd_ops *ops, void *context,
                struct srd **srd, struct shunt_error *error);
-/* No callback comes from here: outstanding work is simply forgotten. */
+/* No callback comes from here, nor from srd_restart: outstanding work is simply forgotten. */
 void srd_destroy(struct srd *srd);
+/* A new life: no peers, no work, counters at zero. incarnation must be larger than before. */
+void srd_restart(struct srd *srd, uint32_t incarnation);
 
 /* The context of a peer, made if need be. It lives as long as the node.
  * Returns NULL where there is no room. */

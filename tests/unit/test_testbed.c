@@ -424,14 +424,18 @@ static void a_tunnels_ends_have_addresses_of_their_own(void **state)
   struct shunt_error error;
   struct testbed_keys left, right;
   const struct shunt_mac wanted = {{2, 1, 2, 3, 4, 5}};
-  assert_int_equal(testbed_keys_read(&left, "udp=[::1]:4000,127.0.0.1:4001", 0, &error), 0);
-  assert_int_equal(testbed_keys_read(&right, "udp=127.0.0.1:4001,[::1]:4000", 0, &error), 0);
+  assert_int_equal(
+      testbed_keys_read(&left, TESTBED_IXGBE, "udp=[::1]:4000,127.0.0.1:4001", 0, &error), 0);
+  assert_int_equal(
+      testbed_keys_read(&right, TESTBED_IXGBE, "udp=127.0.0.1:4001,[::1]:4000", 0, &error), 0);
   assert_true(memcmp(&left.ixgbe.mac, &right.ixgbe.mac, sizeof(wanted)) != 0);
   assert_int_equal(left.ixgbe.mac.bytes[0], 2);
   assert_int_equal(left.ixgbe.mac.bytes[1] << 8 | left.ixgbe.mac.bytes[2], 4000);
-  assert_int_equal(testbed_keys_read(&left, "udp=nonsense", 0, &error), 0); /* refused later */
-  assert_int_equal(
-      testbed_keys_read(&left, "mac=02:01:02:03:04:05&udp=1.1.1.1:4,2.2.2.2:5", 0, &error), 0);
+  assert_int_equal(testbed_keys_read(&left, TESTBED_IXGBE, "udp=nonsense", 0, &error),
+                   0); /* refused later */
+  assert_int_equal(testbed_keys_read(&left, TESTBED_IXGBE,
+                                     "mac=02:01:02:03:04:05&udp=1.1.1.1:4,2.2.2.2:5", 0, &error),
+                   0);
   assert_memory_equal(&left.ixgbe.mac, &wanted, sizeof(wanted));
 }
 
@@ -440,9 +444,10 @@ static void a_capture_waits_for_the_port(void **state)
   (void)state;
   struct shunt_error error;
   struct testbed_keys keys;
-  assert_int_equal(testbed_keys_read(&keys, "play=file", 0, &error), 0);
+  assert_int_equal(testbed_keys_read(&keys, TESTBED_IXGBE, "play=file", 0, &error), 0);
   assert_int_equal(keys.play_options.delay_ns, 500000000);
-  assert_int_equal(testbed_keys_read(&keys, "play=file&play_delay_us=1.5", 0, &error), 0);
+  assert_int_equal(
+      testbed_keys_read(&keys, TESTBED_IXGBE, "play=file&play_delay_us=1.5", 0, &error), 0);
   assert_int_equal(keys.play_options.delay_ns, 1500);
 }
 
