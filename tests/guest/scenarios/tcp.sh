@@ -1,50 +1,108 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # TCP between Linux's ixgbe on the twin and the host's kernel, through a TAP interface: checksum and
-# segmentation offload, both ways, at two MTUs. The transfers are HTTP, busybox at both ends.
+# segmentation offload, both ways: a gigabyte, or what a minute carries; then jumbo frames.
 # shellcheck shell=bash
 
-megabytes=64
+megabytes=64 # of data, sent so often as a transfer says
+long=16 short=1 # times
 guest_mb=768
+port=5000
 
 host() {
   [[ -c /dev/net/tun ]] || skip "there is no /dev/net/tun"
   twins "guest?tap=shunt0"
   outside "$busybox" ip addr add 10.0.0.1/24 dev shunt0
   outside "$busybox" sysctl -q net.ipv6.conf.all.disable_ipv6=1
-  mkdir "$work/web"
-  head -c "${megabytes}M" /dev/urandom >"$work/web/data"
-  start web outside "$busybox" httpd -f -p 5000 -h "$work/web"
+  head -c $((megabytes << 20)) /dev/urandom >"$work/data"
+  mkfifo "$work/never"
   boot guest "$work/guest.sock"
   no_faults guest
 }
-sum() { sha256sum | cut -c 1-64; }
-host_sum() { sum <"$work/web/data"; }
-host_fetch() { outside "$busybox" wget -q -O - http://10.0.0.2:5000/data | sum; }
 
-transfer() { # MTU
-  local wanted began
-  wanted=$(ask sum)
-  began=${EPOCHREALTIME/./}
-  wget -q -O /tmp/data http://10.0.0.1:5000/data
-  echo "received in $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
-  is "MTU $1: received, sha256 equal" "$wanted" "$(sum </tmp/data)"
-  began=${EPOCHREALTIME/./}
-  is "MTU $1: sent, sha256 equal" "$wanted" "$(ask fetch)"
-  echo "sent in $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
-  rm /tmp/data
+# The data so often, or for a minute. Both sides send, and tell afterwards what they sent.
+repeat() { # DATA TIMES
+  local began=$SECONDS
+  for ((turns = 0; turns < $2 && SECONDS < began + 60; turns++)); do
+    cat "$1"
+  done
+}
+sum() { sha256sum | cut -c 1-64; }
+
+# ---- The host: a server, for one connection ----
+
+listens() { outside grep -q ':1388 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; } # port 5000, TCP_LISTEN
+host_serve() { # TIMES
+  { repeat "$work/data" "$1" && echo "$turns" >"$work/turns"; } | outside "$busybox" nc -l -p $port &
+  transfer=$!
+  await "the host listens" listens
+  echo listening
+}
+host_served() {
+  wait $transfer
+  repeat "$work/data" "$(<"$work/turns")" | sum
+}
+host_listen() {
+  # Until the other side ends: busybox's nc ends, too, where its own input does.
+  outside "$busybox" nc -l -p $port 0<>"$work/never" | sum >"$work/received" &
+  transfer=$!
+  await "the host listens" listens
+  echo listening
+}
+host_received() {
+  wait $transfer
+  cat "$work/received"
+}
+
+# ---- The guest ----
+
+transfer() { # WHAT TIMES
+  local got began=$SECONDS
+  ask serve "$2" >/dev/null
+  got=$(sum </dev/tcp/10.0.0.1/$port)
+  echo "received in $((SECONDS - began)) s"
+  is "$1: received, SHA-256 equal" "$(ask served)" "$got"
+  began=$SECONDS
+  ask listen >/dev/null
+  repeat /tmp/data "$2" >/dev/tcp/10.0.0.1/$port
+  got=$(ask received)
+  echo "sent $turns times $megabytes MiB in $((SECONDS - began)) s, at $SECONDS s"
+  is "$1: sent, SHA-256 equal" "$(repeat /tmp/data "$turns" | sum)" "$got"
+}
+
+# Count an event of the kernel's while a transfer runs.
+traced() { # EVENT FILTER COMMAND...
+  local event=/sys/kernel/tracing/events/net/$1
+  echo "$2" >"$event/filter"
+  echo >/sys/kernel/tracing/trace
+  echo 1 >"$event/enable"
+  "${@:3}"
+  echo 0 >"$event/enable"
+  events=$(grep -c " $1: " /sys/kernel/tracing/trace)
+}
+
+# That the kernel leaves sums and segments to the card: more bytes than a frame has and a checksum
+# to be filled in (CHECKSUM_PARTIAL, 3), thousands of segments of which the sum was seen to be right
+# (CHECKSUM_UNNECESSARY, 1).
+offloads() {
+  has "offloads are on" 'rx-checksumming: on.*tx-checksumming: on.*tcp-segmentation-offload: on' \
+    "$(ethtool -k "$nic")"
+  mount -t tracefs none /sys/kernel/tracing
+  traced net_dev_start_xmit 'len > 20000 && gso_size > 0 && ip_summed == 3' transfer TSO $short
+  is "TSO: hundreds of long frames go to the card, sums open ($events)" yes \
+    "$( ((events >= 500)) && echo yes)"
+  traced napi_gro_receive_entry 'ip_summed == 1' transfer "checked by the card" $short
+  is "received frames' sums are the card's word ($events)" yes "$( ((events >= 5000)) && echo yes)"
 }
 
 guest() {
   nic_up 10.0.0.2/24
-  has "offloads are on" 'rx-checksumming: on.*tx-checksumming: on.*tcp-segmentation-offload: on' \
-    "$(ethtool -k "$nic")"
-  httpd -p 5000 -h /tmp
-  transfer 1500
-  is "no checksum was wrong" 0 "$(statistic rx_csum_offload_errors)"
+  dd if=/dev/urandom of=/tmp/data bs=1M count=$megabytes 2>/dev/null
+  offloads
+  transfer "a gigabyte, or a minute" $long
 
   ip link set "$nic" mtu 9000
   await carrier "$nic"
   has "ping of 9000 bytes" ' 0% packet loss' "$(ping -q -M "do" -s 8972 -c 5 -i 0.1 -w 10 10.0.0.1)"
-  transfer 9000
-  is "no checksum was wrong at 9000" 0 "$(statistic rx_csum_offload_errors)"
+  transfer "MTU 9000" $short
+  is "no checksum was wrong" 0 "$(statistic rx_csum_offload_errors)"
 }

@@ -18,17 +18,23 @@ host() {
   boot guest "$work/guest.sock"
   no_faults guest
 }
+# Answers: the receiver's exit code, frames as they were sent, frames with their addresses swapped.
 host_exchange() {
   local receiver
   "$build/bin/shunt" recv "ixgbe:vfio-user:$work/receiver.sock" --json --queue-wait wait \
-    --expect $((2 * frames)) --seconds 20 >"$work/recv.log" 2>&1 &
+    --pcap "$work/received.pcapng" --expect $((2 * frames)) --seconds 20 >"$work/recv.log" 2>&1 &
   receiver=$!
   running+=("$receiver")
   sleep 1.5
   "$build/bin/shunt" send "ixgbe:vfio-user:$work/sender.sock" --json --queue-wait wait \
     --count $frames --udp 10.0.0.1:9000,10.0.0.2:9001 --mac 02:00:00:82:59:90 >"$work/send.log" 2>&1
   wait $receiver
-  echo $?
+  echo $? "$(frames_from_to '\x91' '\x90')" "$(frames_from_to '\x90' '\x91')"
+}
+# Twins' addresses differ in the last byte, in the order of their making: guest 90, sender 91.
+frames_from_to() { # BYTE BYTE
+  LC_ALL=C grep -aob -P "\\x02\\x00\\x00\\x82\\x59$2\\x02\\x00\\x00\\x82\\x59$1\\x08\\x00" \
+    "$work/received.pcapng" | wc -l
 }
 
 guest() {
@@ -43,16 +49,16 @@ guest() {
   exec 5>/tmp/commands
   await grep -q -s 'testpmd>' /tmp/testpmd.log ||
     not_ok "testpmd starts" "$(tail -n 5 /tmp/testpmd.log | tr '\n' ';')"
-  forward io
-  forward macswap
+  forward io $((2 * frames)) 0
+  forward macswap $frames $frames
   echo quit >&5
   wait
   equal_statistics
 }
 
-forward() { # MODE
+forward() { # MODE AS-SENT SWAPPED
   printf '%s\n' "set fwd $1" "clear port stats all" start >&5
-  is "testpmd $1: our receiver got all frames, both ways" 0 "$(ask exchange)"
+  is "testpmd $1: our receiver got all frames, both ways" "0 $2 $3" "$(ask exchange)"
   printf '%s\n' stop "show port stats 0" >&5
 }
 

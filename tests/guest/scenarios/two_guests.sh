@@ -13,8 +13,21 @@ host() {
   make_initramfs
   guest_append=wire=clean
   pair left right
+  is "a clean wire loses, doubles and reorders nothing" "0 0 0" "$impaired"
   guest_append=wire=bad
   pair "left?loss=0.05&duplicate=0.02&reorder=0.05&seed=3" right
+  echo "lost, doubled, late: $impaired"
+  is "the bad one does all three, hundreds of times" yes "$(
+    for times in $impaired; do ((times > 100)) || echo "$impaired"; done | sort -u | grep . || echo yes)"
+}
+# What the wire did to frames on their way to either end.
+impaired() {
+  local lost doubled late sum=()
+  for end in left right; do
+    read -r lost doubled late <<<"$(told $end lost duplicated reordered)"
+    sum=($((sum[0] + lost)) $((sum[1] + doubled)) $((sum[2] + late)))
+  done
+  echo "${sum[@]}"
 }
 pair() { # LEFT RIGHT: twins, with a guest each
   twins "$@"
@@ -23,6 +36,7 @@ pair() { # LEFT RIGHT: twins, with a guest each
   boot left "$work/left.sock"
   wait $right || not_ok "the right guest" "see above"
   no_faults left right
+  impaired=$(impaired)
   kill -TERM "$twins_pid"
   wait "$twins_pid" 2>/dev/null
 }
@@ -47,10 +61,10 @@ left() {
 clean_wire() {
   local report
   report=$(iperf3 -c 10.0.0.2 -t 3 -f m 2>&1)
-  has "iperf3 there" 'receiver' "$report"
+  has "iperf3 there" ' [1-9][0-9.]* Mbits/sec +receiver' "$report"
   grep receiver <<<"$report"
   report=$(iperf3 -c 10.0.0.2 -t 3 -R -f m 2>&1)
-  has "iperf3 back" 'receiver' "$report"
+  has "iperf3 back" ' [1-9][0-9.]* Mbits/sec +receiver' "$report"
   grep receiver <<<"$report"
 }
 
