@@ -91,11 +91,11 @@ static void test_cases(void **state)
   struct bench *b = *state;
 
   for (unsigned i = 0; i < PACKETS; i++) {
-    bench_parse(b, packets[i].rules);
-    uint32_t bytes = packet_read(packets[i].packet, b->frame);
+    bench_parse(b, made_packets[i].rules);
+    uint32_t bytes = packet_read(made_packets[i].packet, b->frame);
     int place = reference_match(b->rules, b->n, b->frame, bytes);
-    if (place != packets[i].place)
-      fail_msg("case %u, %s: the reference says %d", i, packets[i].rules, place);
+    if (place != made_packets[i].place)
+      fail_msg("case %u, %s: the reference says %d", i, made_packets[i].rules, place);
     bench_judge(b, bytes);
   }
 }
@@ -105,8 +105,8 @@ static void test_truncated_at_every_byte(void **state)
   struct bench *b = *state;
 
   for (unsigned i = 0; i < PACKETS; i++) {
-    bench_parse(b, packets[i].rules);
-    uint32_t bytes = packet_read(packets[i].packet, b->frame);
+    bench_parse(b, made_packets[i].rules);
+    uint32_t bytes = packet_read(made_packets[i].packet, b->frame);
     for (uint32_t cut = 0; cut <= bytes; cut++)
       bench_judge(b, cut);
   }

@@ -149,10 +149,11 @@ static void test_cases(void **state)
 
   need_kernel();
   for (unsigned i = 0; i < PACKETS; i++) {
-    assert_int_equal(
-        shunt_xdp_rules_parse(packets[i].rules, kernel->rules, CASES_RULES, &kernel->n, &error), 0);
+    assert_int_equal(shunt_xdp_rules_parse(made_packets[i].rules, kernel->rules, CASES_RULES,
+                                           &kernel->n, &error),
+                     0);
     load();
-    uint32_t bytes = packet_read(packets[i].packet, kernel->frame);
+    uint32_t bytes = packet_read(made_packets[i].packet, kernel->frame);
     for (uint32_t cut = 14; cut < bytes; cut += 5)
       judge(cut);
     judge(bytes);

@@ -72,6 +72,7 @@ static inline void cases_prefix(struct cases *c, struct shunt_xdp_prefix *prefix
 
 static inline void cases_ports(struct cases *c, struct shunt_xdp_ports *ports)
 {
+  *ports = (struct shunt_xdp_ports){0};
   ports->count = (uint8_t)CASES_OF(c, 1, 1, 1, 2, 3, SHUNT_XDP_PORT_RANGES);
   for (unsigned i = 0; i < ports->count; i++) {
     uint32_t first = cases_one_in(c, 12) ? CASES_OF(c, 0, 65535, 65500) : cases_below(c, 48);
@@ -134,8 +135,9 @@ static inline unsigned cases_rules(struct cases *c, struct shunt_xdp_rule rules[
         rule.action = (uint8_t)cases_below(c, 3);
       if (vary & 3 && base.destination_ports.count == 1) {
         /* As the keys of a hash are: one port each. */
-        rule.destination_ports.count = 1;
-        rule.destination_ports.range[0].last = rule.destination_ports.range[0].first;
+        uint16_t port = rule.destination_ports.range[0].first;
+        rule.destination_ports =
+            (struct shunt_xdp_ports){.count = 1, .range = {{.first = port, .last = port}}};
       }
       rules[n++] = rule;
     }

@@ -38,7 +38,7 @@ static const struct {
   const char *rules;
   const char *packet;
   int place; /* of the rule that matches, or -1 */
-} packets[] = {
+} made_packets[] = {
     {"all", MACS "88f7", 0},
     {"all", "0200000000010200000000021234", 0},
     {"", MACS IPV4, -1},
@@ -138,7 +138,7 @@ static const struct {
     {"icmp6", MACS IPV6 "60000000000e3a40" V6_ENDS PORTS_7_9, 0},
 };
 
-#define PACKETS (sizeof(packets) / sizeof(packets[0]))
+#define PACKETS (sizeof(made_packets) / sizeof(made_packets[0]))
 
 /* The bytes of a packet; returns how many. */
 static inline uint32_t packet_read(const char *text, uint8_t *bytes)

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules as text, and as programs. The first byte of an input says which: even, the rest is a list
+ * of rules as a person may type them; what is read must be written as text that reads the same, and
+ * its program must judge a few frames as the plain matcher does. Odd, the rest chooses rules and a
+ * frame (tests/unit/xdp_cases.h): the program, in the machine of the tests, against the matcher.
+ *
+ * The machine refuses what the verifier would: a byte beside the frame, a register or stack that
+ * was not written. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/xdp_cases.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define FRAMES 8
+
+static void require(int condition)
+{
+  if (!condition)
+    abort();
+}
+
+/* The program of the rules against the matcher, on frames that c chooses. */
+static void judge(const struct shunt_xdp_rule rules[], unsigned n, struct cases *c, unsigned frames)
+{
+  struct program program = {0};
+  struct machine *machine = calloc(1, sizeof(*machine));
+  uint8_t *memory = malloc(MACHINE_HEADROOM + CASES_FRAME_BYTES);
+  struct shunt_error error;
+
+  require(machine && memory);
+  int result = cases_program(&program, rules, n, &error);
+  if (result < 0) {
+    require(error.code == result && error.what[0] && error.why[0] && error.remedy[0]);
+    frames = 0;
+  }
+  machine->program = &program;
+  machine->stripped_vlan = -1;
+  while (frames--) {
+    memset(memory, 0, MACHINE_HEADROOM);
+    uint32_t bytes = cases_frame(c, memory + MACHINE_HEADROOM);
+    require(cases_judge(machine, rules, n, memory + MACHINE_HEADROOM, bytes) == NULL);
+  }
+  program_free(&program);
+  free(machine);
+  free(memory);
+}
+
+static void read_and_write(const struct shunt_xdp_rule *rule)
+{
+  char text[SHUNT_XDP_RULE_TEXT_BYTES], again_text[SHUNT_XDP_RULE_TEXT_BYTES];
+  struct shunt_xdp_rule again;
+
+  require(shunt_xdp_rule_check(rule, NULL) == 0);
+  require(shunt_xdp_rule_format(rule, text, sizeof(text)) == strlen(text));
+  require(shunt_xdp_rule_parse(text, &again, NULL) == 0);
+  require(memcmp(rule, &again, sizeof(again)) == 0);
+  shunt_xdp_rule_format(&again, again_text, sizeof(again_text));
+  require(strcmp(text, again_text) == 0);
+}
+
+static void try_text(const uint8_t *data, size_t size)
+{
+  static struct shunt_xdp_rule rules[CASES_RULES];
+  struct cases c = {.seed = 1 + size};
+  struct shunt_error error;
+  unsigned n = 0;
+  char *text = malloc(size + 1);
+
+  require(text != NULL);
+  memcpy(text, data, size);
+  text[size] = '\0';
+  int result = shunt_xdp_rules_parse(text, rules, CASES_RULES, &n, &error);
+  if (result < 0)
+    require(error.code == result && error.what[0] && error.remedy[0]);
+  else {
+    for (unsigned i = 0; i < n; i++)
+      read_and_write(&rules[i]);
+    judge(rules, n, &c, FRAMES);
+  }
+  free(text);
+}
+
+static void try_choices(const uint8_t *data, size_t size)
+{
+  static struct shunt_xdp_rule rules[CASES_RULES];
+  struct cases c = {.at = data, .end = data + size};
+  unsigned n = cases_rules(&c, rules);
+
+  for (unsigned i = 0; i < n; i++)
+    read_and_write(&rules[i]);
+  judge(rules, n, &c, FRAMES);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+  if (size < 1)
+    return 0;
+  if (data[0] & 1)
+    try_choices(data + 1, size - 1);
+  else
+    try_text(data + 1, size - 1);
+  return 0;
+}

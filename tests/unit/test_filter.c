@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Live filters on a veth pair: what goes where, also while rules come and go; who else is there;
+ * what stays behind. */
+#include "src/bpf/filter.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "src/bpf/assembler.h"
+#include "src/bpf/bpf.h"
+#include "src/bpf/bpf_attach.h"
+#include "tests/unit/xdp_packets.h"
+#include "tests/unit/xdp_socket.h"
+
+#define FRAME_BYTES 60u
+
+static unsigned interface, peer; /* 0 where there is no veth pair */
+
+static int set_up(void **state)
+{
+  struct shunt_error error;
+  const struct bpf_map_spec map = {
+      .type = BPF_MAP_TYPE_XSKMAP, .key_bytes = 4, .value_bytes = 4, .entries = 1};
+  int fd;
+
+  (void)state;
+  if (bpf_map_new(&map, &fd, &error)) {
+    print_message("no XDP here: %s: %s\n", error.what, error.why);
+    return 0;
+  }
+  close(fd);
+  if (!veth_pair()) {
+    print_message("no network namespace with a veth pair here\n");
+    return 0;
+  }
+  interface = if_nametoindex("shunta");
+  peer = if_nametoindex("shuntb");
+  return 0;
+}
+
+static void need_veth(void)
+{
+  if (!peer)
+    skip();
+}
+
+static struct filter_options options_of(uint32_t mode)
+{
+  return (struct filter_options){
+      .ifindex = (int)interface, .interface = "shunta", .queues = 4, .mode = mode};
+}
+
+static struct filter *open_rules(const struct filter_options *options, const char *text)
+{
+  struct shunt_xdp_rule rules[16];
+  struct filter *filter = NULL;
+  struct shunt_error error = {0};
+  unsigned n;
+
+  assert_int_equal(shunt_xdp_rules_parse(text, rules, 16, &n, &error), 0);
+  if (filter_open(options, rules, n, &filter, &error))
+    fail_msg("%s: %s", error.what, error.why);
+  return filter;
+}
+
+/* The UDP packet of the hand-made ones, to a port and with a number in its payload. */
+static void frame_make(uint8_t frame[FRAME_BYTES], uint16_t port, uint32_t number)
+{
+  memset(frame, 0, FRAME_BYTES);
+  packet_read(MACS IPV4 UDP4(A_TO_B) PORTS_7_9, frame);
+  frame[36] = (uint8_t)(port >> 8);
+  frame[37] = (uint8_t)port;
+  memcpy(frame + 42, &number, sizeof(number));
+}
+
+static bool frame_is(const uint8_t *frame, uint16_t port)
+{
+  return frame[12] == 8 && frame[13] == 0 && frame[36] == port >> 8 && frame[37] == (port & 255);
+}
+
+static void send_port(int sender, uint16_t port, uint32_t number)
+{
+  uint8_t frame[FRAME_BYTES];
+
+  frame_make(frame, port, number);
+  assert_int_equal(send(sender, frame, sizeof(frame), 0), FRAME_BYTES);
+}
+
+/* The next frame to a port that the kernel got; -1: none. Others are skipped. */
+static int64_t kernel_receive(int kernel, uint16_t port)
+{
+  uint8_t frame[2048];
+  uint32_t number;
+
+  while (recv(kernel, frame, sizeof(frame), 0) > 0) {
+    memcpy(&number, frame + 42, sizeof(number));
+    if (frame_is(frame, port))
+      return number;
+  }
+  return -1;
+}
+
+static uint64_t now_ns(void)
+{
+  struct timespec now;
+
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t hits(struct filter *filter, uint32_t id)
+{
+  uint64_t packets = 0, bytes = 0;
+  struct shunt_error error = {0};
+
+  assert_int_equal(filter_rule_hits(filter, id, &packets, &bytes, &error), 0);
+  assert_int_equal(bytes, packets * FRAME_BYTES);
+  return packets;
+}
+
+/* Wait, at most two seconds, until a rule has so many hits. */
+static void wait_hits(struct filter *filter, uint32_t id, uint64_t wanted)
+{
+  for (uint64_t end = now_ns() + 2000000000; hits(filter, id) < wanted && now_ns() < end;)
+    usleep(100);
+  assert_int_equal(hits(filter, id), wanted);
+}
+
+static void test_actions(void **state)
+{
+  (void)state;
+  static const uint32_t modes[] = {XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE};
+  struct shunt_error error = {0};
+  struct xdp_socket ours;
+
+  need_veth();
+  for (unsigned i = 0; i < 2; i++) {
+    struct filter_options options = options_of(modes[i]);
+    struct filter *filter = open_rules(&options, "drop udp port 1;pass udp port 2;udp port 3");
+    int sender = packet_socket(peer), kernel = packet_socket(interface);
+    uint32_t bytes;
+    assert_true(sender >= 0 && kernel >= 0);
+    assert_true(xdp_socket_open(&ours, interface, 0));
+    assert_int_equal(filter_socket_set(filter, 0, ours.fd, &error), 0);
+    for (uint16_t port = 1; port <= 4; port++)
+      send_port(sender, port, port);
+    wait_hits(filter, 0, 1);
+    wait_hits(filter, 1, 1);
+    wait_hits(filter, 2, 1);
+    for (int64_t got = -1; got != 4; usleep(100)) /* the last one sent */
+      got = kernel_receive(kernel, 4);
+    const uint8_t *frame = xdp_socket_receive(&ours, &bytes);
+    assert_non_null(frame);
+    assert_true(frame_is(frame, 3));
+    assert_int_equal(bytes, FRAME_BYTES);
+    assert_null(xdp_socket_receive(&ours, &bytes));
+
+    /* Without a socket what is ours goes to the kernel. */
+    assert_int_equal(filter_socket_clear(filter, 0, &error), 0);
+    assert_int_equal(filter_socket_clear(filter, 0, &error), 0);
+    send_port(sender, 3, 33);
+    wait_hits(filter, 2, 2);
+    for (uint64_t end = now_ns() + 2000000000; kernel_receive(kernel, 3) != 33;)
+      assert_true(now_ns() < end);
+    close(sender);
+    close(kernel);
+    xdp_socket_close(&ours);
+    filter_close(filter);
+  }
+}
+
+/* ---- rules come and go while two flows run ---- */
+
+#define TOGGLES   1000
+#define TO_US     31001
+#define TO_KERNEL 31002
+#define AHEAD     400 /* how far the sender may be ahead: less than rings and buffers hold */
+
+struct flood {
+  int sender;
+  atomic_uint sent, taken;
+  atomic_bool stop;
+};
+
+/* A frame of each flow, in turn, as fast as they are taken. */
+static void *flood(void *argument)
+{
+  struct flood *f = argument;
+  uint8_t frame[FRAME_BYTES];
+
+  while (!atomic_load(&f->stop)) {
+    uint32_t number = atomic_load(&f->sent);
+    if (number - atomic_load(&f->taken) >= AHEAD) {
+      usleep(20);
+      continue;
+    }
+    frame_make(frame, TO_US, number);
+    if (send(f->sender, frame, sizeof(frame), 0) < 0)
+      continue; /* ENOBUFS: the frame was not sent */
+    frame_make(frame, TO_KERNEL, number);
+    while (send(f->sender, frame, sizeof(frame), 0) < 0)
+      usleep(20);
+    atomic_store(&f->sent, number + 1);
+  }
+  return NULL;
+}
+
+struct places {
+  struct xdp_socket ours;
+  int kernel;
+  uint32_t next_ours, next_kernel; /* numbers that have to come next */
+};
+
+/* Take what came to each place: each number once, in order, and nothing of the other flow. */
+static void places_take(struct places *p, struct flood *f)
+{
+  const uint8_t *frame;
+  uint8_t copy[2048];
+  uint32_t bytes, number;
+
+  while ((frame = xdp_socket_receive(&p->ours, &bytes)) != NULL) {
+    assert_true(frame_is(frame, TO_US));
+    memcpy(&number, frame + 42, sizeof(number));
+    assert_int_equal(number, p->next_ours);
+    p->next_ours++;
+  }
+  while (recv(p->kernel, copy, sizeof(copy), 0) > 0) {
+    assert_false(frame_is(copy, TO_US));
+    if (!frame_is(copy, TO_KERNEL))
+      continue;
+    memcpy(&number, copy + 42, sizeof(number));
+    assert_int_equal(number, p->next_kernel);
+    p->next_kernel++;
+  }
+  atomic_store(&f->taken, p->next_ours < p->next_kernel ? p->next_ours : p->next_kernel);
+}
+
+/* One change: rules before and behind the flow's own, that match other packets; now and then so
+ * many that tables are made. */
+static void toggle(struct filter *filter, unsigned turn, uint32_t *id)
+{
+  static const char *const texts[] = {"drop udp port 9", "udp dst 10.0.9.9",   "pass tcp",
+                                      "drop vlan 7",     "ip6 udp port 31002", "arp"};
+  struct shunt_xdp_rule rule;
+  struct shunt_error error = {0};
+  int result;
+
+  if (turn % 2) {
+    result = filter_rule_remove(filter, *id, &error);
+  } else {
+    assert_int_equal(shunt_xdp_rule_parse(texts[turn / 2 % 6], &rule, &error), 0);
+    result = turn % 4 ? filter_rule_add(filter, &rule, id, &error)
+                      : filter_rule_insert(filter, &rule, 0, id, &error);
+  }
+  if (result)
+    fail_msg("change %u: %s: %s", turn, error.what, error.why);
+}
+
+static void test_rules_change_under_traffic(void **state)
+{
+  (void)state;
+  struct flood f = {0};
+  struct places places = {0};
+  struct shunt_error error;
+  pthread_t thread;
+  uint32_t id = 0;
+
+  need_veth();
+  struct filter_options options = options_of(XDP_FLAGS_DRV_MODE);
+  struct filter *filter = open_rules(&options, "udp port 31001");
+  f.sender = packet_socket(peer);
+  places.kernel = packet_socket(interface);
+  assert_true(f.sender >= 0 && places.kernel >= 0);
+  assert_true(xdp_socket_open(&places.ours, interface, 0));
+  assert_int_equal(filter_socket_set(filter, 0, places.ours.fd, &error), 0);
+  assert_int_equal(pthread_create(&thread, NULL, flood, &f), 0);
+  for (unsigned turn = 0; turn < TOGGLES; turn++) {
+    toggle(filter, turn, &id);
+    places_take(&places, &f);
+  }
+  atomic_store(&f.stop, true);
+  pthread_join(thread, NULL);
+  uint32_t sent = atomic_load(&f.sent);
+  for (uint64_t end = now_ns() + 2000000000; now_ns() < end;) {
+    places_take(&places, &f);
+    if (places.next_ours == sent && places.next_kernel == sent)
+      break;
+  }
+  print_message("%u frames of each flow over %u changes\n", sent, TOGGLES);
+  assert_int_equal(places.next_ours, sent);
+  assert_int_equal(places.next_kernel, sent);
+  assert_true(sent > TOGGLES / 2);
+  /* The rule kept its id and went on counting. */
+  assert_int_equal(hits(filter, 0), sent);
+  close(f.sender);
+  close(places.kernel);
+  xdp_socket_close(&places.ours);
+  filter_close(filter);
+}
+
+/* ---- rules ---- */
+
+static void test_rules(void **state)
+{
+  (void)state;
+  struct shunt_xdp_rule rule, bad = {.size = sizeof(bad), .protocol = 1, .ip_version = 9};
+  struct shunt_error error;
+  uint64_t packets, bytes;
+  uint32_t id, first;
+
+  need_veth();
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct filter *filter = open_rules(&options, "");
+  int sender = packet_socket(peer);
+  assert_true(filter_rule_at(filter, 0, &id, &rule));
+  assert_int_equal(id, 0); /* no rules: all */
+  assert_false(filter_rule_at(filter, 1, &id, &rule));
+
+  assert_int_equal(shunt_xdp_rule_parse("drop udp port 9", &rule, &error), 0);
+  assert_int_equal(filter_rule_insert(filter, &rule, 0, &first, &error), 0);
+  assert_int_equal(filter_rule_add(filter, &rule, &id, &error), 0);
+  assert_int_equal(first, 1);
+  assert_int_equal(id, 2);
+  send_port(sender, 9, 0);
+  wait_hits(filter, 1, 1);
+  assert_int_equal(hits(filter, 2), 0);
+  assert_int_equal(filter_rule_remove(filter, 0, &error), 0);
+  assert_int_equal(filter_rule_remove(filter, 1, &error), 0);
+  send_port(sender, 9, 0);
+  wait_hits(filter, 2, 1);
+  assert_int_equal(filter_rule_remove(filter, 2, &error), 0);
+
+  assert_int_equal(filter_rule_remove(filter, 2, &error), -ENOENT);
+  assert_int_equal(filter_rule_hits(filter, 2, &packets, &bytes, &error), -ENOENT);
+  assert_int_equal(filter_rule_insert(filter, &rule, 2, &id, &error), -ENOENT);
+  assert_int_equal(filter_rule_add(filter, &bad, &id, &error), -EINVAL);
+  assert_int_equal(filter_rule_add(filter, &rule, &id, &error), 0);
+  assert_int_equal(id, 3);
+  send_port(sender, 9, 0);
+  wait_hits(filter, 3, 1);
+  close(sender);
+  filter_close(filter);
+}
+
+static void test_refused(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_xdp_rule rules[1] = {{.size = sizeof(rules[0]), .vlan = SHUNT_XDP_VLAN_ANY}};
+  struct shunt_error error;
+  struct filter *filter = NULL;
+
+  need_veth();
+  options.vlan = FILTER_VLAN_STRIPPED;
+  assert_int_equal(filter_open(&options, rules, 1, &filter, &error), -EOPNOTSUPP);
+  assert_non_null(strstr(error.what, "shunta"));
+  options = options_of(XDP_FLAGS_SKB_MODE);
+  rules[0].ethertype = 5;
+  assert_int_equal(filter_open(&options, rules, 1, &filter, &error), -EINVAL);
+  assert_non_null(strstr(error.what, "rule 0"));
+  options.queues = 0;
+  assert_int_equal(filter_open(&options, NULL, 0, &filter, &error), -EINVAL);
+  options = options_of(XDP_FLAGS_SKB_MODE);
+  assert_int_equal(filter_open(&options, rules, SHUNT_XDP_RULES_MOST + 1, &filter, &error), -E2BIG);
+  options.ifindex = 999999;
+  assert_int_equal(filter_open(&options, NULL, 0, &filter, &error), -ENODEV);
+  assert_null(filter);
+
+  filter = open_rules(&(struct filter_options){.ifindex = (int)interface,
+                                               .interface = "shunta",
+                                               .queues = 1,
+                                               .mode = XDP_FLAGS_SKB_MODE},
+                      "all");
+  int not_xdp = socket(AF_INET, SOCK_DGRAM, 0);
+  assert_int_equal(filter_socket_set(filter, 1, not_xdp, &error), -EINVAL);
+  assert_true(filter_socket_set(filter, 0, not_xdp, &error) < 0);
+  assert_int_equal(filter_socket_clear(filter, 1, &error), -EINVAL);
+  close(not_xdp);
+  filter_close(filter);
+}
+
+/* ---- someone else ---- */
+
+static uint32_t attached_program(void)
+{
+  struct bpf_attached attached;
+  struct shunt_error error;
+
+  assert_int_equal(bpf_attach_query((int)interface, &attached, &error), 0);
+  return attached.program;
+}
+
+static void test_someone_is_there(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_error error = {0};
+  struct filter *second = NULL;
+
+  need_veth();
+  struct filter *filter = open_rules(&options, "udp port 3");
+  uint32_t program = attached_program();
+  assert_int_equal(filter_open(&options, NULL, 0, &second, &error), -EBUSY);
+  assert_null(second);
+  assert_non_null(strstr(error.why, "shunt_filter"));
+  assert_int_equal(attached_program(), program);
+  filter_close(filter);
+  assert_int_equal(attached_program(), 0);
+}
+
+static void test_join(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_xdp_rule all = {.size = sizeof(all)};
+  struct shunt_error error = {0};
+  struct filter *joined = NULL;
+  struct xdp_socket theirs;
+  uint64_t packets, bytes;
+  uint32_t id, length;
+
+  need_veth();
+  struct filter *filter = open_rules(&options, "udp port 3");
+  int sender = packet_socket(peer);
+  uint32_t program = attached_program();
+  assert_true(xdp_socket_open(&theirs, interface, 0));
+  assert_int_equal(filter_socket_set(filter, 0, theirs.fd, &error), 0);
+
+  options.join = true;
+  options.queues = 9; /* its map has 4 */
+  assert_int_equal(filter_open(&options, NULL, 0, &joined, &error), -EBUSY);
+  options.queues = 4;
+  if (filter_open(&options, NULL, 0, &joined, &error))
+    fail_msg("%s: %s", error.what, error.why);
+  assert_true(filter_joined(joined));
+  assert_int_equal(filter_link_fd(joined), -1);
+  assert_int_equal(filter_rule_add(joined, &all, &id, &error), -EOPNOTSUPP);
+  assert_int_equal(filter_rule_hits(joined, 0, &packets, &bytes, &error), -EOPNOTSUPP);
+  int ours = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+  assert_int_equal(filter_socket_set(joined, 0, ours, &error), -EBUSY);
+  assert_int_equal(filter_socket_set(joined, 1, ours, &error), 0);
+  filter_close(joined);
+  assert_int_equal(attached_program(), program);
+  /* Our entry is free again, and theirs still there. */
+  assert_int_equal(filter_socket_set(filter, 1, ours, &error), 0);
+  send_port(sender, 3, 0);
+  wait_hits(filter, 0, 1);
+  assert_non_null(xdp_socket_receive(&theirs, &length));
+  close(ours);
+  close(sender);
+  xdp_socket_close(&theirs);
+  filter_close(filter);
+}
+
+static void test_join_refused(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_error error = {0};
+  struct bpf_assembler *a = NULL;
+  struct bpf_program_spec spec = {.name = "stranger"};
+  struct filter *filter = NULL;
+  int program, link;
+
+  need_veth();
+  assert_int_equal(bpf_assembler_new(&a, &error), 0);
+  bpf_move_imm(a, R0, XDP_PASS);
+  bpf_exit(a);
+  assert_int_equal(bpf_assemble(a, &spec.insns, &spec.count, &error), 0);
+  assert_int_equal(bpf_program_load(&spec, &program, &error), 0);
+  assert_int_equal(bpf_link_xdp(program, (int)interface, XDP_FLAGS_SKB_MODE, &link, &error), 0);
+  uint32_t id = attached_program();
+  options.join = true;
+  assert_int_equal(filter_open(&options, NULL, 0, &filter, &error), -EBUSY);
+  assert_non_null(strstr(error.why, "stranger"));
+  assert_non_null(strstr(error.why, "no XSKMAP"));
+  assert_int_equal(attached_program(), id);
+  close(link);
+  close(program);
+  bpf_assembler_free(a);
+}
+
+/* ---- receive time ---- */
+
+static void test_receive_time(void **state)
+{
+  (void)state;
+  static const uint32_t modes[] = {XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE};
+  struct shunt_error error = {0};
+  struct xdp_socket ours;
+  const char *why;
+  uint32_t bytes;
+  uint64_t time;
+
+  need_veth();
+  for (unsigned i = 0; i < 2; i++) {
+    struct filter_options options = options_of(modes[i]);
+    options.receive_time = true;
+    uint64_t before = now_ns();
+    struct filter *filter = open_rules(&options, "udp port 3");
+    enum filter_time source = filter_receive_time(filter, &why);
+    int sender = packet_socket(peer);
+    assert_true(xdp_socket_open(&ours, interface, 0));
+    assert_int_equal(filter_socket_set(filter, 0, ours.fd, &error), 0);
+    send_port(sender, 3, 0);
+    wait_hits(filter, 0, 1);
+    const uint8_t *frame = xdp_socket_receive(&ours, &bytes);
+    assert_non_null(frame);
+    memcpy(&time, frame - FILTER_TIME_BYTES, sizeof(time));
+    print_message("mode %u: time source %d %s\n", modes[i], source, why);
+    if (source == FILTER_TIME_SOFTWARE) {
+      assert_true(why[0] != '\0');
+      assert_true(time >= before && time <= now_ns());
+    }
+    if (modes[i] == XDP_FLAGS_SKB_MODE)
+      assert_int_equal(source, FILTER_TIME_SOFTWARE);
+    else
+      assert_int_equal(source != FILTER_TIME_DEVICE, why[0] != '\0');
+    close(sender);
+    xdp_socket_close(&ours);
+    filter_close(filter);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_actions),
+      cmocka_unit_test(test_rules_change_under_traffic),
+      cmocka_unit_test(test_rules),
+      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_someone_is_there),
+      cmocka_unit_test(test_join),
+      cmocka_unit_test(test_join_refused),
+      cmocka_unit_test(test_receive_time),
+  };
+  return cmocka_run_group_tests(tests, set_up, NULL);
+}
