@@ -38,13 +38,16 @@ zero_copy() {
 }
 
 clock() {
-  local report advanced stamped
+  local report advanced stamped again
   ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:09 dev "$nic"
   report=$(guest-clock "$nic" /dev/ptp0 10.0.0.9 2>&1)
   advanced=$(sed -n 's/advanced //p' <<<"$report")
   stamped=$(sed -n 's/stamped //p' <<<"$report")
+  again=$(sed -n 's/again //p' <<<"$report")
   is "the card's clock goes as the kernel's, within 5 %" yes \
     "$( ((advanced > 950 && advanced < 1050)) && echo yes || echo "$report")"
   is "a sent frame is stamped, within a second" yes \
     "$([[ $stamped ]] && ((stamped >= 0 && stamped < 1000)) && echo yes || echo "$report")"
+  is "the next is stamped later, by the pause between them" yes \
+    "$([[ $again ]] && ((again >= 195 && again < 1200)) && echo yes || echo "$report")"
 }
