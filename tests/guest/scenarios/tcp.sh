@@ -39,7 +39,7 @@ host_serve() { # TIMES
   echo listening
 }
 host_served() {
-  wait $transfer
+  wait "$transfer"
   repeat "$work/data" "$(<"$work/turns")" | sum
 }
 host_sum() { repeat "$work/data" "$1" | sum; } # TIMES
@@ -51,7 +51,7 @@ host_listen() {
   echo listening
 }
 host_received() {
-  wait $transfer
+  wait "$transfer"
   cat "$work/received"
 }
 
