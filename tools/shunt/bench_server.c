@@ -23,7 +23,7 @@
 #define REST_NS       2000000l   /* between two looks for an order, with nothing to serve */
 #define LOOK_ROUNDS   256u       /* between two looks at sockets, where frames move */
 #define MOST_SLEEP_MS 1          /* of a server: pages that are mapped wake nobody */
-#define WAIT_NS       UINT64_C(5000000000) /* for the process to do what it is told */
+#define WAIT_NS       UINT64_C(30000000000) /* for the process to do what it is told */
 
 static const struct {
   enum bench_server_group group;
@@ -209,7 +209,7 @@ static int await(struct bench_server *server, unsigned order, struct shunt_error
     }
     if (shunt_monotonic_ns() > end_ns) {
       shunt_error_set(error, -ETIMEDOUT, "can't measure over vfio-user");
-      shunt_error_why(error, "the process that serves the twins has not answered for 5 s");
+      shunt_error_why(error, "the process that serves the twins has not answered for 30 s");
       return -ETIMEDOUT;
     }
     sched_yield();
