@@ -263,7 +263,7 @@ void filter_close(struct filter *f)
 {
   if (!f)
     return;
-  for (uint32_t queue = 0; f->joined && queue < f->options.queues; queue++)
+  for (uint32_t queue = 0; f->joined && f->sockets && queue < f->options.queues; queue++)
     filter_socket_clear(f, queue, NULL);
   if (f->by_netlink)
     bpf_attach_replace(-1, f->program, f->options.ifindex, f->options.mode, NULL);

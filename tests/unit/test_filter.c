@@ -17,6 +17,7 @@
 #include "src/bpf/assembler.h"
 #include "src/bpf/bpf.h"
 #include "src/bpf/bpf_attach.h"
+#include "src/bpf/btf.h"
 #include "tests/unit/xdp_packets.h"
 #include "tests/unit/xdp_socket.h"
 
@@ -530,6 +531,43 @@ static void test_receive_time(void **state)
   }
 }
 
+/* Tags in the frame, where the driver could also tell of tags that the NIC took off. */
+static void test_tags_with_metadata(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_DRV_MODE);
+  uint8_t frame[FRAME_BYTES + 4], plain[FRAME_BYTES];
+  uint64_t packets, bytes;
+  struct shunt_error error;
+  int32_t id;
+
+  need_veth();
+  options.vlan = FILTER_VLAN_METADATA;
+  if (btf_find_function("bpf_xdp_metadata_rx_vlan_tag", &id, &error)) {
+    print_message("%s: %s\n", error.what, error.why);
+    skip();
+  }
+  struct filter *filter = open_rules(&options, "drop vlan 5;drop vlan none udp port 3");
+  int sender = packet_socket(peer);
+  send_port(sender, 3, 0);
+  wait_hits(filter, 1, 1);
+  frame_make(plain, 3, 0);
+  memcpy(frame, plain, 12);
+  memcpy(frame + 12, "\x81\x00\xa0\x05", 4);
+  memcpy(frame + 16, plain + 12, FRAME_BYTES - 12);
+  assert_int_equal(send(sender, frame, sizeof(frame), 0), sizeof(frame));
+  for (uint64_t end = now_ns() + 2000000000; now_ns() < end; usleep(100)) {
+    assert_int_equal(filter_rule_hits(filter, 0, &packets, &bytes, &error), 0);
+    if (packets)
+      break;
+  }
+  assert_int_equal(packets, 1);
+  assert_int_equal(bytes, sizeof(frame));
+  assert_int_equal(hits(filter, 1), 1);
+  close(sender);
+  filter_close(filter);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -541,6 +579,7 @@ int main(void)
       cmocka_unit_test(test_join),
       cmocka_unit_test(test_join_refused),
       cmocka_unit_test(test_receive_time),
+      cmocka_unit_test(test_tags_with_metadata),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);
 }
