@@ -21,11 +21,12 @@ host() {
 # Answers: the receiver's exit code, frames as they were sent, frames with their addresses swapped.
 host_exchange() {
   local receiver
+  rm -f "$work/recv.log"
   "$build/bin/shunt" recv "ixgbe:vfio-user:$work/receiver.sock" --json --queue-wait wait \
-    --pcap "$work/received.pcapng" --expect $((2 * frames)) --seconds 20 >"$work/recv.log" 2>&1 &
+    --pcap "$work/received.pcapng" --expect $((2 * frames)) --seconds 60 >"$work/recv.log" 2>&1 &
   receiver=$!
   running+=("$receiver")
-  sleep 1.5
+  await "our receiver is ready" grep -q -s ready "$work/recv.log"
   "$build/bin/shunt" send "ixgbe:vfio-user:$work/sender.sock" --json --queue-wait wait \
     --count $frames --udp 10.0.0.1:9000,10.0.0.2:9001 --mac 02:00:00:82:59:90 >"$work/send.log" 2>&1
   wait $receiver
