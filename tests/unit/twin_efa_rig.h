@@ -13,7 +13,7 @@
 #include "src/srd/srd.h"
 
 #define RIG_IOVA  UINT64_C(0x100000000)
-#define RIG_BYTES (8u << 20)
+#define RIG_BYTES (2u << 20)
 #define RIG_DEPTH 32u
 #define RIG_AENQ  16u
 #define RIG_RING  64u /* of queue pairs */
