@@ -180,7 +180,7 @@ static inline uint64_t machine_look_up(struct machine *m, uint64_t map, uint64_t
   uint64_t index = map - MACHINE_MAP;
   const uint16_t *found = NULL;
   uint32_t longest = 0;
-  uint8_t key[64];
+  uint8_t key[64] = {0};
 
   if (index == PROGRAM_HITS) {
     m->element = (uint32_t)machine_load(m, key_address, 4);

@@ -536,8 +536,9 @@ static void test_tags_with_metadata(void **state)
 {
   (void)state;
   struct filter_options options = options_of(XDP_FLAGS_DRV_MODE);
+  const uint8_t tag[4] = {0x81, 0x00, 0xa0, 0x05};
   uint8_t frame[FRAME_BYTES + 4], plain[FRAME_BYTES];
-  uint64_t packets, bytes;
+  uint64_t packets = 0, bytes = 0;
   struct shunt_error error;
   int32_t id;
 
@@ -553,7 +554,7 @@ static void test_tags_with_metadata(void **state)
   wait_hits(filter, 1, 1);
   frame_make(plain, 3, 0);
   memcpy(frame, plain, 12);
-  memcpy(frame + 12, "\x81\x00\xa0\x05", 4);
+  memcpy(frame + 12, tag, sizeof(tag));
   memcpy(frame + 16, plain + 12, FRAME_BYTES - 12);
   assert_int_equal(send(sender, frame, sizeof(frame), 0), sizeof(frame));
   for (uint64_t end = now_ns() + 2000000000; now_ns() < end; usleep(100)) {

@@ -108,6 +108,8 @@ static inline struct reference_packet reference_read(const uint8_t *frame, long 
 
 static inline bool reference_prefix(const struct shunt_xdp_prefix *prefix, const uint8_t *address)
 {
+  if (!address)
+    return false;
   for (unsigned bit = 0; bit < prefix->bits; bit++) {
     unsigned shift = 7 - bit % 8;
     if ((prefix->address[bit / 8] >> shift & 1) != (address[bit / 8] >> shift & 1))
