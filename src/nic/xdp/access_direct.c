@@ -59,9 +59,10 @@ static int direct_attach(struct xdp_access *access, const struct xdp_attach *att
       .join = attach->join,
       .vlan = (enum filter_vlan)attach->vlan,
   };
+  const char *why;
   int result = filter_open(&options, attach->rules, attach->rule_count, &direct->filter, error);
   if (!result)
-    attached->time = (uint8_t)filter_receive_time(direct->filter, NULL);
+    attached->time = (uint8_t)filter_receive_time(direct->filter, &why);
   return result;
 }
 
