@@ -88,7 +88,8 @@ int journals_open(const char *directory, struct journals *journals, struct shunt
   shunt_error_remedy(error,
                      code == -ETIMEDOUT
                          ? "look who holds it: fuser %s/setup.lock"
-                         : "run as root, or let root make %s for this user (mode 0755)",
+                         : "run as root, or let root make %s for this user (mode 0755); a "
+                                  "port needs neither with shunt xdp-helper (helper=1)",
                      directory);
   return code;
 }

@@ -101,32 +101,48 @@ static int held_otherwise(const struct journal *journal, const struct journal_se
   return -EBUSY;
 }
 
-/* Write into the journal what will be changed, and for whom. */
-static int enter(struct journal *journal, const struct interface_state *state,
-                 const struct setup_change *changes, unsigned count,
-                 const struct journal_owner *owner, struct shunt_error *error)
+/* Write one change into the journal. An offload that is off by itself needs nobody to hold it so:
+ * set-ups only ever switch offloads off, and put back on what is in a journal.
+ * Returns 1 where it is in the journal now, 0 where it need not be, or -errno. */
+static int enter_one(struct journal *journal, const struct interface_state *state,
+                     const struct setup_change *change, struct shunt_error *error)
 {
+  uint32_t now = change->value;
+  struct journal_setting *setting = journal_find(journal, change->key);
+  if (setting && setting->after != change->value)
+    return held_otherwise(journal, setting, change->value, error);
+  if (setting)
+    return 1;
+  setting_read(state, change->key, &now);
+  if (now == change->value && interface_offload_bit(change->key))
+    return 0;
+  if (journal->setting_count == JOURNAL_SETTINGS)
+    return shunt_error_set(error, -ENOSPC, "too many settings of %s are held", state->name);
+  setting = &journal->settings[journal->setting_count++];
+  *setting = (struct journal_setting){.before = now, .after = change->value};
+  snprintf(setting->key, sizeof(setting->key), "%s", change->key);
+  return 1;
+}
+
+/* Write into the journal what will be changed, and for whom. Returns how many settings are held. */
+static int enter(struct journal *journal, const struct interface_state *state,
+                 const struct setup_interface *planned, const struct journal_owner *owner,
+                 struct shunt_error *error)
+{
+  int held = 0;
   memcpy(journal->name, state->name, sizeof(journal->name));
-  for (unsigned i = 0; i < count; i++) {
-    const struct setup_change *change = &changes[i];
-    uint32_t now = change->value;
-    struct journal_setting *setting = journal_find(journal, change->key);
-    if (setting && setting->after != change->value)
-      return held_otherwise(journal, setting, change->value, error);
-    if (setting)
-      continue;
-    if (journal->setting_count == JOURNAL_SETTINGS)
-      return shunt_error_set(error, -ENOSPC, "too many settings of %s are held", state->name);
-    setting_read(state, change->key, &now);
-    setting = &journal->settings[journal->setting_count++];
-    *setting = (struct journal_setting){.before = now, .after = change->value};
-    snprintf(setting->key, sizeof(setting->key), "%s", change->key);
+  for (unsigned i = 0; i < planned->count; i++) {
+    int code = enter_one(journal, state, &planned->changes[i], error);
+    if (code < 0)
+      return code;
+    held += code;
   }
-  if (journal->owner_count == JOURNAL_OWNERS)
+  if (held && journal->owner_count == JOURNAL_OWNERS)
     return shunt_error_set(error, -ENOSPC, "%s is held by %d set-ups already", state->name,
                            JOURNAL_OWNERS);
-  journal->owners[journal->owner_count++] = *owner;
-  return 0;
+  if (held)
+    journal->owners[journal->owner_count++] = *owner;
+  return held;
 }
 
 static int change_all(const struct interface_state *state, const struct setup_change *changes,
@@ -156,9 +172,10 @@ static int hold(struct setup *setup, const struct journals *journals,
   if (code == 0)
     code = interface_read_index(planned->ifindex, &state, error);
   if (code == 0)
-    code = enter(&journal, &state, planned->changes, planned->count, &setup->owner, error);
-  if (code == 0)
-    code = journals_write(journals, &journal, error);
+    code = enter(&journal, &state, planned, &setup->owner, error);
+  if (code <= 0)
+    return code; /* refused, or nothing to change and nothing to hold */
+  code = journals_write(journals, &journal, error);
   if (code < 0)
     return code;
   setup->held[setup->held_count++] = planned->ifindex;

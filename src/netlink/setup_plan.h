@@ -29,7 +29,7 @@ struct setup_plan {
   char why[SHUNT_ERROR_TEXT_BYTES];
 };
 
-/* Make the plan. What has the wanted value already is in it, too: it is to be held so.
+/* Make the plan. What has the wanted value already is in it, too: it may be held so by others.
  * Returns 0; -ENODEV; -EINVAL (more channels than there are, MTU out of range); -EOPNOTSUPP (no
  * channels to set; a trap of wanted->traps that can't be switched off) */
 int setup_plan_make(const char *interface, const struct setup_wanted *wanted,
