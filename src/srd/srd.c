@@ -91,7 +91,7 @@ int srd_create(const struct srd_options *options, const struct srd_ops *ops, voi
   while (buckets < all.peers)
     buckets *= 2;
   if (made)
-    made->buckets = calloc(buckets, sizeof(*made->buckets));
+    made->buckets = calloc(buckets, sizeof(struct srd_peer *));
   if (!made || !made->buckets) {
     free(made);
     return shunt_error_set(error, -ENOMEM, "no memory for a node of %u peers", all.peers);

@@ -51,7 +51,8 @@ static uint8_t *plain(struct efa_twin *twin, unsigned bar, uint64_t offset)
     return twin->llq + offset;
   if (bar == EFA_TWIN_BAR_DOORBELLS)
     return twin->doorbells + offset;
-  return offset >= EFA_TWIN_MSIX_TABLE ? twin->msix + offset : NULL;
+  bool is_table = offset >= EFA_TWIN_MSIX_TABLE && offset < sizeof(twin->msix);
+  return is_table ? twin->msix + offset : NULL;
 }
 
 static uint64_t efa_bar_read(struct shunt_model *model, unsigned bar, uint64_t offset,

@@ -291,7 +291,7 @@ struct efa_twin_completion {
   struct efa_cqe_wide cqe; /* flags without phase */
   bool has_source;
 };
-void efa_twin_complete(struct efa_twin *twin, uint16_t cq, uint16_t sub_cq,
+void efa_twin_complete(struct efa_twin *twin, uint16_t number, uint16_t sub_cq,
                        const struct efa_twin_completion *completion);
 /* Look at the doorbells of queues with events. */
 unsigned efa_twin_events_poll(struct efa_twin *twin);

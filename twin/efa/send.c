@@ -389,7 +389,7 @@ static void loop_back(struct efa_twin *twin, const struct iovec pieces[], unsign
 unsigned efa_twin_loopback_poll(struct efa_twin *twin)
 {
   unsigned done = 0;
-  for (unsigned left = twin->loopback_count; left; left--, done++) {
+  for (unsigned left = twin->loopback_count; left && twin->loopback; left--, done++) {
     struct efa_twin_frame *frame = twin->loopback;
     twin->loopback = frame->next;
     if (!twin->loopback)
