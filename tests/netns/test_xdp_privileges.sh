@@ -5,6 +5,11 @@
 source "$2/tests/cli/check.sh"
 source "$2/tests/netns/xdp.sh"
 
+stop() { # not its child, which puts things back when it has ended
+  kill -INT "$child"
+  finish "$1" 0
+}
+
 is_restored() {
   for _ in $(seq 60); do
     ip -n "$near_space" link show v0 | grep -q 'mtu 1500' && return 0
@@ -47,7 +52,7 @@ kill -KILL "$child"
 wait "$child" 2>/dev/null
 ip -n "$near_space" link show v0 | grep -q 'mtu 2000' || fail "someone has put the MTU back"
 run 0 doctor --repair
-says "1 settings were put back"
+says "settings were put back"
 is_restored
 run 0 doctor --repair
 says "nothing to repair"
