@@ -129,6 +129,11 @@ static void look(const struct doctor *doctor, const struct doctor_check *checks,
   }
 }
 
+static void tell(void *context, const char *name, const struct doctor_line *line)
+{
+  report_line(context, name, line);
+}
+
 static int finish(const struct report *report)
 {
   int exit = report->counts[DOCTOR_FAIL] ? CLI_FINDINGS : CLI_OK;
@@ -142,6 +147,24 @@ static int finish(const struct report *report)
   for (unsigned i = 0; i < 3; i++)
     json_object_object_add(document, grades[i], json_object_new_int((int)report->counts[i]));
   return cli_json(document, exit);
+}
+
+/* One device: each way that it can be opened. That none is granted is a failure. */
+static int examine(const struct cli *cli, const char *device, struct report *report)
+{
+  struct doctor_line line;
+  struct shunt_error error;
+  if (strncmp(device, "xdp:", 4) != 0)
+    return cli_usage(cli, "%s: the ways of xdp:INTERFACE are what can be tried", device);
+  int granted = doctor_xdp_try(device, &cli->log, tell, report, &error);
+  if (granted < 0)
+    return cli_fail(cli, &error);
+  if (!granted) {
+    doctor_fail(&line, "no way of AF_XDP is granted on %s", device);
+    doctor_remedy(&line, "each of the lines above says what would help");
+    report_line(report, "xdp", &line);
+  }
+  return finish(report);
 }
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -158,7 +181,7 @@ static int run(struct cli *cli, int argc, char **argv)
        0},
       {NULL, 0, NULL, NULL, CLI_FLAG, NULL, 0, 0},
   };
-  int first = cli_parse(cli, options, argc, argv, 0, 0);
+  int first = cli_parse(cli, options, argc, argv, 0, 1);
   if (first < 0)
     return -1 - first;
   static const struct doctor_check *const tables[] = {doctor_kernel_checks, doctor_access_checks,
@@ -168,19 +191,24 @@ static int run(struct cli *cli, int argc, char **argv)
   struct report report = {.checks = cli->json ? json_object_new_array() : NULL};
   if (repair)
     return doctor_repair(cli, after);
+  if (first < argc)
+    return examine(cli, cli_device(cli, argv[first]), &report);
   if (*root && !tree_exists(root, "/"))
     return cli_usage(cli, "--root: there is no directory %s", root);
   prepare(&doctor, root);
   for (unsigned i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
     look(&doctor, tables[i], &report);
-  if (!*root)
+  if (!*root) {
     look(&doctor, doctor_live_checks, &report);
+    look(&doctor, doctor_xdp_checks, &report);
+    doctor_xdp_hints(tell, &report);
+  }
   return finish(&report);
 }
 
 const struct cli_command doctor_command = {
     .name = "doctor",
-    .arguments = "",
+    .arguments = "[DEVICE]",
     .summary = "Check this machine: pass, warn or fail, with the evidence and a remedy.",
     .run = run,
 };

@@ -61,5 +61,16 @@ extern const struct doctor_check doctor_devices_checks[]; /* doctor_devices.c */
 int doctor_repair(const struct cli *cli, uint64_t after);
 /* What only the running kernel can tell: not looked at below --root. */
 extern const struct doctor_check doctor_live_checks[];
+extern const struct doctor_check doctor_xdp_checks[]; /* doctor_xdp.c */
+
+/* One more line of the report. */
+typedef void doctor_tell(void *context, const char *name, const struct doctor_line *line);
+
+/* doctor_xdp.c: which ways of AF_XDP each interface would likely give. */
+void doctor_xdp_hints(doctor_tell *tell, void *context);
+/* Try each way on a device ("xdp:eth0"). Attaches a program for moments, which takes no frame.
+ * Returns how many were granted, or -errno where there is no such interface. */
+int doctor_xdp_try(const char *device, const struct shunt_log *log, doctor_tell *tell,
+                   void *context, struct shunt_error *missing);
 
 #endif

@@ -12,6 +12,7 @@
 #include "shunt/port.h"
 #include "tools/shunt/interfaces.h"
 #include "tools/shunt/pci_root.h"
+#include "tools/shunt/xdp_hint.h"
 
 /* ---- What a card could do ---- */
 
@@ -130,10 +131,22 @@ static int list_card(void *context, const struct shunt_pci_device *device)
 
 /* ---- Interfaces ---- */
 
+/* What AF_XDP would likely give there. The loopback interface is left out: nothing comes from it
+ * that was on a wire. */
+static bool read_hint(const struct interface_state *listed, struct xdp_hint *hint)
+{
+  struct interface_state state;
+  if (!strcmp(listed->name, "lo") || interface_read(listed->name, &state, NULL))
+    return false;
+  xdp_hint_make(&state, hint);
+  return true;
+}
+
 static struct json_object *interface_json(const struct interface *interface)
 {
   const struct interface_state *state = &interface->state;
   struct json_object *object = json_object_new_object();
+  struct xdp_hint hint;
   char mac[SHUNT_MAC_TEXT_BYTES];
   cli_add_text(object, "name", state->name);
   cli_add_text(object, "driver", *state->driver ? state->driver : NULL);
@@ -142,12 +155,16 @@ static struct json_object *interface_json(const struct interface *interface)
   cli_add_bool(object, "carrier", state->carrier);
   cli_add_text(object, "mac", state->has_mac ? shunt_mac_format(state->mac, mac) : NULL);
   cli_add_text(object, "addresses", interface->addresses);
+  bool has_hint = read_hint(state, &hint);
+  cli_add_text(object, "xdp", has_hint ? hint.modes : NULL);
+  cli_add_text(object, "xdp_note", has_hint && *hint.trouble ? hint.trouble : NULL);
   return object;
 }
 
 static void print_interface(const struct interface *interface)
 {
   const struct interface_state *state = &interface->state;
+  struct xdp_hint hint;
   char mac[SHUNT_MAC_TEXT_BYTES] = "";
   printf("%-12s  %s, MTU %u, %s%s%s%s%s\n", state->name,
          *state->driver ? state->driver : "no driver", state->mtu,
@@ -156,6 +173,9 @@ static void print_interface(const struct interface *interface)
                           : "up, no carrier",
          state->has_mac ? ", " : "", state->has_mac ? shunt_mac_format(state->mac, mac) : "",
          *interface->addresses ? ", " : "", interface->addresses);
+  if (read_hint(state, &hint))
+    printf("              xdp:%s: %s (a hint)%s%s\n", state->name, hint.modes,
+           *hint.trouble ? "; " : "", hint.trouble);
 }
 
 static struct json_object *list_interfaces(const struct cli *cli)
