@@ -337,7 +337,7 @@ static int set_offload(struct ethtool *ethtool, int ifindex, enum interface_offl
                        bool on, struct shunt_error *error)
 {
   char buffer[NETLINK_REQUEST_BYTES];
-  struct features features;
+  struct features features = {0};
   const char *name = interface_offload_name(offload), *value = on ? "on" : "off";
   struct nlmsghdr *request =
       begin(ethtool, buffer, ETHTOOL_MSG_FEATURES_SET, ifindex, ETHTOOL_FLAG_OMIT_REPLY);

@@ -164,7 +164,7 @@ static int hold(struct setup *setup, const struct journals *journals,
                 const struct setup_interface *planned, struct shunt_error *error)
 {
   struct journal journal;
-  struct interface_state state;
+  struct interface_state state = {0};
   unsigned restored = 0;
   int code = journals_read(journals, planned->ifindex, &journal, error);
   if (code == 0)

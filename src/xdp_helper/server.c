@@ -90,19 +90,15 @@ static struct client *place_for(struct server *server, uid_t user)
 
 int server_add(struct server *server, int socket)
 {
-  struct ucred who;
+  struct ucred who = {0};
   socklen_t length = sizeof(who);
-  struct client *client = NULL;
-  int code = getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &length) ? -errno : 0;
-  if (code == 0) {
-    client = place_for(server, who.uid);
-    code = client ? 0 : -EUSERS;
-  }
-  if (code < 0) {
+  bool known = getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0;
+  struct client *client = known ? place_for(server, who.uid) : NULL;
+  if (!client) {
     shunt_log_write(server->world.log, SHUNT_LOG_WARNING, "a client was turned away: %s",
-                    code == -EUSERS ? "there are too many" : "who it is can't be known");
+                    known ? "there are too many" : "who it is can't be known");
     close(socket);
-    return code;
+    return known ? -EUSERS : -EPERM;
   }
   length = sizeof(client->groups);
   if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, client->groups, &length))

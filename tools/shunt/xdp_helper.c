@@ -29,7 +29,7 @@ struct helper {
 
 static int read_file(const char *path, char text[POLICY_FILE_BYTES], struct shunt_error *error)
 {
-  struct stat status;
+  struct stat status = {0};
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   ssize_t bytes = fd < 0 || fstat(fd, &status) ? -1 : read(fd, text, POLICY_FILE_BYTES);
   int code = bytes < 0 ? -errno : 0;

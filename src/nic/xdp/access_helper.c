@@ -65,6 +65,7 @@ static int ask(struct xdp_access *access, union xdp_helper_request *request, uin
                struct xdp_helper_reply *reply, int *reply_fd, struct shunt_error *error)
 {
   const struct helped *helped = of(access);
+  memset(reply, 0, sizeof(*reply));
   request->head = (struct xdp_helper_head){XDP_HELPER_MAGIC, XDP_HELPER_VERSION, type};
   int code = xdp_helper_send(helped->socket, request, xdp_helper_request_bytes(type), fd);
   if (code == 0)
