@@ -57,6 +57,7 @@ struct port_driver {
 };
 
 extern const struct port_driver ixgbe_driver;
+extern const struct port_driver xdp_driver;
 
 /* shunt_port_open with this driver, whatever the name says; NULL: the one that it names. A test
  * opens a driver of its own by it. */

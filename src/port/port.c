@@ -10,7 +10,7 @@
 #include "src/port/name.h"
 #include "src/port/tap.h"
 
-static const struct port_driver *const drivers[] = {&ixgbe_driver};
+static const struct port_driver *const drivers[] = {&ixgbe_driver, &xdp_driver};
 
 extern inline unsigned shunt_rx_post(struct shunt_queue *q, const shunt_buf bufs[], unsigned n);
 extern inline unsigned shunt_rx_poll(struct shunt_queue *q, struct shunt_frame frames[],

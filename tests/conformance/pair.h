@@ -4,6 +4,7 @@
 #define TESTS_CONFORMANCE_PAIR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,11 +23,13 @@ struct device {
   const char *name;
   const char *keys;
   const char *peer_name; /* of the second port; NULL: the same */
+  bool kernel;           /* two interfaces of the kernel: frames take a moment, and are real */
 };
 
 struct pair {
   struct shunt_testbed *testbed;
   struct served *served;       /* whose testbed it is; NULL: our own */
+  bool kernel;                 /* as the device's */
   struct shunt_region *region; /* both ports' */
   struct shunt_pool *pool;
   struct shunt_port *port[2];
@@ -41,6 +44,10 @@ struct pair {
  * another process would be. Returns NULL with error filled. */
 struct served *served_start(struct device *device, struct shunt_error *error);
 void served_stop(struct served *served);
+
+/* Two interfaces of the kernel, joined, in a network namespace that this process enters for good.
+ * Returns NULL, or why there are none here. */
+const char *kernel_pair_make(void);
 
 /* Options of a case: zeroed for the defaults. */
 int pair_create(struct pair *pair, const struct device *device, struct served *served,

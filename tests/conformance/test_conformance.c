@@ -16,6 +16,14 @@ static struct device devices[] = {
     /* The CX4 card: the SFP+ cage is asked bit by bit, ten thousand messages for each port. */
     {.label = "82599 over vfio-user, shared tails", .keys = "wire=c&id=10f9"},
     {.label = "82599 over vfio-user, trapped", .keys = "wire=c&id=10f9&mode=trap"},
+    {.label = "AF_XDP, skb",
+     .name = "xdp:xa?mode=skb",
+     .peer_name = "xdp:xb?mode=skb",
+     .kernel = 1},
+    {.label = "AF_XDP, drv",
+     .name = "xdp:xa?mode=drv",
+     .peer_name = "xdp:xb?mode=drv",
+     .kernel = 1},
 };
 
 /* The twins of the case that runs, where they are behind sockets. */
@@ -25,8 +33,23 @@ static void open_pair(struct pair *pair, const struct device *device,
                       const struct shunt_port_options *options, uint32_t buf_bytes)
 {
   struct shunt_error error = {0};
-  if (pair_create(pair, device, served, options, buf_bytes, &error))
+  int result = pair_create(pair, device, served, options, buf_bytes, &error);
+  if (result == -EOPNOTSUPP) {
+    print_message("%s: %s\n", error.what, error.why);
+    skip();
+  }
+  if (result)
     fail_msg("%s: %s: %s", device->label, error.what, error.why);
+}
+
+/* A call that asks for an ability: the device has none, so the case is skipped. */
+static void skip_without(struct pair *pair, int result, const struct shunt_error *error)
+{
+  if (result != -EOPNOTSUPP)
+    return;
+  print_message("%s: %s\n", error->what, error->why);
+  pair_destroy(pair);
+  skip();
 }
 
 static void every_size_arrives_as_sent(const struct device *device)
@@ -56,7 +79,8 @@ static void short_frames_are_padded(const struct device *device)
   pair_build(&pair, 0, 20, 7, &sent);
   pair_send(&pair, 0, &sent, 1);
   assert_int_equal(pair_receive(&pair, 1, &got, 1), 1);
-  assert_int_equal(got.len, 60);
+  /* Between two virtual interfaces there is no wire that would want it. */
+  assert_int_equal(got.len, device->kernel ? 20 : 60);
   assert_memory_equal(pair_data(&pair, &got), pair_data(&pair, &sent), 20);
   pair_destroy(&pair);
 }
@@ -101,7 +125,7 @@ static void full_rings_take_no_more(const struct device *device)
   for (unsigned i = 0; i < RING + 8; i++)
     pair_build(&pair, 0, 60, (uint8_t)i, &frames[i]);
   unsigned taken = shunt_tx_post(pair.queue[0], frames, RING + 8);
-  assert_int_equal(taken, RING - 1);
+  assert_in_range(taken, RING - 1, RING); /* the 82599 keeps a slot free */
   assert_int_equal(shunt_tx_post(pair.queue[0], frames + taken, 1), 0);
   shunt_tx_push(pair.queue[0]);
   assert_int_equal(pair_reclaim(&pair, 0), taken);
@@ -137,7 +161,7 @@ static void reports_follow_their_interval(const struct device *device)
     pair_build(&pair, 0, 60, 0, &frame);
     pair_send(&pair, 0, &frame, 1);
     back += pair_reclaim(&pair, 0);
-    assert_int_equal(back, i - i % 8);
+    assert_int_equal(back, device->kernel ? i : i - i % 8); /* the kernel reports each */
   }
   pair_destroy(&pair);
 }
@@ -147,7 +171,9 @@ static void jumbo_frames_come_in_pieces(const struct device *device)
   struct pair pair;
   const struct shunt_port_options options = {.mtu = 9000};
   struct shunt_frame sent[8], got[8];
+  struct shunt_port_info info = {.size = sizeof(info)};
   open_pair(&pair, device, &options, 2048);
+  shunt_port_info(pair.port[1], &info);
   for (uint32_t bytes = 2040; bytes <= 9014; bytes += 581) {
     unsigned pieces = 0;
     for (uint32_t left = bytes; left; pieces++) {
@@ -159,7 +185,7 @@ static void jumbo_frames_come_in_pieces(const struct device *device)
     pair_send(&pair, 0, sent, pieces);
     unsigned n = pair_receive(&pair, 1, got, 8);
     uint32_t at = 0;
-    assert_int_equal(n, (bytes + 2047) / 2048);
+    assert_int_equal(n, (bytes + info.rx_buf_bytes - 1) / info.rx_buf_bytes);
     for (unsigned i = 0; i < n; i++) {
       assert_int_equal(got[i].flags & SHUNT_FRAME_MORE, i + 1 < n ? SHUNT_FRAME_MORE : 0);
       for (uint32_t k = 0; k < got[i].len; k++, at++)
@@ -204,6 +230,7 @@ static void other_stations_frames_are_left_alone(const struct device *device)
   } cases[] = {{other, 0, 0, 0},  {all, 0, 0, 1},   {group, 0, 0, 0}, {group, 1, 0, 1},
                {second, 1, 0, 0}, {other, 1, 1, 1}, {group, 0, 0, 0}, {other, 0, 0, 0}};
   int joined = 0;
+  skip_without(&pair, shunt_port_promiscuous(pair.port[1], 0, &error), &error);
   for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     memcpy(mac.bytes, group, 6);
     if (cases[i].joined && !joined)
@@ -281,6 +308,8 @@ static void checksums_are_filled_in_and_checked(const struct device *device)
       const uint8_t *data = pair_data(&pair, &got[0]);
       uint32_t checked = SHUNT_FRAME_IP_CHECKED | SHUNT_FRAME_L4_CHECKED;
       uint32_t bad = damage == 1 ? SHUNT_FRAME_IP_BAD : damage == 2 ? SHUNT_FRAME_L4_BAD : 0;
+      if (device->kernel) /* AF_XDP does not say what the NIC has checked */
+        checked = bad = 0;
       assert_int_equal(got[0].flags & checked, checked);
       assert_int_equal(got[0].flags & (SHUNT_FRAME_IP_BAD | SHUNT_FRAME_L4_BAD), bad);
       if (damage != 1)
@@ -325,7 +354,7 @@ static void flows_spread_over_queues(const struct device *device)
   struct shunt_rss rss = {.size = sizeof(rss)};
   unsigned seen[4] = {0};
   open_pair(&pair, device, &options, 0);
-  assert_int_equal(shunt_port_rss_get(pair.port[1], &rss, &error), 0);
+  skip_without(&pair, shunt_port_rss_get(pair.port[1], &rss, &error), &error);
   rss.fields = SHUNT_RSS_IPV4 | SHUNT_RSS_UDP_IPV4;
   for (unsigned i = 0; i < 128; i++)
     rss.table[i] = (uint8_t)(i % 4);
@@ -374,6 +403,9 @@ static void filters_steer(const struct device *device)
     uint32_t id;
     open_pair(&pair, device, &options, 0);
     struct shunt_rss rss = {.size = sizeof(rss)}; /* all to queue 0, but for the filter */
+    skip_without(&pair, shunt_port_rss_get(pair.port[1], &rss, &error), &error);
+    memset(&rss, 0, sizeof(rss));
+    rss.size = sizeof(rss);
     assert_int_equal(shunt_port_rss_set(pair.port[1], &rss, &error), 0);
     assert_int_equal(shunt_port_filter_add(pair.port[1], &filter, &id, &error), 0);
     for (unsigned round = 0; round < 3; round++) {
@@ -454,9 +486,9 @@ static void a_port_says_what_it_is(const struct device *device)
   assert_int_equal(info.queues, 1);
   assert_true(info.max_queues >= 1);
   assert_int_equal(info.mtu, 1500);
-  assert_int_equal(info.model, 1);
+  assert_int_equal(info.model, !device->kernel);
   /* Only what lives in this process waits for turns; others' verbs have nothing around them. */
-  assert_int_equal(info.steps, strstr(info.path, "vfio-user") == NULL);
+  assert_int_equal(info.steps, !device->kernel && strstr(info.path, "vfio-user") == NULL);
 #ifndef SHUNT_CHECKED
   assert_ptr_equal(pair.queue[0]->verbs, pair.queue[0]->inner);
 #endif
@@ -531,7 +563,7 @@ static void a_lone_port_steps_itself(const struct device *device)
 {
   struct shunt_port *port;
   struct shunt_error error;
-  if (device->keys)
+  if (device->keys || device->kernel)
     skip(); /* its testbed is another process's affair, and its wire has two ends */
   if (shunt_port_open(device->name, NULL, &port, &error))
     fail_msg("%s: %s", error.what, error.why);
@@ -568,9 +600,21 @@ struct run {
   void (*run)(const struct device *device);
 };
 
+/* Made for the first case that wants them. */
+static const char *no_interfaces;
+static bool interfaces_tried;
+
 static void run_case(void **state)
 {
   const struct run *run = *state;
+  if (run->device->kernel && !interfaces_tried) {
+    no_interfaces = kernel_pair_make();
+    interfaces_tried = true;
+  }
+  if (run->device->kernel && no_interfaces) {
+    print_message("%s\n", no_interfaces);
+    skip();
+  }
   run->run(run->device);
 }
 

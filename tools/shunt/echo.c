@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "shunt/ipv4.h"
+#include "shunt/ixgbe.h"
+#include "shunt/xdp.h"
 #include "tools/shunt/device.h"
 
 struct run {
@@ -15,7 +17,7 @@ struct run {
   uint64_t batch, udp_port, count;
   bool validate;
 
-  bool inlined;
+  void (*serve)(struct run *run);
   unsigned queues;
   struct shunt_queue *queue[DEVICE_QUEUES_MOST];
   struct shunt_echo echo[DEVICE_QUEUES_MOST];
@@ -48,38 +50,46 @@ static void serve_portable(struct run *run)
   } while (go_on(run, work));
 }
 
+/* The verbs are a constant that the compiler sees, and so is a batch of 1, which has code of its
+ * own. */
+SHUNT_INLINE void serve_inline(struct run *run, const struct shunt_queue_verbs *verbs,
+                               unsigned batch)
+{
+  unsigned work;
+  do {
+    work = 0;
+    for (unsigned i = 0; i < run->queues; i++)
+      work += shunt_echo_round_with(verbs, run->queue[i], &run->echo[i], batch);
+  } while (go_on(run, work));
+}
+
 static const struct shunt_queue_verbs ixgbe_verbs = SHUNT_IXGBE_VERBS;
+static const struct shunt_queue_verbs xdp_verbs = SHUNT_XDP_VERBS;
 
 static void serve_ixgbe(struct run *run)
 {
-  unsigned work;
-  do {
-    work = 0;
-    for (unsigned i = 0; i < run->queues; i++)
-      work +=
-          shunt_echo_round_with(&ixgbe_verbs, run->queue[i], &run->echo[i], (unsigned)run->batch);
-  } while (go_on(run, work));
-}
-
-/* A batch that the compiler knows to be 1 has code of its own. */
-static void serve_ixgbe_single(struct run *run)
-{
-  unsigned work;
-  do {
-    work = 0;
-    for (unsigned i = 0; i < run->queues; i++)
-      work += shunt_echo_round_with(&ixgbe_verbs, run->queue[i], &run->echo[i], 1);
-  } while (go_on(run, work));
-}
-
-static void serve(struct run *run)
-{
-  if (!run->inlined)
-    serve_portable(run);
-  else if (run->batch == 1)
-    serve_ixgbe_single(run);
+  if (run->batch == 1)
+    serve_inline(run, &ixgbe_verbs, 1);
   else
-    serve_ixgbe(run);
+    serve_inline(run, &ixgbe_verbs, (unsigned)run->batch);
+}
+
+static void serve_xdp(struct run *run)
+{
+  if (run->batch == 1)
+    serve_inline(run, &xdp_verbs, 1);
+  else
+    serve_inline(run, &xdp_verbs, (unsigned)run->batch);
+}
+
+static void (*choose_loop(const struct run *run))(struct run *run)
+{
+  unsigned ixgbe = 0, xdp = 0;
+  for (unsigned i = 0; i < run->queues; i++) {
+    ixgbe += shunt_ixgbe_queue(run->queue[i]) != NULL;
+    xdp += shunt_xdp_queue_of(run->queue[i]) != NULL;
+  }
+  return ixgbe == run->queues ? serve_ixgbe : xdp == run->queues ? serve_xdp : serve_portable;
 }
 
 /* ---- The report ---- */
@@ -110,7 +120,7 @@ static int report_json(struct run *run, const struct totals *totals, double seco
   struct json_object *document = json_object_new_object(), *causes = json_object_new_object();
   cli_add_text(document, "command", "echo");
   json_object_object_add(document, "devices", devices_json(&run->devices));
-  cli_add_text(document, "loop", run->inlined ? "inline" : "portable");
+  cli_add_text(document, "loop", run->serve != serve_portable ? "inline" : "portable");
   cli_add_u64(document, "batch", run->batch);
   cli_add_bool(document, "validate", run->validate);
   cli_add_double(document, "seconds", seconds);
@@ -168,12 +178,11 @@ static int set_up(struct run *run, const char *device, struct shunt_host *host)
     return exit;
   host->mac = devices->device[0].info.mac;
   run->queues = devices->device[0].info.queues;
-  run->inlined = true;
   for (unsigned i = 0; i < run->queues; i++) {
     run->queue[i] = devices->device[0].queues[i];
-    run->inlined &= shunt_ixgbe_queue(run->queue[i]) != NULL;
     shunt_echo_init(&run->echo[i], host, run->validate);
   }
+  run->serve = choose_loop(run);
   return devices_begin(devices);
 }
 
@@ -191,7 +200,8 @@ static void print_granted(const struct run *run, const struct shunt_host *host)
   printf("  checks     %s\n",
          run->validate ? "every frame in full" : "what an answer needs (see shunt-echo(1))");
   printf("  loop       %s, batch %u\n",
-         run->inlined ? "inline: the responder is compiled into the driver's loop" : "portable",
+         run->serve != serve_portable ? "inline: the responder is compiled into the driver's loop"
+                                      : "portable",
          (unsigned)run->batch);
 }
 
@@ -209,7 +219,7 @@ static int respond(struct run *run, const char *device)
   if (!exit) {
     print_granted(run, &host);
     devices_ready(&run->devices);
-    serve(run);
+    run->serve(run);
     exit = report(run);
   }
   devices_close(&run->devices);

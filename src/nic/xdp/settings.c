@@ -87,8 +87,8 @@ bool xdp_settings_busy_poll(const struct xdp_queue *queue, char *why, size_t byt
 int xdp_settings_apply(struct xdp_queue *queue, struct shunt_error *error)
 {
   struct shunt_xdp_queue *q = &queue->inlined;
-  if (!queue->xdp->zero_copy && !queue->xdp->wanted.wakeup)
-    q->tx_flags = &q->always; /* a copy is made by a system call, whatever the flags say */
+  if (!queue->xdp->wanted.wakeup)
+    q->tx_flags = &q->always; /* nobody sets the flag: each push is a call (af_xdp.rst) */
   set_send_buffer(queue);
   int result = set_budget(queue, error);
   return result ? result : set_busy_poll(queue, error);

@@ -102,8 +102,7 @@ static uint32_t *word(const struct xdp_queue *queue, enum ring ring, uint64_t of
   return (uint32_t *)((uint8_t *)queue->rings[ring] + offset);
 }
 
-/* Point the inline verbs at the rings. Without need-wakeup nobody sets the flags: in copy mode each
- * push then is a system call, and in zero-copy mode the driver looks by itself. */
+/* Point the inline verbs at the rings. */
 static void join_rings(struct xdp_queue *queue, const struct xdp_ring_offset offsets[])
 {
   struct shunt_xdp_queue *q = &queue->inlined;
