@@ -10,7 +10,7 @@ _shunt() {
     return
   fi
   case $before in
-  --config | -c | --output | -o | --report | --out | --root)
+  --config | -c | --output | -o | --report | --out | --root | --policy | --socket)
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
     return
     ;;

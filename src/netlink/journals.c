@@ -89,7 +89,7 @@ int journals_open(const char *directory, struct journals *journals, struct shunt
                      code == -ETIMEDOUT
                          ? "look who holds it: fuser %s/setup.lock"
                          : "run as root, or let root make %s for this user (mode 0755); a "
-                                  "port needs neither with shunt xdp-helper (helper=1)",
+                           "port needs neither with shunt xdp-helper (helper=1)",
                      directory);
   return code;
 }

@@ -89,7 +89,8 @@ static int ask(struct xdp_access *access, union xdp_helper_request *request, uin
 static int ask_number(struct xdp_access *access, uint16_t type, uint32_t number, int fd,
                       struct xdp_helper_reply *reply, struct shunt_error *error)
 {
-  union xdp_helper_request request = {.number = {.number = number}};
+  union xdp_helper_request request = {0};
+  request.number.number = number;
   return ask(access, &request, type, fd, reply, NULL, error);
 }
 
