@@ -44,6 +44,7 @@ struct shunt_fabric_ah; /* address handle: a peer's device */
 struct shunt_fabric_cq; /* completion queue */
 struct shunt_fabric_qp; /* queue pair */
 struct shunt_testbed;
+struct fabric_object;
 
 /* --- Addresses -------------------------------------------------------------------------------- */
 
@@ -95,6 +96,13 @@ struct shunt_fabric_options {
  *                be reached as memory; or it is too old */
 int shunt_fabric_open(const char *name, const struct shunt_fabric_options *options,
                       struct shunt_fabric **fabric, struct shunt_error *error);
+
+/* The driver that opens a PCI device of these ids, as the first part of a name: "efa".
+ *
+ * error   filled where there is none: why not
+ * Thread  any
+ * Returns constant text, or NULL */
+const char *shunt_fabric_driver(uint16_t vendor, uint16_t device, struct shunt_error *error);
 
 /* Reset the device and close. Whatever was made from the fabric and not destroyed goes with it.
  * Nothing of it may be in use by another thread. NULL is fine. Bounded: a few seconds on dead
@@ -348,26 +356,35 @@ const char *shunt_fabric_status_advice(unsigned status);
 /* "remote-rnr": its name, as in reports. "unknown" for what is none. */
 const char *shunt_fabric_status_name(unsigned status);
 
-enum shunt_fabric_completion_flags {
-  SHUNT_FABRIC_RECEIVED = 1 << 0,  /* of a receive, or of a peer's write; else of our own work */
-  SHUNT_FABRIC_IMMEDIATE = 1 << 3, /* immediate is filled in */
-  SHUNT_FABRIC_UNSOLICITED_WRITE = 1 << 7, /* took no receive: id means nothing */
+enum shunt_fabric_completion_flags { /* the others mean nothing */
+                                     SHUNT_FABRIC_RECEIVED = 1
+                                                             << 2, /* of a receive, or of a peer's
+                                                                      write; else of our own work */
+                                     SHUNT_FABRIC_IMMEDIATE = 1 << 3, /* immediate is filled in */
+                                     SHUNT_FABRIC_UNSOLICITED_WRITE =
+                                         1 << 7, /* took no receive: id means nothing */
 };
 
 struct shunt_fabric_completion {
   uint64_t id;
   struct shunt_fabric_qp *qp;
+  uint16_t reserved;
   uint8_t status; /* enum shunt_fabric_status */
-  uint8_t op;     /* enum shunt_fabric_op; of what is received: SEND or WRITE */
-  uint8_t flags;  /* enum shunt_fabric_completion_flags */
-  uint8_t reserved;
-  /* What follows is filled in for what is received. */
+  uint8_t flags;  /* enum shunt_fabric_completion_flags, and the operation */
+  /* What follows is filled in where something was received. */
   uint32_t bytes; /* of UD, the 40 bytes in front of the data among them */
   uint32_t immediate;
-  uint16_t source_ah; /* SHUNT_FABRIC_AH_UNKNOWN: there is no handle of the sender, and */
+  uint16_t source_ah; /* SHUNT_FABRIC_AH_UNKNOWN: there is no handle of the sender, and ... */
   uint16_t source_qpn;
-  struct shunt_gid source; /* ... this is its address (of SENDs; else not filled in) */
+  struct shunt_gid source; /* ... of SENDs, this is its address; else not filled in */
 };
+
+/* What the work request was; of what was received, SEND or WRITE. */
+static inline enum shunt_fabric_op
+shunt_fabric_completion_op(const struct shunt_fabric_completion *completion)
+{
+  return (enum shunt_fabric_op)(completion->flags >> 4 & 7);
+}
 #define SHUNT_FABRIC_AH_UNKNOWN 0xFFFFu
 
 /* A received datagram begins with so many bytes of routing header (InfiniBand 11.4.1.2): buffers of
@@ -385,14 +402,17 @@ struct shunt_fabric_qp_verbs {
                         unsigned n);
 };
 
-/* The heads of every driver's queue pair and completion queue. Read, don't write. */
+/* The heads of every driver's queue pair and completion queue. Read, don't write, but for user. */
 struct shunt_fabric_qp {
   const struct shunt_fabric_qp_verbs *verbs;
-  void *user; /* the caller's own: a completion names the queue pair */
+  struct fabric_object *object; /* the library's own */
+  void *user;                   /* the caller's own: a completion names the queue pair */
+  uint16_t number;
 };
 struct shunt_fabric_cq {
   unsigned (*poll)(struct shunt_fabric_cq *cq, struct shunt_fabric_completion completions[],
                    unsigned n);
+  struct fabric_object *object;
 };
 
 /* Put a work request on the send queue. The device may not see it before push.

@@ -2,6 +2,7 @@
 /* The whole API. Where to begin:
  *
  *   shunt/port.h     open a device by name; the five verbs that move frames
+ *   shunt/fabric.h   endpoints: queue pairs, messages, remote memory
  *   shunt/region.h   the memory that frames live in
  *   shunt/testbed.h  devices in software, and what joins them
  *   shunt/respond.h  ARP, ICMP and UDP echo, on bytes
@@ -20,8 +21,10 @@
 #include "shunt/counter.h"
 #include "shunt/cpu.h"
 #include "shunt/echo.h"
+#include "shunt/efa.h"
 #include "shunt/error.h"
 #include "shunt/ethernet.h"
+#include "shunt/fabric.h"
 #include "shunt/frame.h"
 #include "shunt/histogram.h"
 #include "shunt/icmp.h"
