@@ -49,6 +49,7 @@ struct shunt_port {
  * took is an error that port.c reports. */
 struct port_driver {
   const char *name;
+  const char *keys; /* those that it takes, "a, b", for who wrote another; NULL: none of its own */
   /* Whether it drives PCI devices of these ids: 0, or -ENODEV with the reason where these are a
    * relative of its devices; the reason stays untouched for what is none. */
   int (*knows)(uint16_t vendor, uint16_t device, struct shunt_error *error);

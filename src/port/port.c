@@ -55,6 +55,19 @@ static int make_region(const struct shunt_port_options *options, struct shunt_re
   return shunt_region_create(&wanted, region, error);
 }
 
+/* All keys must have been taken by somebody. An error has room for one list of those that are
+ * known. */
+static int finish_keys(const struct port_driver *driver, const struct params *params,
+                       struct shunt_error *error)
+{
+  if (!driver->keys)
+    return params_finish(params, port_option_keys, error);
+  int result = params_finish(params, driver->keys, error);
+  if (result)
+    shunt_error_remedy(error, "those of every device (queues, rx_ring, mtu ...) are in shunt(1)");
+  return result;
+}
+
 static int open_on(const struct port_driver *driver, const struct port_name *name,
                    struct shunt_port_options *options, struct params *params,
                    struct shunt_port **port, struct shunt_error *error)
@@ -72,7 +85,7 @@ static int open_on(const struct port_driver *driver, const struct port_name *nam
   }
   int result = driver->open(name->location, options, params, port, error);
   if (!result) {
-    result = params_finish(params, port_option_keys, error);
+    result = finish_keys(driver, params, error);
     if (result)
       (*port)->ops->close(*port);
   }

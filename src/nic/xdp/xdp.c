@@ -343,4 +343,10 @@ static int xdp_knows(uint16_t vendor, uint16_t device, struct shunt_error *error
   return -ENODEV;
 }
 
-const struct port_driver xdp_driver = {.name = "xdp", .knows = xdp_knows, .open = xdp_open};
+const struct port_driver xdp_driver = {
+    .name = "xdp",
+    .keys =
+        "mode, hw, drv, skb, zero_copy, copy, queue, rules, join, helper, channels, wakeup, setup, "
+        "multi_buffer, tx_budget, checksum, tx_time, busy_poll_us, busy_budget",
+    .knows = xdp_knows,
+    .open = xdp_open};
