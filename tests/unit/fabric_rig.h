@@ -95,6 +95,12 @@ static inline struct efa_twin *rig_twin(const struct end *end)
   return (struct efa_twin *)rig_model(end);
 }
 
+/* Where its device hangs on the wire: what is cut and joined. */
+static inline struct shunt_wire_end *rig_end(const struct end *end)
+{
+  return rig_twin(end)->end;
+}
+
 /* Open "efa:twin?wire=w<keys>". */
 static inline void rig_open(struct rig *rig, struct end *end, const char *keys, uint32_t sleepers)
 {
