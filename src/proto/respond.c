@@ -235,6 +235,16 @@ static bool respond_would_loop(uint16_t source_port)
   return source_port == 7 || source_port == 13 || source_port == 17 || source_port == 19;
 }
 
+/* On a virtual interface the kernel leaves the checksum to a NIC that is not there: the field holds
+ * the pseudo header's sum (CHECKSUM_PARTIAL, linux/skbuff.h). If a whole checksum happens to be
+ * that number, making it anew does no harm. */
+static bool respond_is_partial(const struct shunt_parsed *parsed, uint16_t checksum)
+{
+  uint32_t sum = shunt_checksum_pseudo(parsed->source, parsed->destination, SHUNT_IPV4_PROTOCOL_UDP,
+                                       parsed->l4_bytes);
+  return checksum == (uint16_t)~shunt_checksum_finish(sum);
+}
+
 enum shunt_parse_cause shunt_udp_echo_reply_in_place(void *frame, const struct shunt_parsed *parsed,
                                                      const struct shunt_host *host)
 {
@@ -256,7 +266,15 @@ enum shunt_parse_cause shunt_udp_echo_reply_in_place(void *frame, const struct s
   shunt_store_be16(udp->source_port, parsed->destination_port);
   shunt_store_be16(udp->destination_port, parsed->source_port);
   uint16_t checksum = shunt_load_be16(udp->checksum);
-  if (checksum == 0 || parsed->destination == host->ipv4)
+  if (checksum == 0)
+    return SHUNT_CAUSE_NONE;
+  if (respond_is_partial(parsed, checksum)) {
+    shunt_store_be16(udp->checksum, 0);
+    checksum = shunt_udp_checksum(host->ipv4, parsed->source, udp, parsed->l4_bytes);
+    shunt_store_be16(udp->checksum, checksum);
+    return SHUNT_CAUSE_NONE;
+  }
+  if (parsed->destination == host->ipv4)
     return SHUNT_CAUSE_NONE;
   /* The pseudo header held the group's address, and now holds the host's. */
   checksum = shunt_checksum_update32(checksum, parsed->destination, host->ipv4);

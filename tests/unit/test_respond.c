@@ -497,6 +497,29 @@ static void no_checksum_stays_no_checksum(void **state)
   assert_int_equal(shunt_load_be16(frame + 40), 0);
 }
 
+/* As the kernel sends on virtual interfaces: the pseudo header's sum stands where the checksum will
+ * be. To one host and to a group. */
+static void partial_checksum_is_made_whole(void **state)
+{
+  struct shunt_host generous = host;
+  struct shunt_ipv4_ends to[2] = {ends, ends};
+  uint8_t frame[64];
+  (void)state;
+
+  generous.flags = SHUNT_HOST_ANSWER_GROUPS;
+  to[1].destination = GROUP;
+  to[1].destination_mac = shunt_ipv4_multicast_mac(GROUP);
+  for (unsigned i = 0; i < 2; i++) {
+    uint32_t bytes = make_udp(frame, sizeof(frame), &to[i]);
+    uint32_t sum = shunt_checksum_pseudo(to[i].source, to[i].destination, 17, 13);
+    shunt_store_be16(frame + 40, (uint16_t)~shunt_checksum_finish(sum));
+    assert_int_equal(shunt_respond_in_place(frame, bytes, 0, &generous), SHUNT_CAUSE_NONE);
+    uint16_t made = shunt_load_be16(frame + 40);
+    shunt_store_be16(frame + 40, 0);
+    assert_int_equal(made, shunt_udp_checksum(OURS, THEIRS, frame + 34, 13));
+  }
+}
+
 /* Over all checksums that the step to another source address can meet, none may end up as 0. */
 static void stepped_checksum_never_says_none(void **state)
 {
@@ -576,6 +599,7 @@ int main(void)
       cmocka_unit_test(second_record_route_is_an_error),
       cmocka_unit_test(datagram_is_turned_round),
       cmocka_unit_test(no_checksum_stays_no_checksum),
+      cmocka_unit_test(partial_checksum_is_made_whole),
       cmocka_unit_test(stepped_checksum_never_says_none),
       cmocka_unit_test(ports_that_get_no_answer),
   };
