@@ -242,7 +242,7 @@ static bool respond_is_partial(const struct shunt_parsed *parsed, uint16_t check
 {
   uint32_t sum = shunt_checksum_pseudo(parsed->source, parsed->destination, SHUNT_IPV4_PROTOCOL_UDP,
                                        parsed->l4_bytes);
-  return shunt_checksum_finish(sum) == (checksum ^ 0xffff);
+  return shunt_checksum_finish(sum) + checksum == UINT16_MAX; /* one is the other's complement */
 }
 
 enum shunt_parse_cause shunt_udp_echo_reply_in_place(void *frame, const struct shunt_parsed *parsed,

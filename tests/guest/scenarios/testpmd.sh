@@ -45,7 +45,8 @@ guest() {
   mkdir -p /dev/hugepages
   mount -t hugetlbfs none /dev/hugepages
   mkfifo /tmp/commands
-  dpdk-testpmd -l 0,1 -n 1 -a "$(card)" -- -i --total-num-mbufs=4096 </tmp/commands \
+  # Rings that hold all frames: whoever has to wait for a CPU here, none is dropped.
+  dpdk-testpmd -l 0,1 -n 1 -a "$(card)" -- -i --total-num-mbufs=8192 --rxd=2048 --txd=2048 </tmp/commands \
     >/tmp/testpmd.log 2>&1 &
   exec 5>/tmp/commands
   await grep -q -s 'testpmd>' /tmp/testpmd.log ||
