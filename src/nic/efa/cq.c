@@ -204,6 +204,20 @@ void efa_cq_forget(struct efa_cq *cq, uint16_t qp_number)
   }
 }
 
+void efa_cq_mark(const struct efa_cq *cq, uint16_t qp_number, enum efa_queue_type type,
+                 bool there[], uint32_t mask)
+{
+  for (unsigned sub = 0; sub < cq->fast.sub_queues; sub++) {
+    struct cursor cursor = cursor_begin(cq, sub);
+    for (uint32_t n = 0; n < cq->depth && cursor_there(&cursor); n++, cursor_next(&cursor)) {
+      const struct efa_cqe *cqe = &cursor.at->base;
+      if (cqe->qp_num == qp_number && HW_GET(EFA_CQE_QUEUE, cqe->flags) == (uint32_t)type &&
+          !(cqe->flags & EFA_CQE_UNSOLICITED))
+        there[cqe->req_id & mask] = true;
+    }
+  }
+}
+
 void efa_cq_flush(struct efa_cq *cq, uint16_t qp_number, enum efa_queue_type type, uint16_t number)
 {
   struct cursor cursor = cursor_begin(cq, cq->current);

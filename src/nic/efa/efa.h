@@ -247,6 +247,9 @@ int efa_cq_fd(const struct shunt_fabric_cq *cq);
 void efa_cq_arm(struct shunt_fabric_cq *cq);
 /* Take in what a queue pair of that number has completed, so that nobody polls it. */
 void efa_cq_forget(struct efa_cq *cq, uint16_t qp_number);
+/* Which numbers of a queue pair have completions that nobody has polled. */
+void efa_cq_mark(const struct efa_cq *cq, uint16_t qp_number, enum efa_queue_type type,
+                 bool there[], uint32_t mask);
 /* Complete one in place of a device that does not. */
 void efa_cq_flush(struct efa_cq *cq, uint16_t qp_number, enum efa_queue_type type, uint16_t number);
 

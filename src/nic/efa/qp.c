@@ -277,18 +277,19 @@ static void flush_numbers(struct efa_cq *cq, uint16_t qp_number, enum efa_queue_
                           const struct shunt_efa_numbers *numbers)
 {
   uint32_t depth = numbers->mask + 1, left = under_way(numbers);
-  bool *is_free = left ? calloc(depth, sizeof(*is_free)) : NULL;
-  if (!is_free)
+  bool *has_ended = left ? calloc(depth, sizeof(*has_ended)) : NULL;
+  if (!has_ended)
     return;
   uint32_t at = numbers->free;
   for (uint32_t i = left; i < depth; i++) {
-    is_free[at] = true;
+    has_ended[at] = true;
     at = (uint32_t)numbers->ids[at] & numbers->mask;
   }
+  efa_cq_mark(cq, qp_number, type, has_ended, numbers->mask);
   for (uint32_t i = 0; i < depth; i++)
-    if (!is_free[i])
+    if (!has_ended[i])
       efa_cq_flush(cq, qp_number, type, (uint16_t)i);
-  free(is_free);
+  free(has_ended);
 }
 
 void efa_qp_flush(struct efa_qp *qp)
