@@ -202,6 +202,7 @@ static int null_knows(uint16_t vendor, uint16_t device, struct shunt_error *erro
   return -ENODEV;
 }
 
-static const struct port_driver null_driver = {"null", null_knows, null_open};
+static const struct port_driver null_driver = {
+    .name = "null", .knows = null_knows, .open = null_open};
 
 #endif
