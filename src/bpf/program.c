@@ -13,6 +13,9 @@
 
 #define BIT(test) (1u << (test))
 
+/* A frame with ports has at least an Ethernet and an IPv4 header and 8 bytes. */
+#define SHORTEST_WITH_PORTS (SHUNT_ETHERNET_HEADER_BYTES + SHUNT_IPV4_HEADER_BYTES + 8)
+
 /* The context of XDP programs. */
 #define CONTEXT(member) offsetof(struct xdp_md, member)
 
@@ -101,38 +104,21 @@ static void tags(struct program_maker *m, struct bpf_label walked)
   program_need(m, 18, m->labels.pass);
   tag_id(m);
   bpf_load(a, BPF_H, R3, R7, 16);
-  bpf_store_imm(a, BPF_W, R10, STACK_TAGS, 4);
+  bpf_add_imm(a, R4, 4);
   jump_tagged(m, second);
   bpf_go(a, walked);
   bpf_place(a, second);
   program_need(m, 22, m->labels.pass);
   bpf_load(a, BPF_H, R3, R7, 20);
-  bpf_store_imm(a, BPF_W, R10, STACK_TAGS, 8);
+  bpf_add_imm(a, R4, 4);
   bpf_go(a, walked);
 }
 
-/* Frames without tags go the way of those with, which moves r7 by 0, 4 or 8. The number comes over
- * the stack, so that the verifier takes it for any number, and what follows is verified once: that
- * is worth three instructions a packet. */
-static void ethernet(struct program_maker *m)
+/* What is at r7 + 12, by the ethertype in r3. */
+static void go_ethertype(struct program_maker *m)
 {
   struct bpf_assembler *a = m->a;
-  struct bpf_label tagged = bpf_label(a, "tagged");
-  struct bpf_label walked = bpf_label(a, "tags_walked");
 
-  bpf_move(a, R6, R1);
-  if (m->tests & BIT(TEST_VLAN))
-    stripped_tag(m);
-  bpf_load(a, BPF_W, R7, R6, CONTEXT(data));
-  bpf_load(a, BPF_W, R8, R6, CONTEXT(data_end));
-  program_need(m, SHUNT_ETHERNET_HEADER_BYTES, m->labels.pass);
-  bpf_load(a, BPF_H, R3, R7, 12);
-  bpf_store_imm(a, BPF_W, R10, STACK_TAGS, 1); /* & 12 is 0; the verifier would keep a 0 */
-  jump_tagged(m, tagged);
-  bpf_place(a, walked);
-  bpf_load(a, BPF_W, R2, R10, STACK_TAGS);
-  bpf_and_imm(a, R2, 12);
-  bpf_add(a, R7, R2);
   if (looks_into(m, KIND_IPV4_OTHER))
     bpf_jump_imm(a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_IPV4), m->ipv4);
   if (looks_into(m, KIND_IPV6_OTHER))
@@ -142,8 +128,88 @@ static void ethernet(struct program_maker *m)
     bpf_be(a, R8, 16);
   }
   bpf_go(a, program_section_of(m, KIND_ETHERNET));
+}
+
+/* r4 = 0, made so that the verifier takes it for any number of the bits of mask. Frames without
+ * tags go the way of those with, which moves r7 by r4: so what follows is verified once. */
+static void no_tags(struct program_maker *m, int32_t mask)
+{
+  bpf_move(m->a, R4, R3);
+  bpf_xor(m->a, R4, R3);
+  bpf_and_imm(m->a, R4, mask);
+}
+
+static void ethernet(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label tagged = bpf_label(a, "tagged");
+  struct bpf_label walked = bpf_label(a, "tags_walked");
+
+  program_need(m, SHUNT_ETHERNET_HEADER_BYTES, m->labels.pass);
+  bpf_load(a, BPF_H, R3, R7, 12);
+  no_tags(m, 12);
+  jump_tagged(m, tagged);
+  bpf_place(a, walked);
+  bpf_and_imm(a, R4, 12);
+  bpf_add(a, R7, R4);
+  go_ethertype(m);
   bpf_place(a, tagged);
   tags(m, walked);
+}
+
+/* to = 1 where the ethertype in r3, which is lost, is a tag's; else 0. */
+static void count_tag(struct program_maker *m, enum bpf_register to)
+{
+  struct bpf_assembler *a = m->a;
+
+  bpf_move(a, to, R3);
+  bpf_xor_imm(a, to, program_as_loaded(SHUNT_ETHERNET_TYPE_VLAN));
+  bpf_xor_imm(a, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_VLAN_S));
+  bpf_mul(a, to, R3);
+  bpf_sub_imm(a, to, 1); /* has its top bit only where the product was 0 */
+  bpf_shift_right_imm(a, to, 63);
+}
+
+/* The same where only packets with ports count: the shortest frame that has some is long enough for
+ * two tags, and the tags of others are counted without a jump. */
+static void ethernet_with_ports(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label walked = bpf_label(a, "tags_walked");
+
+  program_need(m, SHORTEST_WITH_PORTS, m->labels.pass);
+  bpf_load(a, BPF_H, R3, R7, 12);
+  no_tags(m, 8);
+  if (looks_into(m, KIND_IPV4_OTHER))
+    bpf_jump_imm(a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_IPV4), walked);
+  if (looks_into(m, KIND_IPV6_OTHER))
+    bpf_jump_imm(a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_IPV6), walked);
+  count_tag(m, R4);
+  bpf_load(a, BPF_H, R3, R7, 16);
+  count_tag(m, R2);
+  bpf_and(a, R2, R4);
+  bpf_add(a, R4, R2);
+  bpf_shift_left_imm(a, R4, 2);
+  bpf_place(a, walked);
+  bpf_add(a, R7, R4);
+  program_need(m, SHUNT_ETHERNET_HEADER_BYTES + SHUNT_IPV4_HEADER_BYTES, m->labels.pass);
+  bpf_load(a, BPF_H, R3, R7, 12);
+  go_ethertype(m);
+}
+
+static void frame(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+
+  bpf_move(a, R6, R1);
+  if (m->tests & BIT(TEST_VLAN))
+    stripped_tag(m);
+  bpf_load(a, BPF_W, R7, R6, CONTEXT(data));
+  bpf_load(a, BPF_W, R8, R6, CONTEXT(data_end));
+  if (m->only_ports)
+    ethernet_with_ports(m);
+  else
+    ethernet(m);
 }
 
 /* ---- verdicts ---- */
@@ -158,21 +224,25 @@ static void count_hit(struct program_maker *m)
   struct bpf_label counted = bpf_label(a, NULL);
 
   bpf_store(a, BPF_W, R10, STACK_SLOT, R1);
-  bpf_load(a, BPF_W, R9, R10, STACK_SLOT); /* for the verifier: any number */
   bpf_move(a, R1, R6);
   bpf_call(a, BPF_FUNC_xdp_get_buff_len); /* all its pieces, where it has several */
   bpf_move(a, R7, R0);
-  bpf_move(a, R1, R9);
-  bpf_shift_right_imm(a, R1, 8);
-  bpf_store(a, BPF_W, R10, STACK_BLOCK, R1);
+  if (m->blocks > 1) {
+    bpf_load(a, BPF_W, R1, R10, STACK_SLOT);
+    bpf_shift_right_imm(a, R1, 8);
+    bpf_store(a, BPF_W, R10, STACK_BLOCK, R1);
+  } else {
+    bpf_store_imm(a, BPF_W, R10, STACK_BLOCK, 0);
+  }
   bpf_load_map(a, R1, PROGRAM_HITS);
   bpf_move(a, R2, R10);
   bpf_add_imm(a, R2, STACK_BLOCK);
   bpf_call(a, BPF_FUNC_map_lookup_elem);
   bpf_jump_imm(a, BPF_JEQ, R0, 0, counted);
-  bpf_and_imm(a, R9, PROGRAM_HITS_BLOCK - 1);
-  bpf_shift_left_imm(a, R9, 4);
-  bpf_add(a, R0, R9);
+  bpf_load(a, BPF_W, R1, R10, STACK_SLOT); /* for the verifier: any number */
+  bpf_and_imm(a, R1, PROGRAM_HITS_BLOCK - 1);
+  bpf_shift_left_imm(a, R1, 4);
+  bpf_add(a, R0, R1);
   bpf_load(a, BPF_DW, R1, R0, offsetof(struct program_hits, packets));
   bpf_add_imm(a, R1, 1);
   bpf_store(a, BPF_DW, R0, offsetof(struct program_hits, packets), R1);
@@ -245,7 +315,8 @@ static int make(struct program_maker *m, struct shunt_error *error)
     m->labels.verdict[action] = bpf_label(m->a, "%s", names[action]);
   m->ipv4 = bpf_label(m->a, "ipv4_header");
   m->ipv6 = bpf_label(m->a, "ipv6_header");
-  ethernet(m);
+  m->ports = bpf_label(m->a, "ip_ports");
+  frame(m);
   if (looks_into(m, KIND_IPV4_OTHER))
     program_ipv4(m);
   if (looks_into(m, KIND_IPV6_OTHER))

@@ -9,7 +9,10 @@
  * the tests that are left to do there (program_match.c)
  *   4. count the hit, and give the verdict
  * Sections that would be the same are one; steps that lead to the same section are left out. So
- * sixteen UDP ports cost an unmatched UDP packet sixteen compares, and a TCP segment none.
+ * sixteen UDP ports cost an unmatched UDP packet one look into a table, and a TCP segment none.
+ *
+ * Most of the time that a program takes to load is the verifier's: about three microseconds for a
+ * jump that it follows both ways, and half of one for other instructions, each time it comes by.
  *
  * Registers in a section
  *   r6  context            r8  destination port; outside UDP and TCP: the protocol (256: none);
@@ -30,6 +33,10 @@
 /* Runs of rules that are longer than this go into a table. A chain of so many compares takes about
  * as long as a look into a table that the cache doesn't hold. */
 #define PROGRAM_CHAIN_MOST 16
+/* Rules for one port each go into a table from so few on: each compare is a fork for the verifier,
+ * which takes it longer than a small table takes to make. Up to so many they share a small one. */
+#define PROGRAM_FEW_LEAST 5
+#define PROGRAM_FEW_MOST  64
 
 /* A rule, and its place in the map of counters: 1 .. SHUNT_XDP_RULES_MOST. */
 struct program_rule {
@@ -62,6 +69,7 @@ enum program_map {
 };
 
 enum program_table_type {
+  PROGRAM_FEW,      /* array of one value: ports and values, at places that a product tells */
   PROGRAM_PORTS,    /* array of one value: for each port two bytes */
   PROGRAM_EXACT,    /* hash: key to two bytes */
   PROGRAM_PREFIXES, /* LPM trie: struct bpf_lpm_trie_key and address to two bytes */
@@ -70,14 +78,21 @@ enum program_table_type {
 #define PROGRAM_PORT_COUNT 65536u
 
 /* A table of the program. A value is the slot, and the action in the bits from PROGRAM_ACTION_SHIFT
- * on; 0 in a table of ports: no rule. */
+ * on; 0 in a table of all ports: no rule.
+ *
+ * A table of few ports has at place (port * factor >> PROGRAM_FEW_SHIFT) % count the port that may
+ * be there, and its value. No two ports share a place, and at a place that none has there is one
+ * that belongs elsewhere, so that it is never met. */
 struct program_table {
   enum program_table_type type;
   uint32_t key_bytes;
-  uint32_t count; /* PROGRAM_PORTS: PROGRAM_PORT_COUNT */
-  uint8_t *keys;  /* NULL for PROGRAM_PORTS; no two are the same */
-  uint16_t *values;
+  uint32_t count;   /* PROGRAM_PORTS: PROGRAM_PORT_COUNT; PROGRAM_FEW: a power of two */
+  uint32_t factor;  /* PROGRAM_FEW */
+  uint8_t *keys;    /* NULL for tables of ports; no two are the same */
+  uint16_t *values; /* PROGRAM_FEW: two each, the port and its value */
 };
+
+#define PROGRAM_FEW_SHIFT 16
 
 #define PROGRAM_ACTION_SHIFT 14
 #define PROGRAM_SLOT_MASK    0x3fff
@@ -166,16 +181,19 @@ struct program_maker {
   struct program_section sections[KIND_COUNT];
   struct program_labels labels;
   struct bpf_label ipv4, ipv6; /* where the IP header begins, 14 behind r7 */
+  struct bpf_label ports;      /* where both versions go for UDP and TCP, if joined */
   uint8_t tests;               /* all that some rule makes */
+  uint8_t blocks;              /* how many blocks of counters the rules' slots are in */
+  bool only_ports;             /* packets without ports match no rule: how they miss is all one */
+  bool joined;                 /* and no rule tells the versions of IP apart */
 };
 
 /* Offsets from r10. A store to an offset that is no multiple of 8 has an effect besides: the
  * verifier forgets what was stored, for it tracks aligned spills alone (check_stack_write_fixed_off
  * of kernel/bpf/verifier.c). So it goes through what follows once, and not once for each rule. */
 #define STACK_SLOT  (-4)
-#define STACK_VLAN  (-8) /* u32: id of the outermost tag, or PROGRAM_VLAN_NONE */
-#define STACK_TAGS  (-12)
-#define STACK_BLOCK (-16) /* u32: slot / PROGRAM_HITS_BLOCK */
+#define STACK_BLOCK (-8)  /* u32: slot / PROGRAM_HITS_BLOCK */
+#define STACK_VLAN  (-12) /* u32: id of the outermost tag, or PROGRAM_VLAN_NONE */
 #define STACK_TIME  (-24) /* u64 */
 #define STACK_TAG   (-32) /* two u32, for the kernel to write into */
 #define STACK_KEY   (-72) /* of a table: up to 40 bytes */
@@ -188,6 +206,8 @@ struct program_maker {
  * matches  room for KIND_COUNT * n */
 void program_sections_make(struct program_maker *m, struct program_match *matches,
                            const struct program_rule rules[], unsigned n);
+/* Whether packets of a kind match no rule. */
+bool program_passes(const struct program_maker *m, enum program_kind kind);
 /* Whether packets of two kinds meet different rules. */
 bool program_differ(const struct program_maker *m, enum program_kind a, enum program_kind b);
 /* Where packets of a kind go: a section, or pass. */
@@ -221,6 +241,8 @@ struct program_run {
   uint8_t by; /* the tests (1 << enum program_test) that the table makes */
 };
 struct program_run program_run_find(const struct program_match matches[], unsigned n);
+/* Whether a run is worth a table: else its rules are better in a chain. */
+bool program_run_pays(const struct program_run *run);
 /* Add a run's table. *index is its number for instructions. Returns 0 or -ENOMEM. */
 int program_table_add(struct program *program, const struct program_match matches[],
                       const struct program_run *run, int *index, struct shunt_error *error);

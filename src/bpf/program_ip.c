@@ -2,9 +2,15 @@
 /* From an IP header to the ports, and on to the rules: only steps that some rule needs. Offsets
  * count from r7, which is 14 less than the header's address.
  *
- *   r2  (IPv4) length of the header       r4  protocol
- *   r3  bytes behind it, by the IP header's own word     r5  what is behind it
- *   r8  the frame's end, until the section's value takes its place */
+ *   r4  protocol                          r5  what is behind the header
+ *   r3  bytes behind it, by the IP header's own word, and R3_BIAS more
+ *   r8  the frame's end, until the section's value takes its place
+ *
+ * Where packets without ports match no rule, all ways to miss are one. Then a header need not be
+ * seen to be whole when the ports behind it are seen, and both versions of IP go on together. For
+ * the verifier to take them together, too, r5 is for both r7 + R5_FIXED and a number unknown to
+ * it. That is worth some care: it takes about half a microsecond for an instruction, and three for
+ * a jump. */
 #include "shunt/ethernet.h"
 #include "shunt/ipv4.h"
 #include "src/bpf/program.h"
@@ -18,6 +24,15 @@
 #define IPV6_HEADER_BYTES 40
 /* Of UDP's and TCP's header: as much as has to be there for its ports to count. */
 #define PORTS_BYTES 8
+
+#define R3_BIAS  8
+#define R5_FIXED (14 + R3_BIAS)
+
+/* r4 * EXTENSION_FACTOR has none of the bits of EXTENSION_MASK for the extension headers that are
+ * walked, and some for every other number below 256. (Found by trying; test_program.c tries all.)
+ */
+#define EXTENSION_FACTOR 0x6c78b56f
+#define EXTENSION_MASK   0x03b1005a
 
 /* A version of IP. */
 struct version {
@@ -47,7 +62,8 @@ static void unsound(struct program_maker *m, struct bpf_label label, uint16_t et
   bpf_go(m->a, program_section_of(m, KIND_ETHERNET));
 }
 
-/* To the section of the packet's protocol, with its ports where it has them. */
+/* To the section of the packet's protocol, with its ports where it has them; r4 may be more than
+ * 255 where there can't be any. */
 static void protocol(struct program_maker *m, const struct version *v)
 {
   struct bpf_assembler *a = m->a;
@@ -60,15 +76,14 @@ static void protocol(struct program_maker *m, const struct version *v)
     bpf_jump_imm(a, BPF_JNE, R4, v->for_tcp ? SHUNT_IPV4_PROTOCOL_TCP : SHUNT_IPV4_PROTOCOL_UDP,
                  v->plain);
     bpf_place(a, with_ports);
-    bpf_jump_imm(a, BPF_JSLT, R3, PORTS_BYTES, v->plain);
-    bpf_move(a, R1, R5);
-    bpf_add_imm(a, R1, PORTS_BYTES);
-    bpf_jump(a, BPF_JGT, R1, R8, v->plain);
+    bpf_jump_imm(a, BPF_JSLT, R3, R3_BIAS + PORTS_BYTES, v->plain);
+    bpf_add_imm(a, R5, PORTS_BYTES);
+    bpf_jump(a, BPF_JGT, R5, R8, v->plain);
     if (m->tests & 1u << TEST_SOURCE_PORT) {
-      bpf_load(a, BPF_H, R9, R5, 0);
+      bpf_load(a, BPF_H, R9, R5, 0 - PORTS_BYTES);
       bpf_be(a, R9, 16);
     }
-    bpf_load(a, BPF_H, R8, R5, 2);
+    bpf_load(a, BPF_H, R8, R5, 2 - PORTS_BYTES);
     bpf_be(a, R8, 16);
     if (apart)
       bpf_jump_imm(a, BPF_JEQ, R4, SHUNT_IPV4_PROTOCOL_UDP, program_section_of(m, v->udp));
@@ -82,61 +97,71 @@ static void protocol(struct program_maker *m, const struct version *v)
     bpf_go(a, program_section_of(m, v->other));
 }
 
+/* r4: the protocol, or more than 255 in a fragment. */
+static void ipv4_protocol(struct program_maker *m)
+{
+  bpf_load(m->a, BPF_W, R4, R7, 14 + 6);
+  bpf_be(m->a, R4, 32);
+  bpf_and_imm(m->a, R4, (SHUNT_IPV4_MORE_FRAGMENTS | SHUNT_IPV4_FRAGMENT_OFFSET_MASK) << 16 | 0xff);
+}
+
 void program_ipv4(struct program_maker *m)
 {
   struct bpf_assembler *a = m->a;
   struct version v = version_of(m, KIND_IPV4_OTHER);
   struct bpf_label fragment = bpf_label(a, "ipv4_fragment_header");
-  struct bpf_label wrong = bpf_label(a, "ipv4_wrong");
+  struct bpf_label wrong = m->only_ports ? m->labels.pass : bpf_label(a, "ipv4_wrong");
   bool apart = program_differ(m, v.fragment, v.other);
 
   bpf_place(a, m->ipv4);
-  program_need(m, 14 + SHUNT_IPV4_HEADER_BYTES, wrong);
+  if (!m->only_ports)
+    program_need(m, 14 + SHUNT_IPV4_HEADER_BYTES, wrong);
   /* Version and length are sound from 0x45 to 0x4f. */
   bpf_load(a, BPF_B, R2, R7, 14);
   bpf_sub_imm(a, R2, 0x45);
   bpf_jump_imm(a, BPF_JGT, R2, 0x4f - 0x45, wrong);
-  bpf_add_imm(a, R2, 5);
+  bpf_add_imm(a, R2, (SHUNT_IPV4_HEADER_BYTES - R3_BIAS) / 4);
   bpf_shift_left_imm(a, R2, 2);
   bpf_move(a, R5, R7);
-  bpf_add_imm(a, R5, 14);
   bpf_add(a, R5, R2);
-  bpf_jump(a, BPF_JGT, R5, R8, wrong);
+  bpf_add_imm(a, R5, R5_FIXED);
+  if (!m->only_ports)
+    bpf_jump(a, BPF_JGT, R5, R8, wrong);
 
-  bpf_load(a, BPF_B, R4, R7, 14 + 9);
-  if (v.for_udp || v.for_tcp || apart) {
-    bpf_load(a, BPF_H, R3, R7, 14 + 6);
-    bpf_jump_imm(a, BPF_JSET, R3,
-                 program_as_loaded(SHUNT_IPV4_MORE_FRAGMENTS | SHUNT_IPV4_FRAGMENT_OFFSET_MASK),
-                 apart ? fragment : v.plain);
+  if (m->only_ports) {
+    ipv4_protocol(m);
+  } else {
+    bpf_load(a, BPF_B, R4, R7, 14 + 9);
+    if (v.for_udp || v.for_tcp || apart) {
+      bpf_load(a, BPF_H, R3, R7, 14 + 6);
+      bpf_jump_imm(a, BPF_JSET, R3,
+                   program_as_loaded(SHUNT_IPV4_MORE_FRAGMENTS | SHUNT_IPV4_FRAGMENT_OFFSET_MASK),
+                   apart ? fragment : v.plain);
+    }
   }
   if (v.for_udp || v.for_tcp) {
     bpf_load(a, BPF_H, R3, R7, 14 + 2);
     bpf_be(a, R3, 16);
     bpf_sub(a, R3, R2);
   }
-  protocol(m, &v);
+  if (m->joined)
+    bpf_go(a, m->ports);
+  else
+    protocol(m, &v);
   if (apart) {
     bpf_place(a, fragment);
     bpf_move(a, R8, R4);
     bpf_go(a, program_section_of(m, v.fragment));
   }
-  unsound(m, wrong, SHUNT_ETHERNET_TYPE_IPV4);
+  if (!m->only_ports)
+    unsound(m, wrong, SHUNT_ETHERNET_TYPE_IPV4);
 }
 
-/* Jump by whether r4 is an extension header that is walked: bit r4 of a word, if r4 < 64. */
-static void jump_extension(struct program_maker *m, uint8_t operation, struct bpf_label label)
+static void jump_unless_extension(struct program_maker *m, struct bpf_label label)
 {
-  struct bpf_assembler *a = m->a;
-
-  bpf_move_imm64(a, R2,
-                 UINT64_C(1) << IPV6_HOP_BY_HOP | UINT64_C(1) << IPV6_ROUTING |
-                     UINT64_C(1) << IPV6_DESTINATION);
-  bpf_shift_right(a, R2, R4);
-  bpf_and_imm(a, R2, 1);
-  bpf_move(a, R1, R4);
-  bpf_shift_right_imm(a, R1, 6);
-  bpf_jump(a, operation, R2, R1, label);
+  bpf_move(m->a, R1, R4);
+  bpf_mul_imm(m->a, R1, EXTENSION_FACTOR);
+  bpf_jump_imm(m->a, BPF_JSET, R1, EXTENSION_MASK, label);
 }
 
 /* Over one extension header at r5, if that is what r4 says; else to walked. */
@@ -144,7 +169,7 @@ static void extension(struct program_maker *m, struct bpf_label walked, struct b
 {
   struct bpf_assembler *a = m->a;
 
-  jump_extension(m, BPF_JLE, walked);
+  jump_unless_extension(m, walked);
   bpf_move(a, R1, R5);
   bpf_add_imm(a, R1, 8);
   bpf_jump(a, BPF_JGT, R1, R8, none);
@@ -152,6 +177,9 @@ static void extension(struct program_maker *m, struct bpf_label walked, struct b
   bpf_load(a, BPF_B, R2, R5, 1); /* its length in units of 8 bytes, less one (RFC 8200 4.3) */
   bpf_add_imm(a, R2, 1);
   bpf_shift_left_imm(a, R2, 3);
+  /* Changes nothing, but to the verifier the least is 0 now. It comes by the longest way first,
+   * and shorter ones are covered by that. */
+  bpf_and_imm(a, R2, 0xff8);
   bpf_add(a, R5, R2);
   bpf_sub(a, R3, R2);
 }
@@ -167,22 +195,27 @@ static void ipv6_payload(struct program_maker *m, struct version *v)
   bpf_load(a, BPF_B, R4, R7, 14 + 6);
   bpf_load(a, BPF_H, R3, R7, 14 + 4);
   bpf_be(a, R3, 16);
+  bpf_add_imm(a, R3, R3_BIAS);
   for (unsigned i = 0; i < SHUNT_XDP_RULE_EXTENSIONS; i++)
     extension(m, walked, none);
-  if (v->wants_protocol)
-    jump_extension(m, BPF_JGT, none);
+  if (v->wants_protocol) {
+    jump_unless_extension(m, walked);
+    bpf_go(a, none);
+  }
   bpf_place(a, walked);
   if (apart) {
     /* The last extension header has to be whole. Where there are ports that is seen by them. */
     bpf_jump(a, BPF_JGT, R5, R8, none);
-    bpf_jump_imm(a, BPF_JSLT, R3, 0, none);
+    bpf_jump_imm(a, BPF_JSLT, R3, R3_BIAS, none);
     bpf_jump_imm(a, BPF_JEQ, R4, IPV6_FRAGMENT, fragment);
   }
+  if (m->joined)
+    bpf_place(a, m->ports);
   protocol(m, v);
   if (!apart)
     return;
   bpf_place(a, fragment);
-  bpf_jump_imm(a, BPF_JSLT, R3, 8, none);
+  bpf_jump_imm(a, BPF_JSLT, R3, R3_BIAS + 8, none);
   bpf_move(a, R2, R5);
   bpf_add_imm(a, R2, 8);
   bpf_jump(a, BPF_JGT, R2, R8, none);
@@ -197,17 +230,23 @@ void program_ipv6(struct program_maker *m)
 {
   struct bpf_assembler *a = m->a;
   struct version v = version_of(m, KIND_IPV6_OTHER);
-  struct bpf_label wrong = bpf_label(a, "ipv6_wrong");
+  struct bpf_label wrong = m->only_ports ? m->labels.pass : bpf_label(a, "ipv6_wrong");
 
   bpf_place(a, m->ipv6);
   program_need(m, 14 + IPV6_HEADER_BYTES, wrong);
-  bpf_move(a, R5, R2);
   bpf_load(a, BPF_B, R2, R7, 14);
-  bpf_and_imm(a, R2, 0xf0);
-  bpf_jump_imm(a, BPF_JNE, R2, 0x60, wrong);
+  bpf_move(a, R1, R2);
+  bpf_and_imm(a, R1, 0xf0);
+  bpf_jump_imm(a, BPF_JNE, R1, 0x60, wrong);
+  /* It is 32 of 40 bytes; the verifier takes it for 0 or 32. */
+  bpf_and_imm(a, R2, IPV6_HEADER_BYTES - R3_BIAS);
+  bpf_move(a, R5, R7);
+  bpf_add(a, R5, R2);
+  bpf_add_imm(a, R5, R5_FIXED);
   if (v.for_udp || v.for_tcp || program_differ(m, v.fragment, v.other))
     ipv6_payload(m, &v);
   else
     bpf_go(a, program_section_of(m, v.other));
-  unsound(m, wrong, SHUNT_ETHERNET_TYPE_IPV6);
+  if (!m->only_ports)
+    unsound(m, wrong, SHUNT_ETHERNET_TYPE_IPV6);
 }

@@ -28,6 +28,11 @@ static struct bpf_map_spec table_spec(const struct program_table *table)
     spec.value_bytes = (uint32_t)(PROGRAM_PORT_COUNT * sizeof(*table->values));
     spec.entries = 1;
   }
+  if (table->type == PROGRAM_FEW) {
+    spec.type = BPF_MAP_TYPE_ARRAY;
+    spec.value_bytes = (uint32_t)(2 * table->count * sizeof(*table->values));
+    spec.entries = 1;
+  }
   return spec;
 }
 
@@ -40,7 +45,7 @@ static int table_load(const struct program_table *table, int *map, struct shunt_
   if (result)
     return result;
 
-  if (table->type == PROGRAM_PORTS)
+  if (!table->keys)
     result = bpf_map_set(fd, &zero, table->values, BPF_ANY, error);
   else
     result = bpf_map_set_many(fd, &spec, table->keys, table->values, &count, error);

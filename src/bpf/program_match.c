@@ -260,13 +260,35 @@ static void key_prefix(struct bpf_assembler *a, const struct program_match *matc
               STACK_KEY + 4);
 }
 
+/* The port at the packet's place of the table has to be the packet's. */
+static void look_up_few(struct bpf_assembler *a, const struct program_table *table, int index,
+                        enum bpf_register port, struct bpf_label miss)
+{
+  bpf_load_map_value(a, R1, index, 0);
+  bpf_move(a, R2, port);
+  bpf_mul_imm(a, R2, (int32_t)table->factor);
+  bpf_shift_right_imm(a, R2, PROGRAM_FEW_SHIFT - 2); /* 4 bytes each */
+  bpf_and_imm(a, R2, (int32_t)(4 * (table->count - 1)));
+  bpf_add(a, R1, R2);
+  bpf_load(a, BPF_H, R2, R1, 0);
+  bpf_jump(a, BPF_JNE, R2, port, miss);
+  bpf_load(a, BPF_H, R1, R1, 2);
+}
+
 /* r1 = the value that the table has for the packet; to miss where it has none. */
-static void look_up(struct bpf_assembler *a, const struct program_match *match,
+static void look_up(struct program *program, const struct program_match *match,
                     const struct program_run *run, int table, struct bpf_label miss)
 {
+  struct bpf_assembler *a = program->assembler;
+  enum bpf_register port = run->by & BIT(TEST_SOURCE_PORT) ? R9 : R8;
+
+  if (run->type == PROGRAM_FEW) {
+    look_up_few(a, &program->tables[table - PROGRAM_TABLES], table, port, miss);
+    return;
+  }
   if (run->type == PROGRAM_PORTS) {
     bpf_load_map_value(a, R1, table, 0);
-    bpf_move(a, R2, run->by & BIT(TEST_SOURCE_PORT) ? R9 : R8);
+    bpf_move(a, R2, port);
     bpf_and_imm(a, R2, 0xffff); /* it is: this tells the verifier */
     bpf_shift_left_imm(a, R2, 1);
     bpf_add(a, R1, R2);
@@ -298,7 +320,8 @@ static void go_looked_up(struct bpf_assembler *a, const struct program_match mat
     bpf_move(a, R2, R1);
     bpf_shift_right_imm(a, R2, PROGRAM_ACTION_SHIFT);
   }
-  bpf_and_imm(a, R1, PROGRAM_SLOT_MASK);
+  if (mixed || action != SHUNT_XDP_USER) /* which is 0 */
+    bpf_and_imm(a, R1, PROGRAM_SLOT_MASK);
   if (mixed) {
     bpf_jump_imm(a, BPF_JEQ, R2, SHUNT_XDP_USER, labels->verdict[SHUNT_XDP_USER]);
     bpf_jump_imm(a, BPF_JEQ, R2, SHUNT_XDP_PASS, labels->verdict[SHUNT_XDP_PASS]);
@@ -324,7 +347,7 @@ static int table(struct program *program, const struct program_match matches[],
     if (!(run->by & BIT(test)))
       program_test(a, &matches[0], test, miss);
   }
-  look_up(a, &matches[0], run, index, miss);
+  look_up(program, &matches[0], run, index, miss);
   go_looked_up(a, matches, run->count, labels);
   bpf_place(a, miss);
   return 0;
@@ -337,7 +360,7 @@ int program_section_code(struct program *program, const struct program_match mat
 
   for (unsigned i = 0; i < n;) {
     struct program_run run = program_run_find(&matches[i], n - i);
-    if (run.count <= PROGRAM_CHAIN_MOST) {
+    if (!program_run_pays(&run)) {
       i++;
       continue;
     }

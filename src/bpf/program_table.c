@@ -8,6 +8,9 @@
 #include "src/bpf/program.h"
 
 #define BIT(test) (1u << (test))
+
+/* How many factors are tried before a table of few ports grows. */
+#define FEW_FACTORS 64
 #define ENDS                                                                                       \
   (BIT(TEST_SOURCE) | BIT(TEST_DESTINATION) | BIT(TEST_SOURCE_PORT) | BIT(TEST_DESTINATION_PORT))
 
@@ -24,6 +27,11 @@ static bool has_single_ports(const struct program_match *match)
           is_single(&match->rule->destination_ports));
 }
 
+static bool is_of_singles(enum program_table_type type)
+{
+  return type == PROGRAM_FEW || type == PROGRAM_EXACT;
+}
+
 /* Whether b can stand in the same table as a: they differ in nothing that the table does not tell
  * apart. */
 static bool is_alike(const struct program_match *a, const struct program_match *b,
@@ -35,6 +43,8 @@ static bool is_alike(const struct program_match *a, const struct program_match *
     if (!(by & BIT(test)) && !program_test_same(a, b, test))
       return false;
   }
+  if (type == PROGRAM_FEW)
+    return has_single_ports(b);
   return type != PROGRAM_EXACT ||
          (has_single_ports(b) && a->rule->source.bits == b->rule->source.bits &&
           a->rule->destination.bits == b->rule->destination.bits);
@@ -45,17 +55,24 @@ static unsigned run_length(const struct program_match matches[], unsigned n,
 {
   unsigned count = 1;
 
-  if (!(matches[0].tests & by) || (type == PROGRAM_EXACT && !has_single_ports(&matches[0])))
+  if (!(matches[0].tests & by) || (is_of_singles(type) && !has_single_ports(&matches[0])))
     return 0;
   while (count < n && is_alike(&matches[0], &matches[count], type, by))
     count++;
-  return count;
+  return type == PROGRAM_FEW && count > PROGRAM_FEW_MOST ? 0 : count;
+}
+
+bool program_run_pays(const struct program_run *run)
+{
+  return run->count >= (run->type == PROGRAM_FEW ? PROGRAM_FEW_LEAST : PROGRAM_CHAIN_MOST + 1);
 }
 
 struct program_run program_run_find(const struct program_match matches[], unsigned n)
 {
-  /* Of tables for equally many rules the first, which is the fastest. */
+  /* Of tables for equally many rules the first, which is the fastest to load and to ask. */
   static const struct program_run candidates[] = {
+      {PROGRAM_FEW, 0, BIT(TEST_DESTINATION_PORT)},
+      {PROGRAM_FEW, 0, BIT(TEST_SOURCE_PORT)},
       {PROGRAM_PORTS, 0, BIT(TEST_DESTINATION_PORT)},
       {PROGRAM_PORTS, 0, BIT(TEST_SOURCE_PORT)},
       {PROGRAM_EXACT, 0, ENDS},
@@ -76,13 +93,18 @@ struct program_run program_run_find(const struct program_match matches[], unsign
 
 /* ---- contents ---- */
 
+static const struct shunt_xdp_ports *ports_by(const struct program_match *match,
+                                              const struct program_run *run)
+{
+  return run->by & BIT(TEST_SOURCE_PORT) ? &match->rule->source_ports
+                                         : &match->rule->destination_ports;
+}
+
 static void fill_ports(struct program_table *table, const struct program_match matches[],
                        const struct program_run *run)
 {
   for (unsigned i = 0; i < run->count; i++) {
-    const struct shunt_xdp_ports *ports = run->by & BIT(TEST_SOURCE_PORT)
-                                              ? &matches[i].rule->source_ports
-                                              : &matches[i].rule->destination_ports;
+    const struct shunt_xdp_ports *ports = ports_by(&matches[i], run);
     for (unsigned k = 0; k < ports->count; k++) {
       for (uint32_t port = ports->range[k].first; port <= ports->range[k].last; port++) {
         if (!table->values[port])
@@ -90,6 +112,53 @@ static void fill_ports(struct program_table *table, const struct program_match m
       }
     }
   }
+}
+
+/* Put the ports in their places for a factor. false: two of them share one. */
+static bool place_few(struct program_table *table, const struct program_match matches[],
+                      const struct program_run *run)
+{
+  uint16_t absent = ports_by(&matches[0], run)->range[0].first;
+
+  for (uint32_t i = 0; i < table->count; i++) {
+    table->values[2 * i] = absent;
+    table->values[2 * i + 1] = 0;
+  }
+  for (unsigned i = 0; i < run->count; i++) {
+    uint16_t port = ports_by(&matches[i], run)->range[0].first;
+    uint64_t product = (uint64_t)port * table->factor >> PROGRAM_FEW_SHIFT;
+    uint16_t *place = &table->values[2 * (product % table->count)];
+    if (place[1] && place[0] != port)
+      return false;
+    if (place[1])
+      continue;
+    place[0] = port;
+    place[1] = matches[i].value;
+  }
+  return true;
+}
+
+/* Factors are tried, then larger tables. The largest has a place for each port, by the first factor
+ * that is tried. */
+static int fill_few(struct program_table *table, const struct program_match matches[],
+                    const struct program_run *run)
+{
+  uint32_t random = 1;
+
+  for (table->count = 2 * PROGRAM_FEW_MOST; table->count <= PROGRAM_PORT_COUNT; table->count *= 2) {
+    uint16_t *values = realloc(table->values, 2 * table->count * sizeof(*values));
+    if (!values)
+      return -ENOMEM;
+    table->values = values;
+    table->factor = 1 << PROGRAM_FEW_SHIFT;
+    for (unsigned i = 0; i < FEW_FACTORS; i++) {
+      if (place_few(table, matches, run))
+        return 0;
+      random = random * 1664525 + 1013904223; /* an LCG (Numerical Recipes 7.1) */
+      table->factor = random >> 1;            /* the immediate's sign would be extended */
+    }
+  }
+  return -ENOMEM; /* never */
 }
 
 /* A key on its way into a table, with the place of its rule. */
@@ -228,6 +297,21 @@ static int fill_keys(struct program_table *table, const struct program_match mat
   return table->keys ? 0 : -ENOMEM;
 }
 
+static int fill(struct program_table *table, const struct program_match matches[],
+                const struct program_run *run)
+{
+  if (run->type == PROGRAM_FEW)
+    return fill_few(table, matches, run);
+  table->values =
+      calloc(run->type == PROGRAM_PORTS ? PROGRAM_PORT_COUNT : run->count, sizeof(*table->values));
+  if (!table->values)
+    return -ENOMEM;
+  if (run->type != PROGRAM_PORTS)
+    return fill_keys(table, matches, run);
+  fill_ports(table, matches, run);
+  return 0;
+}
+
 int program_table_add(struct program *program, const struct program_match matches[],
                       const struct program_run *run, int *index, struct shunt_error *error)
 {
@@ -240,15 +324,9 @@ int program_table_add(struct program *program, const struct program_match matche
   struct program_table *table = &tables[program->table_count++];
 
   *table = (struct program_table){.type = run->type, .key_bytes = 4, .count = PROGRAM_PORT_COUNT};
-  table->values =
-      calloc(run->type == PROGRAM_PORTS ? PROGRAM_PORT_COUNT : run->count, sizeof(*table->values));
-  if (!table->values)
-    return shunt_error_set(error, -ENOMEM, "no memory for a table of %u rules", run->count);
-  if (run->type == PROGRAM_PORTS)
-    fill_ports(table, matches, run);
-  else if (fill_keys(table, matches, run))
-    return shunt_error_set(error, -ENOMEM, "no memory for a table of %u rules", run->count);
-  return 0;
+  int result = fill(table, matches, run);
+  return result ? shunt_error_set(error, result, "no memory for a table of %u rules", run->count)
+                : 0;
 }
 
 void program_tables_free(struct program *program)

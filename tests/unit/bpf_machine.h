@@ -93,7 +93,7 @@ static inline uint8_t *machine_bytes(struct machine *m, uint64_t address, uint32
              memory < MACHINE_VALUE + MACHINE_MAP_COUNT) {
     const struct program_table *table =
         &m->program->tables[memory - MACHINE_VALUE - PROGRAM_TABLES];
-    int64_t in = table->type == PROGRAM_PORTS ? 2 * (int64_t)PROGRAM_PORT_COUNT : 2;
+    int64_t in = table->keys ? 2 : (table->type == PROGRAM_FEW ? 4 : 2) * (int64_t)table->count;
     if (!write && at >= 0 && at + size <= in)
       return (uint8_t *)(uintptr_t)m->value[memory - MACHINE_VALUE] + at;
   }
