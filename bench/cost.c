@@ -13,6 +13,7 @@
 
 #include "bench/callgrind.h"
 #include "bench/instant.h"
+#include "bench/instant_efa.h"
 #include "bench/instant_xdp.h"
 #include "shunt/echo.h"
 
@@ -141,7 +142,7 @@ static const char *const apis[] = {"portable", "inline"};
 static const unsigned batches[] = {1, 8, 32, 64};
 #define WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
 #define BATCHES   (sizeof(batches) / sizeof(batches[0]))
-#define SERIES    (DRIVERS * WORKLOADS * 2 * BATCHES)
+#define SERIES    (DRIVERS * WORKLOADS * 2 * BATCHES + COST_EFA_SERIES)
 
 /* --- Devices that do everything at once ----------------------------------------------------------
  */
@@ -265,7 +266,7 @@ static int work(void)
       for (unsigned api = 0; api < 2; api++)
         for (unsigned which = 0; which < BATCHES; which++)
           failed |= measure(driver, &workloads[w], api, which);
-  return failed;
+  return failed | cost_efa_work();
 }
 
 /* --- The parent --------------------------------------------------------------------------------

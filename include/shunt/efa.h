@@ -31,8 +31,8 @@ SHUNT_BEGIN_DECLS
  * holds the free number behind it. */
 struct shunt_efa_numbers {
   uint64_t *ids;
-  uint32_t free; /* the first free one */
-  uint32_t mask; /* numbers are 0..mask */
+  uint64_t free; /* the first free one */
+  uint64_t mask; /* numbers are 0..mask */
   int32_t room;  /* how many more may be under way; far below 0: the queue has stopped */
 };
 #define SHUNT_EFA_STOPPED (INT32_MIN / 2)
@@ -144,17 +144,17 @@ static inline void shunt_efa_fence(void)
 /* A number for the work request of that id. One must be free. */
 SHUNT_INLINE uint32_t shunt_efa_number_take(struct shunt_efa_numbers *numbers, uint64_t id)
 {
-  const uint32_t number = numbers->free;
+  const uint64_t number = numbers->free;
   numbers->room--;
-  numbers->free = (uint32_t)numbers->ids[number] & numbers->mask;
+  numbers->free = numbers->ids[number] & numbers->mask;
   numbers->ids[number] = id;
-  return number;
+  return (uint32_t)number;
 }
 
 /* Who sends completions is not trusted: a number that was not taken costs order, never memory. */
-SHUNT_INLINE uint64_t shunt_efa_number_give(struct shunt_efa_numbers *numbers, uint32_t number)
+SHUNT_INLINE uint64_t shunt_efa_number_give(struct shunt_efa_numbers *numbers, uint32_t told)
 {
-  number &= numbers->mask;
+  const uint64_t number = told & numbers->mask;
   const uint64_t id = numbers->ids[number];
   numbers->ids[number] = numbers->free;
   numbers->free = number;
@@ -295,7 +295,8 @@ SHUNT_INLINE unsigned shunt_efa_recv_post(struct shunt_efa_qp *qp,
 #define SHUNT_EFA_CQE_PHASE   ((uint32_t)EFA_CQE_PHASE << 24)
 #define SHUNT_EFA_CQE_SEND    ((uint32_t)EFA_QUEUE_SEND << 25)
 #define SHUNT_EFA_CQE_RECEIVE ((uint32_t)EFA_QUEUE_RECEIVE << 25)
-#define SHUNT_EFA_CQE_WHAT    (SHUNT_EFA_CQE_PHASE | (uint32_t)EFA_CQE_QUEUE << 24)
+#define SHUNT_EFA_CQE_QUEUE   ((uint32_t)EFA_CQE_QUEUE << 24)
+#define SHUNT_EFA_CQE_WHAT    (SHUNT_EFA_CQE_PHASE | SHUNT_EFA_CQE_QUEUE)
 
 /* What both kinds have in common: number, status and flags come as they are. */
 SHUNT_INLINE void shunt_efa_take(struct shunt_fabric_completion *completion, uint32_t first,
@@ -325,33 +326,35 @@ SHUNT_INLINE void shunt_efa_take_received(const struct efa_cqe_wide *cqe, uint32
     memcpy(&completion->source, cqe->u.src_gid, sizeof(completion->source));
 }
 
-/* Of one ring of completions. */
+/* Of one ring of completions. What is loaded once before the loop would else be loaded again behind
+ * each store. */
 SHUNT_INLINE unsigned shunt_efa_poll_ring(struct shunt_efa_cq *cq,
                                           struct shunt_fabric_completion completions[], unsigned n)
 {
+  struct shunt_fabric_completion *to = completions, *const last = completions + n;
+  struct shunt_efa_qp *const *const queues = cq->queues;
   const struct efa_cqe_wide *next = cq->next;
-  unsigned got = 0;
-  while (got < n) {
+  uint32_t expect = cq->expect;
+  while (to != last) {
     const uint32_t first = __atomic_load_n((const uint32_t *)(const void *)next, __ATOMIC_ACQUIRE);
-    const uint32_t other = (first ^ cq->expect) & SHUNT_EFA_CQE_WHAT;
-    struct shunt_efa_qp *const qp = cq->queues[next->base.qp_num];
-    if (SHUNT_LIKELY(other == 0)) {
-      shunt_efa_take(&completions[got++], first, qp, shunt_efa_number_give(&qp->send, first));
-    } else if (other == (SHUNT_EFA_CQE_SEND ^ SHUNT_EFA_CQE_RECEIVE)) {
-      shunt_efa_take_received(next, first, qp, &completions[got++]);
-    } else if (other & SHUNT_EFA_CQE_PHASE) {
+    const uint32_t other = first ^ expect; /* its lower half is the number */
+    struct shunt_efa_qp *const qp = queues[next->base.qp_num];
+    if (SHUNT_LIKELY((other & SHUNT_EFA_CQE_WHAT) == 0))
+      shunt_efa_take(to++, first, qp, shunt_efa_number_give(&qp->send, other));
+    else if (other & SHUNT_EFA_CQE_PHASE)
       break;
-    } else { /* of a queue pair that was destroyed */
+    else if ((first & SHUNT_EFA_CQE_QUEUE) == SHUNT_EFA_CQE_RECEIVE)
+      shunt_efa_take_received(next, first, qp, to++);
+    else /* of a queue pair that was destroyed */
       cq->count++;
-    }
     if (SHUNT_UNLIKELY(++next == cq->end)) {
       next = cq->first;
-      cq->expect ^= SHUNT_EFA_CQE_PHASE;
+      cq->expect = expect ^= SHUNT_EFA_CQE_PHASE;
     }
   }
   cq->next = next;
-  cq->count += got;
-  return got;
+  cq->count += (uint32_t)(to - completions);
+  return (unsigned)(to - completions);
 }
 
 /* As shunt_fabric_poll. */

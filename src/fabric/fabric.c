@@ -241,10 +241,10 @@ static int object_destroy(struct fabric_object *object, struct shunt_error *erro
     shunt_error_remedy(error, "destroy those first");
     return -EBUSY;
   }
+  const char *name = names[object->kind];
   object_remove(object);
   int result = object->fabric->ops->destroy(object, error);
-  return result ? shunt_error_within(error, result, "the device kept a %s", names[object->kind])
-                : 0;
+  return result ? shunt_error_within(error, result, "the device kept a %s", name) : 0;
 }
 
 /* A new one on the device's ruins would be of no use. */

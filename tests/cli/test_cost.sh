@@ -40,4 +40,9 @@ at_most xdp rx-drop portable 64 12 0
 at_most xdp tx-only inline 64 13 0.016
 at_most xdp forward inline 64 22 0.016
 at_most xdp icmp-echo inline 1 120 1
+# EFA: a work request with 32 bytes inline, its share of a doorbell with two fences, a completion.
+at_most efa send-32 inline 32 45 0.04
+at_most efa send-32 inline 1 55 1
+at_most efa poll-sent inline 32 25 0
+at_most efa poll-rcvd inline 32 50 0
 echo "within bounds"

@@ -24,7 +24,7 @@ static int numbers_create(struct shunt_efa_numbers *numbers, uint32_t depth)
 
 static uint32_t under_way(const struct shunt_efa_numbers *numbers)
 {
-  return numbers->room < 0 ? 0 : numbers->mask + 1 - (uint32_t)numbers->room;
+  return numbers->room < 0 ? 0 : (uint32_t)numbers->mask + 1 - (uint32_t)numbers->room;
 }
 
 /* --- What can be asked for -----------------------------------------------------------------------
@@ -132,7 +132,7 @@ static int reach(struct efa *efa, struct efa_qp *qp, const struct efa_create_qp_
                  struct shunt_error *error)
 {
   struct shunt_efa_qp *fast = &qp->fast;
-  uint64_t bytes = (uint64_t)(fast->send.mask + 1) * fast->sq_entry_bytes;
+  uint64_t bytes = (fast->send.mask + 1) * fast->sq_entry_bytes;
   unsigned bar = efa->device.doorbell_bar;
   fast->sq_first = efa_bar_memory(efa, EFA_BAR_LLQ, response->llq, bytes, error);
   fast->sq_doorbell = efa_bar_memory(efa, bar, response->sq_doorbell, 4, error);
@@ -276,16 +276,16 @@ int efa_qp_destroy(struct fabric_object *object, struct shunt_error *error)
 static void flush_numbers(struct efa_cq *cq, uint16_t qp_number, enum efa_queue_type type,
                           const struct shunt_efa_numbers *numbers)
 {
-  uint32_t depth = numbers->mask + 1, left = under_way(numbers);
+  uint32_t depth = (uint32_t)numbers->mask + 1, left = under_way(numbers);
   bool *has_ended = left ? calloc(depth, sizeof(*has_ended)) : NULL;
   if (!has_ended)
     return;
-  uint32_t at = numbers->free;
+  uint64_t at = numbers->free;
   for (uint32_t i = left; i < depth; i++) {
     has_ended[at] = true;
-    at = (uint32_t)numbers->ids[at] & numbers->mask;
+    at = numbers->ids[at] & numbers->mask;
   }
-  efa_cq_mark(cq, qp_number, type, has_ended, numbers->mask);
+  efa_cq_mark(cq, qp_number, type, has_ended, depth - 1);
   for (uint32_t i = 0; i < depth; i++)
     if (!has_ended[i])
       efa_cq_flush(cq, qp_number, type, (uint16_t)i);
