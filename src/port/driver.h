@@ -53,6 +53,8 @@ struct port_driver {
   /* Whether it drives PCI devices of these ids: 0, or -ENODEV with the reason where these are a
    * relative of its devices; the reason stays untouched for what is none. */
   int (*knows)(uint16_t vendor, uint16_t device, struct shunt_error *error);
+  /* Length of the buffers of a region that is made for this location; NULL: 2048. */
+  uint32_t (*buf_bytes)(const char *location);
   int (*open)(const char *location, const struct shunt_port_options *options, struct params *params,
               struct shunt_port **port, struct shunt_error *error);
 };

@@ -46,12 +46,16 @@ const char *shunt_port_driver(uint16_t vendor, uint16_t device, struct shunt_err
 }
 
 /* Room for every descriptor of every ring, and as much again in the caller's hands. */
-static int make_region(const struct shunt_port_options *options, struct shunt_region **region,
+static int make_region(const struct port_driver *driver, const char *location,
+                       const struct shunt_port_options *options, struct shunt_region **region,
                        struct shunt_error *error)
 {
+  const uint32_t buf_bytes = driver->buf_bytes ? driver->buf_bytes(location) : 2048;
   uint64_t bufs = (uint64_t)options->queues * (options->rx_ring + options->tx_ring) * 2;
-  struct shunt_region_options wanted = {
-      .size = sizeof(wanted), .bytes = bufs * 2048, .numa_node = SHUNT_NUMA_ANY};
+  struct shunt_region_options wanted = {.size = sizeof(wanted),
+                                        .bytes = bufs * buf_bytes,
+                                        .buf_bytes = buf_bytes,
+                                        .numa_node = SHUNT_NUMA_ANY};
   return shunt_region_create(&wanted, region, error);
 }
 
@@ -78,7 +82,7 @@ static int open_on(const struct port_driver *driver, const struct port_name *nam
     return -EINVAL;
   struct shunt_region *own = NULL;
   if (!options->region) {
-    int result = make_region(options, &own, error);
+    int result = make_region(driver, name->location, options, &own, error);
     if (result)
       return result;
     options->region = own;

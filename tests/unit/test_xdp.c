@@ -202,6 +202,37 @@ static void buffers_must_suit(void **state)
   }
 }
 
+/* ixgbe lets an 82599 fill 1024 bytes of 1792, and 3072 of 3840, and drops what is longer. */
+static void zero_copy_must_not_lose_long_frames(void **state)
+{
+  struct shunt_region_options wanted = {.size = sizeof(wanted),
+                                        .bytes = 2 << 20,
+                                        .buf_bytes = 4096,
+                                        .pages = SHUNT_PAGES_4K,
+                                        .numa_node = -1};
+  struct shunt_port_options options = {0};
+  struct shunt_port *port;
+  struct shunt_error error;
+  struct shunt_xdp_info info = {.size = sizeof(info)};
+  strcpy(rig_state.driver, "ixgbe");
+  granted("", SHUNT_XDP_DRV, 0, 1);
+  set_up(state);
+  strcpy(rig_state.driver, "ixgbe");
+  refused("zero_copy=require", -EMSGSIZE, "ip link set eth7 mtu 1006");
+  set_up(state);
+  strcpy(rig_state.driver, "ixgbe");
+  rig_state.mtu = 1006;
+  granted("", SHUNT_XDP_DRV, 1, 0);
+  set_up(state);
+  strcpy(rig_state.driver, "ixgbe");
+  assert_int_equal(shunt_region_create(&wanted, &options.region, &error), 0);
+  assert_int_equal(rig_open_with(&options, "", &port, &error), 0);
+  assert_int_equal(shunt_xdp_info(port, &info, &error), 0);
+  assert_int_equal(info.zero_copy, 1);
+  rig_end(port);
+  shunt_region_destroy(options.region);
+}
+
 static void long_frames_need_several_buffers(void **state)
 {
   (void)state;
@@ -312,6 +343,7 @@ int main(void)
       cmocka_unit_test_setup(queues_must_be_there, set_up),
       cmocka_unit_test_setup(queues_share_memory, set_up),
       cmocka_unit_test_setup(buffers_must_suit, set_up),
+      cmocka_unit_test_setup(zero_copy_must_not_lose_long_frames, set_up),
       cmocka_unit_test_setup(long_frames_need_several_buffers, set_up),
       cmocka_unit_test_setup(too_much_memory_is_said_so, set_up),
       cmocka_unit_test_setup(a_missing_capability_is_named, set_up),

@@ -41,6 +41,27 @@ static void note(struct xdp *xdp, enum shunt_xdp_mode mode, bool zero_copy, int 
                   shunt_xdp_mode_text(mode, zero_copy), refusal->why);
 }
 
+/* Linux's ixgbe tells an 82599 of whole KiB of a buffer alone, and drops what is longer without
+ * counting it, also what would go on to the kernel (ixgbe_configure_srrctl, ixgbe_main.c, and
+ * ixgbe_clean_rx_irq_zc, ixgbe_xsk.c). Its later cards are exact; the driver's name is the same. */
+bool xdp_ladder_whole_kib(const struct interface_state *state)
+{
+  return !strcmp(state->driver, "ixgbe");
+}
+
+static int check_room(const struct xdp *xdp, struct shunt_error *error)
+{
+  const uint32_t room = (xdp->chunk_bytes - XDP_RX_HEADROOM_BYTES) & ~UINT32_C(1023);
+  if (!xdp_ladder_whole_kib(&xdp->state) || xdp->state.mtu + XDP_ETHERNET_BYTES <= room)
+    return 0;
+  shunt_error_set(error, -EMSGSIZE, "frames of %s don't fit a buffer", xdp->interface);
+  shunt_error_why(error, "of a buffer of %u bytes ixgbe lets an 82599 fill %u, and the MTU is %u",
+                  xdp->chunk_bytes, room, xdp->state.mtu);
+  shunt_error_remedy(error, "a region with buf_bytes of 4096, or ip link set %s mtu %u",
+                     xdp->interface, room - XDP_ETHERNET_BYTES);
+  return -EMSGSIZE;
+}
+
 static void close_sockets(struct xdp *xdp)
 {
   for (unsigned i = 0; i < xdp->queue_count; i++)
@@ -49,7 +70,7 @@ static void close_sockets(struct xdp *xdp)
 
 static int open_sockets(struct xdp *xdp, bool zero_copy, struct shunt_error *error)
 {
-  int result = 0;
+  int result = zero_copy ? check_room(xdp, error) : 0;
   for (unsigned i = 0; !result && i < xdp->queue_count; i++)
     result = xdp_socket_open(xdp->queues[i], xdp->wanted.first_queue + i, zero_copy,
                              i ? xdp->queues[0]->fd : -1, error);

@@ -15,8 +15,6 @@
 #include "src/netlink/membership.h"
 #include "src/netlink/setup.h"
 
-#define ETHERNET_BYTES 18u /* header and one VLAN tag */
-
 /* --- What can be asked ---------------------------------------------------------------------------
  */
 
@@ -63,7 +61,7 @@ static int check_queues(const struct xdp *xdp, struct shunt_error *error)
 static int choose_multi_buffer(struct xdp *xdp, struct shunt_error *error)
 {
   const uint32_t room = xdp->chunk_bytes - XDP_RX_HEADROOM_BYTES;
-  const bool needed = xdp->state.mtu + ETHERNET_BYTES > room;
+  const bool needed = xdp->state.mtu + XDP_ETHERNET_BYTES > room;
   xdp->multi_buffer = xdp->wanted.multi_buffer_given ? xdp->wanted.multi_buffer : needed;
   if (needed && !xdp->multi_buffer) {
     shunt_error_set(error, -EMSGSIZE, "frames of %s don't fit a buffer", xdp->interface);
@@ -72,7 +70,7 @@ static int choose_multi_buffer(struct xdp *xdp, struct shunt_error *error)
     shunt_error_remedy(error,
                        "multi_buffer=1 (Linux 6.6), a region with buf_bytes of 4096, or "
                        "ip link set %s mtu %u",
-                       xdp->interface, room - ETHERNET_BYTES);
+                       xdp->interface, room - XDP_ETHERNET_BYTES);
     return -EMSGSIZE;
   }
   struct features features = {0};
@@ -343,10 +341,18 @@ static int xdp_knows(uint16_t vendor, uint16_t device, struct shunt_error *error
   return -ENODEV;
 }
 
+/* Where half a buffer of this length would be lost to zero copy, twice the usual. */
+static uint32_t xdp_buf_bytes(const char *location)
+{
+  struct interface_state state;
+  return !interface_read(location, &state, NULL) && xdp_ladder_whole_kib(&state) ? 4096 : 2048;
+}
+
 const struct port_driver xdp_driver = {
     .name = "xdp",
     .keys =
         "mode, hw, drv, skb, zero_copy, copy, queue, rules, join, helper, channels, wakeup, setup, "
         "multi_buffer, tx_budget, checksum, tx_time, busy_poll_us, busy_budget",
     .knows = xdp_knows,
+    .buf_bytes = xdp_buf_bytes,
     .open = xdp_open};

@@ -34,7 +34,8 @@ enum xdp_want { XDP_NEVER, XDP_PREFER, XDP_REQUIRE };
 enum xdp_sums { XDP_SUMS_SOFTWARE, XDP_SUMS_KERNEL, XDP_SUMS_DEVICE };
 
 #define XDP_RULES_MOST       256
-#define XDP_MODES            3 /* of enum shunt_xdp_mode */
+#define XDP_MODES            3   /* of enum shunt_xdp_mode */
+#define XDP_ETHERNET_BYTES   18u /* header and one VLAN tag */
 #define XDP_BUSY_DEADLINE_NS UINT64_C(2000000000)
 #define XDP_BUSY_RETRY_NS    UINT64_C(1000000)
 
@@ -134,6 +135,8 @@ int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shu
 /* ladder.c. Attach the program and make all sockets, by the first rung that is granted; what was
  * refused before is noted in xdp->refusals. */
 int xdp_ladder_climb(struct xdp *xdp, struct shunt_error *error);
+/* Whether in zero-copy mode only whole KiB of a buffer are filled. */
+bool xdp_ladder_whole_kib(const struct interface_state *state);
 
 /* socket.c. Make a queue's socket and bind it. shared_fd: of the queue that registered the memory;
  * -1: this one does. On failure nothing is left of it. */
