@@ -7,7 +7,8 @@
 #                     once, into build-guest/ or SHUNT_GUEST_CACHE
 #   make build      build into build/; the command is build/bin/shunt
 #   make check      format, lint, sanitizers, fuzz corpora, coverage
-#   make bench      speed beside kernel sockets: build/bench.json
+#   make bench      speed beside kernel sockets, libxdp and DPDK: build/bench.json; as root, since
+#                   only then AF_XDP is measured, and other programs disturb it less
 #   make cost       instructions per packet, the driver's, the twin's, of being captured:
 #                   build/cost.json, build/twin-cost.json, build/capture-cost.json
 #   make fuzz       search with libFuzzer, SECONDS=60 a target
@@ -28,7 +29,7 @@ deps:
 	@scripts/install-deps build
 
 run: build
-	@$(BUILD)/bin/shunt bench --report report.html
+	@$(BUILD)/bin/shunt bench --only rtt,mpps,vfio-user --report report.html
 
 test: build
 	@scripts/install-deps test
@@ -43,8 +44,11 @@ check:
 	@scripts/install-deps check
 	@scripts/check
 
-bench: build
-	@$(BUILD)/bin/shunt bench --out $(BUILD)/bench.json \
+# Peers that can't be had are skipped by name.
+bench:
+	@scripts/install-deps bench || true
+	@$(MAKE) --no-print-directory build
+	@$(BUILD)/bin/shunt bench --realtime --seconds 60 --out $(BUILD)/bench.json \
 	  --results $(BUILD)/results.json --report $(BUILD)/bench.html
 
 cost: build

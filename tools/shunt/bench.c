@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* shunt bench: the main job. Twins against the kernel's UDP, and over vfio-user against a UNIX
- * socket, in the same run. */
+/* shunt bench: the main job. Twins against the kernel's UDP, over vfio-user against a UNIX socket,
+ * and AF_XDP against libxdp, DPDK and UDP, in the same run. */
 #include "tools/shunt/bench.h"
 
 #include <errno.h>
@@ -9,13 +9,12 @@
 
 #include "shunt/histogram.h"
 #include "tools/shunt/bench_result.h"
+#include "tools/shunt/bench_xdp.h"
 #include "tools/shunt/report.h"
 
-#define MODEL "model, not a hardware figure"
-
 /* What --only names, or'ed where several want a measurement. */
-enum mode { RTT = 1, MPPS = 2, VFIO_USER = 4 };
-static const char *const mode_names[] = {"rtt", "mpps", "vfio-user"};
+enum mode { RTT = 1, MPPS = 2, VFIO_USER = 4, XDP = 8 };
+static const char *const mode_names[] = {"rtt", "mpps", "vfio-user", "xdp"};
 #define MODES     (sizeof(mode_names) / sizeof(mode_names[0]))
 #define ALL_MODES ((1u << MODES) - 1)
 
@@ -23,7 +22,10 @@ struct plan;
 struct run;
 typedef int slice_function(struct run *run, const struct plan *plan, struct bench_sample *sample,
                            struct shunt_error *error);
-static slice_function twin_rtt, udp_rtt, twin_rate, udp_rate, vfio_user, unix_socket;
+static slice_function twin_rtt, udp_rtt, twin_rate, udp_rate, vfio_user, unix_socket, af_xdp;
+
+/* Of AF_XDP: who does what. */
+#define AF_XDP_WHAT(who, what) ((unsigned)(who) << 4 | (unsigned)(what))
 
 /* What is measured, in the order of a round. */
 static const struct plan {
@@ -33,7 +35,7 @@ static const struct plan {
   bool peer;
   unsigned threads, batch;
   slice_function *slice;
-  unsigned what; /* an enum bench_vfio_user_what or bench_unix_what */
+  unsigned what; /* an enum bench_vfio_user_what or bench_unix_what; AF_XDP_WHAT */
 } plans[] = {
 #define PLAN(name, title, kind, modes, peer, threads, batch, slice, what)                          \
   {                                                                                                \
@@ -69,6 +71,25 @@ static const struct plan {
     PLAN("vfuser-forward-32", "vfio-user, batch 32", RATE, VFIO_USER, false, 2, 32, vfio_user,
          BENCH_VFIO_USER_FORWARD),
     PLAN("ixgbe-forward-64", "82599 twins, batch 64", RATE, MPPS, false, 2, 64, twin_rate, 0),
+#define XDP_PLAN(name, title, kind, peer, batch, who, what)                                        \
+  PLAN(name, title, kind, XDP, peer, 2, batch, af_xdp, AF_XDP_WHAT(BENCH_##who, PEER_##what))
+    XDP_PLAN("xdp-rtt", "AF_XDP", ROUND_TRIP, false, 1, SHUNT, ANSWER),
+    XDP_PLAN("libxdp-rtt", "libxdp loop", ROUND_TRIP, true, 1, LIBXDP, ANSWER),
+    XDP_PLAN("dpdk-rtt", "DPDK testpmd", ROUND_TRIP, true, 1, DPDK, ANSWER),
+    XDP_PLAN("udp-veth-rtt", "UDP sockets, veth", ROUND_TRIP, true, 1, SOCKETS, ANSWER),
+    XDP_PLAN("xdp-rx-drop", "receive: AF_XDP", RATE, false, 64, SHUNT, RECEIVE),
+    XDP_PLAN("libxdp-rx-drop", "receive: libxdp loop", RATE, true, 64, LIBXDP, RECEIVE),
+    XDP_PLAN("dpdk-rx-drop", "receive: DPDK testpmd", RATE, true, 64, DPDK, RECEIVE),
+    XDP_PLAN("udp-veth-rx-drop", "receive: UDP sockets", RATE, true, 64, SOCKETS, RECEIVE),
+    XDP_PLAN("xdp-tx", "send: AF_XDP", RATE, false, 64, SHUNT, SEND),
+    XDP_PLAN("libxdp-tx", "send: libxdp loop", RATE, true, 64, LIBXDP, SEND),
+    XDP_PLAN("dpdk-tx", "send: DPDK testpmd", RATE, true, 64, DPDK, SEND),
+    XDP_PLAN("udp-veth-tx", "send: UDP sockets", RATE, true, 64, SOCKETS, SEND),
+    XDP_PLAN("xdp-l2fwd", "forward: AF_XDP", RATE, false, 64, SHUNT, FORWARD),
+    XDP_PLAN("libxdp-l2fwd", "forward: libxdp loop", RATE, true, 64, LIBXDP, FORWARD),
+    XDP_PLAN("dpdk-l2fwd", "forward: DPDK testpmd", RATE, true, 64, DPDK, FORWARD),
+    XDP_PLAN("udp-veth-l2fwd", "forward: UDP sockets", RATE, true, 64, SOCKETS, FORWARD),
+#undef XDP_PLAN
 #undef PLAN
 };
 #define PLANS (sizeof(plans) / sizeof(plans[0]))
@@ -89,10 +110,25 @@ static const struct {
      "trapped read, server spins"},
     {"vfuser-trap-sleep-us", "us", "vfuser-trap-sleep", "unix", "unix-sleep",
      "trapped read, server sleeps"},
+    {"xdp-rx-drop-mpps-dpdk", "Mpps", "xdp-rx-drop", "dpdk", "dpdk-rx-drop",
+     "AF_XDP: receive, beside DPDK"},
     {"vfuser-posted-us", "us", "vfuser-posted", "unix", "unix-posted", "posted write"},
     {"vfuser-doorbell-us", "us", "vfuser-doorbell", "unix", "unix-spin", "doorbell to completion"},
 };
 #define COMPARISONS (sizeof(comparisons) / sizeof(comparisons[0]))
+
+/* Of AF_XDP ours is compared with the best of the others. */
+static const struct {
+  const char *name, *unit, *row, *words;
+} best_comparisons[] = {
+    {"xdp-rx-drop-mpps", "Mpps", "rx-drop", "AF_XDP: receive"},
+    {"xdp-tx-mpps", "Mpps", "tx", "AF_XDP: send"},
+    {"xdp-l2fwd-mpps", "Mpps", "l2fwd", "AF_XDP: forward"},
+    {"xdp-rtt-p50-us", "us", "rtt", "AF_XDP: round trip p50"},
+};
+static const struct {
+  const char *name, *series;
+} xdp_peers[] = {{"libxdp", "libxdp"}, {"dpdk", "dpdk"}, {"udp", "udp-veth"}};
 
 struct options {
   const char *only, *out, *results, *report;
@@ -110,6 +146,8 @@ struct run {
   struct bench_udp *udp;
   struct bench_vfio_user *vfio_user;
   struct bench_unix *unix_socket;
+  struct bench_xdp *xdp;
+  struct shunt_error no_xdp; /* why not, unless code is 0 */
   struct result result;
   struct result_series *series[PLANS]; /* NULL: not wanted */
 };
@@ -127,7 +165,8 @@ static int choose_modes(const struct cli *cli, struct options *options)
            (strlen(mode_names[i]) != length || strncmp(at, mode_names[i], length) != 0))
       i++;
     if (i == MODES)
-      return cli_usage(cli, "--only: \"%.*s\" is none of rtt, mpps and vfio-user", (int)length, at);
+      return cli_usage(cli, "--only: \"%.*s\" is none of rtt, mpps, vfio-user and xdp", (int)length,
+                       at);
     options->modes |= 1u << i;
     at = at[length] ? at + length + 1 : NULL;
   }
@@ -137,6 +176,16 @@ static int choose_modes(const struct cli *cli, struct options *options)
 /* ---- Set-up ---- */
 
 static const char *const twins[] = {"ixgbe:twin?wire=bench", "ixgbe:twin?wire=bench"};
+
+/* Where nothing else is asked for, that it can't be had is an error; else it is a fact. */
+static int open_xdp(struct run *run, struct shunt_error *error)
+{
+  int code = bench_xdp_open(&run->bench, &run->xdp, &run->no_xdp);
+  if (!code || run->options.modes != XDP)
+    return 0;
+  *error = run->no_xdp;
+  return code;
+}
 
 /* The process of vfio-user's twins first: it is to be a copy of as little as may be. */
 static int open_all(struct run *run, struct shunt_error *error)
@@ -153,7 +202,11 @@ static int open_all(struct run *run, struct shunt_error *error)
     code = bench_rtt_open(bench, twins, &run->rtt, error);
   if (!code && (modes & MPPS))
     code = bench_rate_open(bench, &run->rate, error);
-  return code ? code : bench_udp_open(bench, &run->udp, error);
+  if (!code && (modes & XDP))
+    code = open_xdp(run, error);
+  if (!code && (modes & ~(unsigned)XDP))
+    code = bench_udp_open(bench, &run->udp, error);
+  return code;
 }
 
 static void close_all(struct run *run)
@@ -163,19 +216,28 @@ static void close_all(struct run *run)
   bench_udp_close(run->udp);
   bench_unix_close(run->unix_socket);
   bench_vfio_user_close(run->vfio_user);
+  bench_xdp_close(run->xdp);
 }
 
 static struct shunt_port *any_port(const struct run *run)
 {
   if (run->rtt)
     return bench_rtt_port(run->rtt);
-  return run->rate ? bench_rate_port(run->rate) : bench_vfio_user_port(run->vfio_user);
+  if (run->rate)
+    return bench_rate_port(run->rate);
+  return run->vfio_user ? bench_vfio_user_port(run->vfio_user) : NULL;
+}
+
+static bool is_missing(const struct run *run, const struct plan *plan)
+{
+  return plan->slice == af_xdp &&
+         (!run->xdp || bench_xdp_missing(run->xdp, (enum bench_who)(plan->what >> 4)));
 }
 
 static int make_series(struct run *run, struct shunt_error *error)
 {
   for (unsigned i = 0; i < PLANS; i++) {
-    if (!(run->options.modes & plans[i].modes))
+    if (!(run->options.modes & plans[i].modes) || is_missing(run, &plans[i]))
       continue;
     struct result_series *series = result_add_series(&run->result, plans[i].kind, error);
     if (!series)
@@ -183,6 +245,7 @@ static int make_series(struct run *run, struct shunt_error *error)
     snprintf(series->name, sizeof(series->name), "%s", plans[i].name);
     snprintf(series->title, sizeof(series->title), "%s", plans[i].title);
     series->peer = plans[i].peer;
+    series->kernel = plans[i].slice == af_xdp;
     series->threads = plans[i].threads;
     series->batch = plans[i].batch;
     run->series[i] = series;
@@ -190,16 +253,18 @@ static int make_series(struct run *run, struct shunt_error *error)
   return 0;
 }
 
-static void state_facts(struct run *run)
+static void state_port(struct run *run)
 {
   struct result *result = &run->result;
-  const struct bench *bench = &run->bench;
   struct shunt_port_info info = {.size = sizeof(info)};
   struct shunt_port *port = any_port(run);
+  snprintf(result->title, sizeof(result->title), "%s",
+           port ? "82599 twins beside the kernel's UDP"
+                : "AF_XDP beside libxdp, DPDK and UDP sockets");
+  if (!port)
+    return;
   shunt_port_info(port, &info);
   result->model = info.model;
-  snprintf(result->title, sizeof(result->title), "82599 twins beside the kernel's UDP");
-  result_machine_facts(result);
   result_fact(result, "device", "%s; %s", info.device, info.path);
   result_fact(result, "memory", "%s", shunt_region_describe(shunt_port_region(port)));
   result_fact(result, "peer",
@@ -208,7 +273,33 @@ static void state_facts(struct run *run)
     result_fact(result, "vfio-user",
                 "twins in a process on CPU %u; beside it messages of the same length over a UNIX "
                 "socket to a thread there",
-                bench->cpus[1]);
+                run->bench.cpus[1]);
+}
+
+static void state_xdp(struct run *run)
+{
+  struct result *result = &run->result;
+  if (!run->xdp) {
+    result_fact(result, "AF_XDP", "skipped: %s", run->no_xdp.why);
+    return;
+  }
+  result_fact(result, "AF_XDP",
+              "on a veth pair, copy; who is measured on CPU %u, who makes frames or asks on CPU %u",
+              run->bench.cpus[0], run->bench.cpus[1]);
+  for (enum bench_who who = 0; who < BENCH_CONTENDERS; who++)
+    if (bench_xdp_missing(run->xdp, who))
+      result_fact(result, bench_contender_name(who), "skipped: %s",
+                  bench_xdp_missing(run->xdp, who));
+}
+
+static void state_facts(struct run *run)
+{
+  struct result *result = &run->result;
+  const struct bench *bench = &run->bench;
+  result_machine_facts(result);
+  state_port(run);
+  if (run->options.modes & XDP)
+    state_xdp(run);
   result_fact(result, "clock", "%s (%s)", shunt_tsc_source_name(&bench->tsc), bench->tsc.reason);
   if (!bench->pinned)
     result_fact(result, "threads", "not pinned");
@@ -265,6 +356,13 @@ static int unix_socket(struct run *run, const struct plan *plan, struct bench_sa
   return bench_unix_slice(run->unix_socket, plan->what, sample, error);
 }
 
+static int af_xdp(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                  struct shunt_error *error)
+{
+  return bench_xdp_slice(run->xdp, (enum bench_who)(plan->what >> 4),
+                         (enum peer_what)(plan->what & 15), sample, error);
+}
+
 /* One slice becomes one round of its series. histogram is empty. */
 static int measure(struct run *run, unsigned which, struct shunt_histogram *histogram,
                    struct shunt_error *error)
@@ -318,90 +416,38 @@ static const struct result_series *find_series(const struct result *result, cons
   return NULL;
 }
 
+static void compare_best(struct result *result, const char *name, const char *words,
+                         const char *unit, const char *row)
+{
+  const bool least = !strcmp(unit, "us");
+  const struct result_series *best = NULL;
+  const char *peer = NULL;
+  char of[48];
+  for (unsigned i = 0; i < sizeof(xdp_peers) / sizeof(xdp_peers[0]); i++) {
+    snprintf(of, sizeof(of), "%s-%s", xdp_peers[i].series, row);
+    const struct result_series *series = find_series(result, of);
+    if (!series || !series->rounds ||
+        (best && (result_median(series) < result_median(best)) != least))
+      continue;
+    best = series;
+    peer = xdp_peers[i].name;
+  }
+  snprintf(of, sizeof(of), "xdp-%s", row);
+  result_compare(result, name, words, unit, find_series(result, of), peer, best);
+}
+
 static void compare_all(struct result *result)
 {
   for (unsigned i = 0; i < COMPARISONS; i++)
-    result_compare(result, comparisons[i].name, comparisons[i].unit,
+    result_compare(result, comparisons[i].name, comparisons[i].words, comparisons[i].unit,
                    find_series(result, comparisons[i].ours), comparisons[i].peer,
                    find_series(result, comparisons[i].theirs));
+  for (unsigned i = 0; i < sizeof(best_comparisons) / sizeof(best_comparisons[0]); i++)
+    compare_best(result, best_comparisons[i].name, best_comparisons[i].words,
+                 best_comparisons[i].unit, best_comparisons[i].row);
 }
 
-/* ---- Showing ---- */
-
-static void print_times(const struct result *result, enum result_kind kind, const char *heading)
-{
-  static const double percentiles[] = {50, 90, 99, 99.9, 99.99};
-  bool is_first = true;
-  for (unsigned i = 0; i < result->series_count; i++) {
-    const struct result_series *series = &result->series[i];
-    if (series->kind != kind)
-      continue;
-    if (is_first) {
-      printf("%s (%s)\n\n%-24s", heading, MODEL, "");
-      printf("%8s %8s %8s %8s %8s %9s %10s %6s\n", "p50", "p90", "p99", "p99.9", "p99.99", "max",
-             "count", "lost");
-    }
-    is_first = false;
-    printf("%-24s", series->title);
-    for (unsigned p = 0; p < 5; p++)
-      printf("%8.2f ", (double)result_percentile_ns(series->histogram, percentiles[p]) / 1e3);
-    printf("%9.1f %10llu %6llu\n", (double)shunt_histogram_max(series->histogram) / 1e3,
-           (unsigned long long)series->histogram->total, (unsigned long long)series->lost);
-  }
-  if (!is_first)
-    putchar('\n');
-}
-
-static void print_rates(const struct result *result)
-{
-  printf("Forwarding of 64-byte frames in Mpps, 2 CPUs (%s)\n\n", MODEL);
-  printf("%-24s%8s %8s %8s %6s\n", "", "median", "least", "most", "lost");
-  for (unsigned i = 0; i < result->series_count; i++) {
-    const struct result_series *series = &result->series[i];
-    if (series->kind != RESULT_RATE || !series->rounds)
-      continue;
-    double least = series->values[0], most = least;
-    for (unsigned r = 1; r < series->rounds; r++) {
-      least = series->values[r] < least ? series->values[r] : least;
-      most = series->values[r] > most ? series->values[r] : most;
-    }
-    printf("%-24s%8.3f %8.3f %8.3f %6llu\n", series->title, result_median(series), least, most,
-           (unsigned long long)series->lost);
-  }
-  putchar('\n');
-}
-
-static void print_comparisons(const struct result *result)
-{
-  if (result->comparison_count)
-    printf("Beside the peer in the same run, medians of %u rounds\n\n", result->series[0].rounds);
-  for (unsigned i = 0; i < result->comparison_count; i++) {
-    const struct result_comparison *comparison = &result->comparisons[i];
-    const char *words = "";
-    for (unsigned c = 0; c < COMPARISONS; c++)
-      if (!strcmp(comparisons[c].name, comparison->name))
-        words = comparisons[c].words;
-    double ratio = result_ratio(comparison);
-    bool lower_is_better = !strcmp(comparison->unit, "us");
-    printf("  %-33s %8.3f %-4s against %8.3f: %.1f times as fast\n", words, comparison->value,
-           comparison->unit, comparison->peer_value,
-           lower_is_better && ratio > 0 ? 1 / ratio : ratio);
-  }
-  if (result->comparison_count)
-    putchar('\n');
-}
-
-static void print_all(const struct run *run)
-{
-  const struct result *result = &run->result;
-  print_times(result, RESULT_ROUND_TRIP, "Round trips in us, echo of a 64-byte frame");
-  print_times(result, RESULT_TIME, "Pieces of vfio-user in us");
-  if (run->options.modes & (MPPS | VFIO_USER))
-    print_rates(result);
-  print_comparisons(result);
-  for (unsigned i = 0; i < result->fact_count; i++)
-    printf("%-9s %s\n", result->facts[i].key, result->facts[i].value);
-}
+/* ---- Files ---- */
 
 /* Whether files can be written is found out before anything is measured. */
 static int try_files(const struct options *options, struct shunt_error *error)
@@ -444,7 +490,7 @@ static int show(struct run *run)
   for (unsigned i = 0; i < run->result.series_count; i++)
     lost += run->result.series[i].lost;
   if (!run->bench.cli->json)
-    print_all(run);
+    result_print(&run->result);
   if (write_files(run, &error))
     return cli_fail(run->bench.cli, &error);
   int exit = lost ? CLI_FINDINGS : CLI_OK;
@@ -490,7 +536,7 @@ static int run_bench(struct cli *cli, int argc, char **argv)
   struct run run = {.bench.cli = cli, .options = {.seconds = 20, .rounds = 5}};
   struct options *options = &run.options;
   const struct cli_option table[] = {
-      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps, vfio-user (all).", CLI_TEXT,
+      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps, vfio-user, xdp (all).", CLI_TEXT,
        &options->only},
       {"seconds", 's', "N", "How long all measurements take together (20).", CLI_DOUBLE,
        &options->seconds, 0.1, 86400},

@@ -70,7 +70,7 @@ double result_ratio(const struct result_comparison *comparison)
   return comparison->peer_value > 0 ? comparison->value / comparison->peer_value : 0;
 }
 
-void result_compare(struct result *result, const char *name, const char *unit,
+void result_compare(struct result *result, const char *name, const char *words, const char *unit,
                     const struct result_series *ours, const char *peer,
                     const struct result_series *theirs)
 {
@@ -79,6 +79,7 @@ void result_compare(struct result *result, const char *name, const char *unit,
     return;
   struct result_comparison *comparison = &result->comparisons[result->comparison_count++];
   snprintf(comparison->name, sizeof(comparison->name), "%s", name);
+  snprintf(comparison->words, sizeof(comparison->words), "%s", words);
   snprintf(comparison->unit, sizeof(comparison->unit), "%s", unit);
   snprintf(comparison->peer, sizeof(comparison->peer), "%s", peer);
   comparison->value = result_median(ours);

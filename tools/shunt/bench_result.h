@@ -14,10 +14,10 @@
 #include "shunt/error.h"
 #include "shunt/histogram.h"
 
-#define RESULT_SERIES      32
+#define RESULT_SERIES      48
 #define RESULT_COMPARISONS 16
 #define RESULT_ROUNDS      99
-#define RESULT_FACTS       16
+#define RESULT_FACTS       24
 #define RESULT_TITLE_BYTES 96
 
 enum result_kind {
@@ -31,6 +31,7 @@ struct result_series {
   char name[48];                  /* for programs */
   char title[RESULT_TITLE_BYTES]; /* for people */
   bool peer;                      /* what our own are compared with */
+  bool kernel;                    /* over an interface of the kernel's: no model */
   unsigned threads;               /* 0: not known */
   unsigned batch;
   uint64_t lost;
@@ -45,6 +46,7 @@ struct result_comparison {
   double value;
   char peer[32];
   double peer_value;
+  char words[48]; /* for people; not in files */
 };
 
 /* What else a reader needs to know: "CPU", "AMD EPYC". */
@@ -70,7 +72,7 @@ void result_free(struct result *result);
 struct result_series *result_add_series(struct result *result, enum result_kind kind,
                                         struct shunt_error *error);
 /* Add a comparison of two series' medians; nothing where one of them has no rounds. */
-void result_compare(struct result *result, const char *name, const char *unit,
+void result_compare(struct result *result, const char *name, const char *words, const char *unit,
                     const struct result_series *ours, const char *peer,
                     const struct result_series *theirs);
 void result_fact(struct result *result, const char *key, const char *format, ...)
@@ -85,6 +87,9 @@ double result_median(const struct result_series *series);
 uint64_t result_percentile_ns(const struct shunt_histogram *histogram, double percentile);
 /* value / peer_value. */
 double result_ratio(const struct result_comparison *comparison);
+
+/* All of it on standard output, as tables. */
+void result_print(const struct result *result);
 
 /* The whole as JSON; with or without histograms. Owner: the caller (json_object_put). */
 struct json_object *result_to_json(const struct result *result, bool histograms);
