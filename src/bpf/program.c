@@ -171,30 +171,35 @@ static void count_tag(struct program_maker *m, enum bpf_register to)
 }
 
 /* The same where only packets with ports count: the shortest frame that has some is long enough for
- * two tags, and the tags of others are counted without a jump. */
+ * two tags, and the tags of others are counted without a jump. Goes on behind with IPv6, if rules
+ * need that, else IPv4. */
 static void ethernet_with_ports(struct program_maker *m)
 {
   struct bpf_assembler *a = m->a;
   struct bpf_label walked = bpf_label(a, "tags_walked");
+  bool ipv4 = looks_into(m, KIND_IPV4_OTHER), ipv6 = looks_into(m, KIND_IPV6_OTHER);
 
   program_need(m, SHORTEST_WITH_PORTS, m->labels.pass);
   bpf_load(a, BPF_H, R3, R7, 12);
   no_tags(m, 8);
-  if (looks_into(m, KIND_IPV4_OTHER))
+  if (ipv4)
     bpf_jump_imm(a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_IPV4), walked);
-  if (looks_into(m, KIND_IPV6_OTHER))
+  if (ipv6)
     bpf_jump_imm(a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_IPV6), walked);
   count_tag(m, R4);
   bpf_load(a, BPF_H, R3, R7, 16);
-  count_tag(m, R2);
-  bpf_and(a, R2, R4);
+  count_tag(m, R2); /* by itself it leads to no IP header either: to the tag again */
   bpf_add(a, R4, R2);
   bpf_shift_left_imm(a, R4, 2);
   bpf_place(a, walked);
   bpf_add(a, R7, R4);
   program_need(m, SHUNT_ETHERNET_HEADER_BYTES + SHUNT_IPV4_HEADER_BYTES, m->labels.pass);
   bpf_load(a, BPF_H, R3, R7, 12);
-  go_ethertype(m);
+  if (ipv4 && ipv6)
+    bpf_jump_imm(a, BPF_JEQ, R3, program_as_loaded(SHUNT_ETHERNET_TYPE_IPV4), m->ipv4);
+  bpf_jump_imm(a, BPF_JNE, R3,
+               program_as_loaded(ipv6 ? SHUNT_ETHERNET_TYPE_IPV6 : SHUNT_ETHERNET_TYPE_IPV4),
+               m->labels.pass);
 }
 
 static void frame(struct program_maker *m)
@@ -317,10 +322,10 @@ static int make(struct program_maker *m, struct shunt_error *error)
   m->ipv6 = bpf_label(m->a, "ipv6_header");
   m->ports = bpf_label(m->a, "ip_ports");
   frame(m);
+  if (looks_into(m, KIND_IPV6_OTHER)) /* first: its states cover those of IPv4 */
+    program_ipv6(m);
   if (looks_into(m, KIND_IPV4_OTHER))
     program_ipv4(m);
-  if (looks_into(m, KIND_IPV6_OTHER))
-    program_ipv6(m);
   for (enum program_kind kind = 0; kind < KIND_COUNT; kind++) {
     const struct program_section *section = &m->sections[kind];
     if (section->same != kind || !section->count)

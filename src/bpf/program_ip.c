@@ -2,7 +2,7 @@
 /* From an IP header to the ports, and on to the rules: only steps that some rule needs. Offsets
  * count from r7, which is 14 less than the header's address.
  *
- *   r4  protocol                          r5  what is behind the header
+ *   r4  protocol                          r5  8 bytes behind the start of what is behind the header
  *   r3  bytes behind it, by the IP header's own word, and R3_BIAS more
  *   r8  the frame's end, until the section's value takes its place
  *
@@ -26,6 +26,7 @@
 #define PORTS_BYTES 8
 
 #define R3_BIAS  8
+#define R5_BIAS  8 /* PORTS_BYTES, and the least of an extension header */
 #define R5_FIXED (14 + R3_BIAS)
 
 /* r4 * EXTENSION_FACTOR has none of the bits of EXTENSION_MASK for the extension headers that are
@@ -77,13 +78,12 @@ static void protocol(struct program_maker *m, const struct version *v)
                  v->plain);
     bpf_place(a, with_ports);
     bpf_jump_imm(a, BPF_JSLT, R3, R3_BIAS + PORTS_BYTES, v->plain);
-    bpf_add_imm(a, R5, PORTS_BYTES);
     bpf_jump(a, BPF_JGT, R5, R8, v->plain);
     if (m->tests & 1u << TEST_SOURCE_PORT) {
-      bpf_load(a, BPF_H, R9, R5, 0 - PORTS_BYTES);
+      bpf_load(a, BPF_H, R9, R5, 0 - R5_BIAS);
       bpf_be(a, R9, 16);
     }
-    bpf_load(a, BPF_H, R8, R5, 2 - PORTS_BYTES);
+    bpf_load(a, BPF_H, R8, R5, 2 - R5_BIAS);
     bpf_be(a, R8, 16);
     if (apart)
       bpf_jump_imm(a, BPF_JEQ, R4, SHUNT_IPV4_PROTOCOL_UDP, program_section_of(m, v->udp));
@@ -124,13 +124,13 @@ void program_ipv4(struct program_maker *m)
   bpf_shift_left_imm(a, R2, 2);
   bpf_move(a, R5, R7);
   bpf_add(a, R5, R2);
-  bpf_add_imm(a, R5, R5_FIXED);
-  if (!m->only_ports)
-    bpf_jump(a, BPF_JGT, R5, R8, wrong);
-
   if (m->only_ports) {
+    bpf_add_imm(a, R5, R5_FIXED + R5_BIAS);
     ipv4_protocol(m);
   } else {
+    bpf_add_imm(a, R5, R5_FIXED);
+    bpf_jump(a, BPF_JGT, R5, R8, wrong);
+    bpf_add_imm(a, R5, R5_BIAS);
     bpf_load(a, BPF_B, R4, R7, 14 + 9);
     if (v.for_udp || v.for_tcp || apart) {
       bpf_load(a, BPF_H, R3, R7, 14 + 6);
@@ -170,11 +170,10 @@ static void extension(struct program_maker *m, struct bpf_label walked, struct b
   struct bpf_assembler *a = m->a;
 
   jump_unless_extension(m, walked);
-  bpf_move(a, R1, R5);
-  bpf_add_imm(a, R1, 8);
-  bpf_jump(a, BPF_JGT, R1, R8, none);
-  bpf_load(a, BPF_B, R4, R5, 0);
-  bpf_load(a, BPF_B, R2, R5, 1); /* its length in units of 8 bytes, less one (RFC 8200 4.3) */
+  bpf_jump(a, BPF_JGT, R5, R8, none);
+  bpf_load(a, BPF_B, R4, R5, 0 - R5_BIAS);
+  bpf_load(a, BPF_B, R2, R5,
+           1 - R5_BIAS); /* its length in units of 8 bytes, less one (RFC 8200 4.3) */
   bpf_add_imm(a, R2, 1);
   bpf_shift_left_imm(a, R2, 3);
   /* Changes nothing, but to the verifier the least is 0 now. It comes by the longest way first,
@@ -205,7 +204,9 @@ static void ipv6_payload(struct program_maker *m, struct version *v)
   bpf_place(a, walked);
   if (apart) {
     /* The last extension header has to be whole. Where there are ports that is seen by them. */
-    bpf_jump(a, BPF_JGT, R5, R8, none);
+    bpf_move(a, R1, R5);
+    bpf_sub_imm(a, R1, R5_BIAS);
+    bpf_jump(a, BPF_JGT, R1, R8, none);
     bpf_jump_imm(a, BPF_JSLT, R3, R3_BIAS, none);
     bpf_jump_imm(a, BPF_JEQ, R4, IPV6_FRAGMENT, fragment);
   }
@@ -216,10 +217,8 @@ static void ipv6_payload(struct program_maker *m, struct version *v)
     return;
   bpf_place(a, fragment);
   bpf_jump_imm(a, BPF_JSLT, R3, R3_BIAS + 8, none);
-  bpf_move(a, R2, R5);
-  bpf_add_imm(a, R2, 8);
-  bpf_jump(a, BPF_JGT, R2, R8, none);
-  bpf_load(a, BPF_B, R8, R5, 0);
+  bpf_jump(a, BPF_JGT, R5, R8, none);
+  bpf_load(a, BPF_B, R8, R5, 0 - R5_BIAS);
   bpf_go(a, program_section_of(m, v->fragment));
   bpf_place(a, none);
   bpf_move_imm(a, R8, PROGRAM_PROTOCOL_NONE);
@@ -242,7 +241,7 @@ void program_ipv6(struct program_maker *m)
   bpf_and_imm(a, R2, IPV6_HEADER_BYTES - R3_BIAS);
   bpf_move(a, R5, R7);
   bpf_add(a, R5, R2);
-  bpf_add_imm(a, R5, R5_FIXED);
+  bpf_add_imm(a, R5, R5_FIXED + R5_BIAS);
   if (v.for_udp || v.for_tcp || program_differ(m, v.fragment, v.other))
     ipv6_payload(m, &v);
   else

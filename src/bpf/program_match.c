@@ -333,11 +333,10 @@ static void go_looked_up(struct bpf_assembler *a, const struct program_match mat
 }
 
 static int table(struct program *program, const struct program_match matches[],
-                 const struct program_run *run, struct program_labels *labels,
-                 struct shunt_error *error)
+                 const struct program_run *run, struct bpf_label miss,
+                 struct program_labels *labels, struct shunt_error *error)
 {
   struct bpf_assembler *a = program->assembler;
-  struct bpf_label miss = bpf_label(a, NULL);
   int index = 0;
   int result = program_table_add(program, matches, run, &index, error);
   if (result)
@@ -349,7 +348,6 @@ static int table(struct program *program, const struct program_match matches[],
   }
   look_up(program, &matches[0], run, index, miss);
   go_looked_up(a, matches, run->count, labels);
-  bpf_place(a, miss);
   return 0;
 }
 
@@ -365,9 +363,12 @@ int program_section_code(struct program *program, const struct program_match mat
       continue;
     }
     chain(program->assembler, &matches[chained], i - chained, 0, labels);
-    int result = table(program, &matches[i], &run, labels, error);
-    if (result)
+    bool last = i + run.count == n;
+    struct bpf_label miss = last ? labels->pass : bpf_label(program->assembler, NULL);
+    int result = table(program, &matches[i], &run, miss, labels, error);
+    if (result || last)
       return result;
+    bpf_place(program->assembler, miss);
     i += run.count;
     chained = i;
   }
