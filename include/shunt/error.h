@@ -46,6 +46,16 @@ int shunt_error_within(struct shunt_error *error, int code, const char *what, ..
  * Returns      the length without the NUL that the whole text has, as snprintf does */
 size_t shunt_error_format(const struct shunt_error *error, char *text, size_t bytes);
 
+/* The reason behind the last errno that a call on this thread returned, of those APIs whose calls
+ * have no room for more (ef_vi). What shunt's own calls say stands in their own error.
+ *
+ * Thread   any; each has its own
+ * Returns  it, valid until the thread's next such call fails; its code is 0 where none has */
+const struct shunt_error *shunt_last_error(void);
+
+/* Keep an error as this thread's last one: for those APIs. */
+void shunt_error_keep(const struct shunt_error *error);
+
 SHUNT_END_DECLS
 
 #endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What devices can do, asked before any of them is opened. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <etherfabric/capabilities.h>
+
+#include "src/efvi/efvi.h"
+
+/* 64, 128, ..., 4096 */
+#define RING_SIZES (2 * EFVI_RING_MOST - EFVI_RING_LEAST)
+
+struct capability {
+  const char *name;
+  unsigned long value; /* of an 82599 */
+  unsigned long xdp;   /* of AF_XDP */
+};
+
+static const struct capability capabilities[EF_VI_CAP_MAX] = {
+    [EF_VI_CAP_PIO] = {"PIO", 0, 0},
+    [EF_VI_CAP_PIO_BUFFER_SIZE] = {"PIO buffer size", 0, 0},
+    [EF_VI_CAP_PIO_BUFFER_COUNT] = {"PIO buffers", 0, 0},
+    [EF_VI_CAP_HW_MULTICAST_LOOPBACK] = {"multicast loopback", 0, 0},
+    [EF_VI_CAP_HW_MULTICAST_REPLICATION] = {"multicast to several interfaces", 0, 0},
+    [EF_VI_CAP_HW_RX_TIMESTAMPING] = {"time stamps of received packets", 0, 0},
+    [EF_VI_CAP_HW_TX_TIMESTAMPING] = {"time stamps of sent packets", 0, 0},
+    [EF_VI_CAP_PACKED_STREAM] = {"packed stream", 0, 0},
+    [EF_VI_CAP_PACKED_STREAM_BUFFER_SIZES] = {"packed stream buffer sizes", 0, 0},
+    [EF_VI_CAP_VPORTS] = {"virtual ports", 0, 0},
+    [EF_VI_CAP_PHYS_MODE] = {"physical addresses", 0, 0},
+    [EF_VI_CAP_BUFFER_MODE] = {"registered memory", 1, 1},
+    [EF_VI_CAP_MULTICAST_FILTER_CHAINING] = {"one group on several interfaces", 0, 0},
+    [EF_VI_CAP_MAC_SPOOFING] = {"sending from any MAC address", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_UDP_LOCAL] = {"filter: IPv4 UDP, local", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_TCP_LOCAL] = {"filter: IPv4 TCP, local", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_UDP_FULL] = {"filter: IPv4 UDP, full", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_TCP_FULL] = {"filter: IPv4 TCP, full", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_IP_VLAN] = {"filter: IPv4 and VLAN", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_UDP6_LOCAL] = {"filter: IPv6 UDP, local", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_TCP6_LOCAL] = {"filter: IPv6 TCP, local", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_UDP6_FULL] = {"filter: IPv6 UDP, full", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_TCP6_FULL] = {"filter: IPv6 TCP, full", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_IP6_VLAN] = {"filter: IPv6 and VLAN", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_ETH_LOCAL] = {"filter: MAC address", 1, 0},
+    [EF_VI_CAP_RX_FILTER_TYPE_ETH_LOCAL_VLAN] = {"filter: MAC address and VLAN", 1, 0},
+    [EF_VI_CAP_RX_FILTER_TYPE_UCAST_ALL] = {"filter: all unicast", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_MCAST_ALL] = {"filter: all multicast", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_UCAST_MISMATCH] = {"filter: other unicast", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_MCAST_MISMATCH] = {"filter: other multicast", 1, 1},
+    [EF_VI_CAP_RX_FILTER_TYPE_SNIFF] = {"filter: copies of received packets", 0, 0},
+    [EF_VI_CAP_TX_FILTER_TYPE_SNIFF] = {"filter: copies of sent packets", 0, 0},
+    [EF_VI_CAP_RX_FILTER_IP4_PROTO] = {"filter: IP protocol", 1, 1},
+    [EF_VI_CAP_RX_FILTER_ETHERTYPE] = {"filter: EtherType", 1, 1},
+    [EF_VI_CAP_RXQ_SIZES] = {"receive ring sizes", RING_SIZES, RING_SIZES},
+    [EF_VI_CAP_TXQ_SIZES] = {"transmit ring sizes", RING_SIZES, RING_SIZES},
+    [EF_VI_CAP_EVQ_SIZES] = {"event queue sizes", 2 * EFVI_RING_MOST, 2 * EFVI_RING_MOST},
+    [EF_VI_CAP_ZERO_RX_PREFIX] = {"packets without a prefix", 1, 1},
+    [EF_VI_CAP_TX_PUSH_ALWAYS] = {"push of every descriptor", 0, 0},
+    [EF_VI_CAP_NIC_PACE] = {"least time between packets", 0, 0},
+    [EF_VI_CAP_RX_MERGE] = {"merged receive events", 0, 0},
+    [EF_VI_CAP_TX_ALTERNATIVES] = {"transmit alternatives", 0, 0},
+    [EF_VI_CAP_TX_ALTERNATIVES_VFIFOS] = {"transmit alternatives: how many", 0, 0},
+    [EF_VI_CAP_TX_ALTERNATIVES_CP_BUFFERS] = {"transmit alternatives: buffers", 0, 0},
+    [EF_VI_CAP_RX_FW_VARIANT] = {"receive firmware", 0, 0},
+    [EF_VI_CAP_TX_FW_VARIANT] = {"transmit firmware", 0, 0},
+    [EF_VI_CAP_CTPIO] = {"CTPIO", 0, 0},
+    [EF_VI_CAP_TX_ALTERNATIVES_CP_BUFFER_SIZE] = {"transmit alternatives: buffer size", 0, 0},
+    [EF_VI_CAP_RX_FORCE_EVENT_MERGING] = {"receive events always merged", 0, 0},
+    [EF_VI_CAP_MIN_BUFFER_MODE_SIZE] = {"smallest page of registered memory", EF_VI_NIC_PAGE_SIZE,
+                                        EF_VI_NIC_PAGE_SIZE},
+    [EF_VI_CAP_CTPIO_ONLY] = {"sends by CTPIO alone", 0, 0},
+    [EF_VI_CAP_RX_SHARED] = {"receives others' packets, too", 0, 0},
+    [EF_VI_CAP_RX_FILTER_SET_DEST] = {"filter: to another's queue", 0, 0},
+    [EF_VI_CAP_RX_FILTER_MAC_IP4_PROTO] = {"filter: MAC address and IP protocol", 1, 0},
+    [EF_VI_CAP_RX_POLL] = {"polling for received packets alone", 1, 1},
+    [EF_VI_CAP_RX_REF] = {"packets in the device's memory", 0, 0},
+    [EF_VI_CAP_EXTRA_DATAPATHS] = {"further data paths", 0, 0},
+    [EF_VI_CAP_RX_FILTER_ID] = {"a packet's filter", 0, 0},
+};
+
+int ef_vi_capabilities_max(void)
+{
+  return EF_VI_CAP_MAX - 1;
+}
+
+const char *ef_vi_capabilities_name(enum ef_vi_capability cap)
+{
+  return (unsigned)cap < EF_VI_CAP_MAX ? capabilities[cap].name : NULL;
+}
+
+/* Lock held. */
+static int capability_get(ef_driver_handle handle, bool is_xdp, enum ef_vi_capability cap,
+                          unsigned long *value)
+{
+  if (!efvi_handle_known(handle))
+    return efvi_refuse(-EBADF, "%d is no driver handle", handle);
+  if ((unsigned)cap >= EF_VI_CAP_MAX)
+    return efvi_refuse(-ENOSYS, "there is no capability %d", (int)cap);
+  if (!value)
+    return efvi_refuse(-EINVAL, "no place for the capability's value");
+  *value = is_xdp ? capabilities[cap].xdp : capabilities[cap].value;
+  return 0;
+}
+
+int ef_vi_capabilities_get_from_pd_flags(ef_driver_handle handle, int ifindex,
+                                         enum ef_pd_flags pd_flags, enum ef_vi_capability cap,
+                                         unsigned long *value)
+{
+  struct shunt_error error = {0};
+  char name[12], device[EFVI_NAME_BYTES];
+  (void)pd_flags; /* none that a domain can have changes what the device can do */
+  snprintf(name, sizeof(name), "%d", ifindex);
+  int result = ifindex > 0
+                   ? efvi_name_resolve(name, getenv("SHUNT_EFVI_DEVICE"), device, &error)
+                   : shunt_error_set(&error, -EINVAL, "%d is no interface's index", ifindex);
+  if (result)
+    return efvi_fail(&error);
+  efvi_lock();
+  result = capability_get(handle, strncmp(device, "xdp:", 4) == 0, cap, value);
+  efvi_unlock();
+  return result;
+}
+
+int ef_vi_capabilities_get(ef_driver_handle handle, int ifindex, enum ef_vi_capability cap,
+                           unsigned long *value)
+{
+  return ef_vi_capabilities_get_from_pd_flags(handle, ifindex, EF_PD_DEFAULT, cap, value);
+}
+
+int ef_pd_capabilities_get(ef_driver_handle handle, ef_pd *pd, ef_driver_handle pd_dh,
+                           enum ef_vi_capability cap, unsigned long *value)
+{
+  (void)pd_dh;
+  efvi_lock();
+  struct efvi_pd *own = efvi_pd_of(pd);
+  int result = own ? capability_get(handle, own->device->is_xdp, cap, value)
+                   : efvi_refuse(-EINVAL, "this is no protection domain");
+  efvi_unlock();
+  return result;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Devices: a port each, and who has which of its queues. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/efvi/efvi.h"
+
+/* Every opening of a twin in this process makes one, so there its name is none: two interfaces that
+ * are called the same are two twins, which may hang on one wire. */
+static bool is_twin(const char *name)
+{
+  const char *location = strchr(name, ':');
+  return location && !strncmp(location, ":twin", 5) && (!location[5] || location[5] == '?');
+}
+
+struct efvi_device *efvi_device_hold(const char *name, const char *interface)
+{
+  struct efvi_state *state = efvi_state();
+  struct efvi_device *device = state->devices;
+  const char *owner = is_twin(name) ? interface : "";
+  while (device && (strcmp(device->name, name) != 0 || strcmp(device->interface, owner) != 0))
+    device = device->next;
+  if (!device) {
+    device = calloc(1, sizeof(*device));
+    if (!device)
+      return NULL;
+    snprintf(device->name, sizeof(device->name), "%s", name);
+    snprintf(device->interface, sizeof(device->interface), "%s", owner);
+    device->is_xdp = strncmp(name, "xdp:", 4) == 0;
+    device->next = state->devices;
+    state->devices = device;
+  }
+  device->domains++;
+  return device;
+}
+
+void efvi_device_release(struct efvi_device *device)
+{
+  if (--device->domains > 0)
+    return;
+  struct efvi_device **at = &efvi_state()->devices;
+  while (*at != device)
+    at = &(*at)->next;
+  *at = device->next;
+  free(device);
+}
+
+/* AF_XDP takes from the kernel what its rules name, and without rules all there is. Ours come with
+ * the filters, so the device starts with a rule that nothing matches: an ethertype that is reserved
+ * (IANA, IEEE 802 numbers: 0xffff). */
+static void name_with_rules(const struct efvi_device *device, char name[2 * EFVI_NAME_BYTES])
+{
+  const char *rules = "";
+  if (device->is_xdp && !strstr(device->name, "rules=") && !strstr(device->name, "join=1"))
+    rules = strchr(device->name, '?') ? "&rules=ether 0xffff" : "?rules=ether 0xffff";
+  snprintf(name, 2 * EFVI_NAME_BYTES, "%s%s", device->name, rules);
+}
+
+/* Every queue's buffers: one for each descriptor of both rings. */
+static int make_region(struct efvi_device *device, const struct shunt_port_options *options,
+                       unsigned queues, struct shunt_error *error)
+{
+  uint64_t bufs = (uint64_t)queues * (options->rx_ring + options->tx_ring);
+  struct shunt_region_options wanted = {.size = sizeof(wanted),
+                                        .bytes = bufs * EFVI_BUF_BYTES,
+                                        .buf_bytes = EFVI_BUF_BYTES,
+                                        .numa_node = SHUNT_NUMA_ANY};
+  return shunt_region_create(&wanted, &device->region, error);
+}
+
+/* How many queues the name asks for. */
+static unsigned queues_of(const char *name)
+{
+  const char *key = strstr(name, "queues=");
+  unsigned long queues = key ? strtoul(key + strlen("queues="), NULL, 10) : 1;
+  return queues < 1 ? 1 : queues > EFVI_QUEUES ? EFVI_QUEUES : (unsigned)queues;
+}
+
+/* Frames that nothing steers go to queue 0. A device with one queue spreads nothing. */
+static int steer_to_first(struct efvi_device *device, struct shunt_error *error)
+{
+  struct shunt_rss rss = {.size = sizeof(rss)};
+  if (device->info.queues == 1 || device->is_xdp)
+    return 0;
+  int result = shunt_port_rss_get(device->port, &rss, error);
+  if (result)
+    return result;
+  memset(rss.table, 0, sizeof(rss.table));
+  return shunt_port_rss_set(device->port, &rss, error);
+}
+
+static int device_open(struct efvi_device *device, uint32_t rx_ring, uint32_t tx_ring,
+                       struct shunt_error *error)
+{
+  struct efvi_state *state = efvi_state();
+  char name[2 * EFVI_NAME_BYTES];
+  if (!state->testbed && is_twin(device->name)) {
+    int result = shunt_testbed_create(NULL, &state->testbed, error);
+    if (result)
+      return result;
+  }
+  struct shunt_port_options options = {.size = sizeof(options),
+                                       .rx_ring = rx_ring,
+                                       .tx_ring = tx_ring,
+                                       .rx_metadata = 1,
+                                       .interrupts = 1,
+                                       .clock = state->clock,
+                                       .testbed = state->testbed};
+  int result = make_region(device, &options, queues_of(device->name), error);
+  if (result)
+    return result;
+  options.region = device->region;
+  name_with_rules(device, name);
+  result = shunt_port_open(name, &options, &device->port, error);
+  if (result == -EOPNOTSUPP) { /* a device that can't wake anybody can be polled */
+    options.interrupts = 0;
+    result = shunt_port_open(name, &options, &device->port, error);
+  }
+  if (!result) {
+    device->sleeps = options.interrupts;
+    device->info.size = sizeof(device->info);
+    shunt_port_info(device->port, &device->info);
+    result = steer_to_first(device, error);
+  }
+  if (result) {
+    shunt_port_close(device->port);
+    device->port = NULL;
+    shunt_region_destroy(device->region);
+    device->region = NULL;
+  }
+  return result;
+}
+
+static void device_close(struct efvi_device *device)
+{
+  for (unsigned i = 0; i < EFVI_QUEUES; i++) {
+    free(device->queues[i].rx_free);
+    device->queues[i] = (struct efvi_queue){0};
+  }
+  shunt_port_close(device->port);
+  device->port = NULL;
+  device->promiscuous = 0;
+  shunt_region_destroy(device->region);
+  device->region = NULL;
+}
+
+static int device_fits(const struct efvi_device *device, uint32_t rx_ring, uint32_t tx_ring,
+                       struct shunt_error *error)
+{
+  if (rx_ring <= device->info.rx_ring && tx_ring <= device->info.tx_ring)
+    return 0;
+  shunt_error_set(error, -EINVAL, "rings of %u and %u on %s", rx_ring, tx_ring, device->name);
+  shunt_error_why(error, "its first interface made them %u and %u", device->info.rx_ring,
+                  device->info.tx_ring);
+  shunt_error_remedy(error, "make the interface with the largest rings first");
+  return -EINVAL;
+}
+
+/* A queue that nobody has, with its receive buffers. Returns its index or a negative errno. */
+static int queue_take(struct efvi_device *device, struct efvi_vi *vi, struct shunt_error *error)
+{
+  unsigned index = 0;
+  while (index < device->info.queues &&
+         (device->queues[index].owner || device->queues[index].retired))
+    index++;
+  if (index == device->info.queues) {
+    shunt_error_set(error, -EBUSY, "%s has no queue left", device->name);
+    shunt_error_why(error, "it was opened with %u", device->info.queues);
+    shunt_error_remedy(error, "add queues=N to the device's name (SHUNT_EFVI_DEVICE)");
+    return -EBUSY;
+  }
+  struct efvi_queue *queue = &device->queues[index];
+  const uint32_t rings = device->info.rx_ring + device->info.tx_ring;
+  const shunt_buf first = (uint64_t)index * rings * EFVI_BUF_BYTES;
+  vi->tx_first = first + (uint64_t)device->info.rx_ring * EFVI_BUF_BYTES;
+  if (!queue->rx_free) {
+    queue->rx_free = malloc(device->info.rx_ring * sizeof(queue->rx_free[0]));
+    if (!queue->rx_free)
+      return shunt_error_set(error, -ENOMEM, "no memory for a queue's buffers");
+    while (queue->rx_free_count < device->info.rx_ring) {
+      queue->rx_free[queue->rx_free_count] =
+          first + (uint64_t)queue->rx_free_count * EFVI_BUF_BYTES;
+      queue->rx_free_count++;
+    }
+  }
+  queue->owner = vi;
+  vi->rx = queue;
+  return (int)index;
+}
+
+int efvi_device_attach(struct efvi_device *device, struct efvi_vi *vi, uint32_t rx_ring,
+                       uint32_t tx_ring, struct shunt_error *error)
+{
+  int result = device->port ? device_fits(device, rx_ring, tx_ring, error)
+                            : device_open(device, rx_ring, tx_ring, error);
+  if (result)
+    return result;
+  result = queue_take(device, vi, error);
+  if (result < 0) {
+    if (device->vi_count == 0)
+      device_close(device);
+    return result;
+  }
+  vi->queue = shunt_port_queue(device->port, (unsigned)result);
+  device->vi_count++;
+  return result;
+}
+
+void efvi_device_detach(struct efvi_device *device, struct efvi_vi *vi)
+{
+  vi->rx->owner = NULL;
+  vi->rx->retired = vi->tx_sent != vi->tx_done;
+  if (--device->vi_count == 0)
+    device_close(device);
+}

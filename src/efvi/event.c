@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Event queues: there is none in memory. A poll asks the rings of each interface that uses the
+ * queue. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "src/efvi/efvi.h"
+
+#define STEP_MS 1 /* how long a twin of this process goes without a turn while we sleep */
+
+/* --- Polling ------------------------------------------------------------------------------------
+ */
+
+static int software_events(struct efvi_vi *vi, ef_event events[], int n)
+{
+  int made = 0;
+  efvi_lock();
+  for (; made < n && vi->sw_count > 0; made++) {
+    events[made].sw.type = EF_EVENT_TYPE_SW;
+    events[made].sw.data = vi->sw_events[0];
+    for (unsigned i = 1; i < vi->sw_count; i++)
+      vi->sw_events[i - 1] = vi->sw_events[i];
+    __atomic_store_n(&vi->sw_count, vi->sw_count - 1, __ATOMIC_RELEASE);
+  }
+  efvi_unlock();
+  return made;
+}
+
+static unsigned software_waits(const struct efvi_vi *vi)
+{
+  return __atomic_load_n(&vi->sw_count, __ATOMIC_ACQUIRE);
+}
+
+static void device_step(const struct efvi_vi *vi)
+{
+  if (SHUNT_UNLIKELY(vi->device->info.steps))
+    shunt_port_step(vi->device->port);
+}
+
+int efvi_eventq_poll(ef_vi *user, ef_event *events, int n)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  int made = 0;
+  if (SHUNT_UNLIKELY(!events || n < EF_VI_EVENT_POLL_MIN_EVS))
+    return efvi_refuse(-EINVAL, "room for %d events: at least %d", n, EF_VI_EVENT_POLL_MIN_EVS);
+  device_step(vi);
+  for (int q = 0; q < user->vi_qs_n && made < n; q++) {
+    if (!user->vi_qs[q])
+      continue;
+    struct efvi_vi *one = efvi_own(user->vi_qs[q]);
+    made += efvi_receive_events(one, (uint8_t)q, events + made, n - made);
+    made += efvi_transmit_events(one, (uint8_t)q, events + made, n - made);
+  }
+  if (SHUNT_UNLIKELY(software_waits(vi)))
+    made += software_events(vi, events + made, n - made);
+  vi->state.evq.evq_ptr += (uint32_t)made;
+  return made;
+}
+
+int efvi_receive_poll(ef_vi *user, ef_event *events, int n)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  if (!events || n < 1)
+    return efvi_refuse(-EINVAL, "room for %d events", n);
+  device_step(vi);
+  int made = efvi_receive_events(vi, 0, events, n);
+  vi->state.evq.evq_ptr += (uint32_t)made;
+  return made;
+}
+
+/* At least this many events wait: a frame is one, as is a batch of sent packets. */
+int efvi_eventq_has_many_events(const ef_vi *user, int n)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  unsigned waiting = software_waits(vi);
+  device_step(vi);
+  for (int q = 0; q < user->vi_qs_n; q++) {
+    if (!user->vi_qs[q])
+      continue;
+    struct efvi_vi *one = efvi_own(user->vi_qs[q]);
+    if (efvi_receive_waits(one))
+      waiting += one->frame_count - one->frame_next;
+    waiting += (efvi_transmit_waits(one) + EF_VI_TRANSMIT_BATCH - 1) / EF_VI_TRANSMIT_BATCH;
+  }
+  return n < 0 || waiting > (unsigned)n;
+}
+
+int efvi_eventq_has_event(const ef_vi *user)
+{
+  return efvi_eventq_has_many_events(user, 0);
+}
+
+int ef_eventq_capacity(ef_vi *vi)
+{
+  return efvi_vi_of(vi) ? (int)vi->evq_mask : efvi_refuse(-EINVAL, "this is no interface");
+}
+
+int ef_eventq_put(unsigned resource_id, ef_driver_handle evq_dh, unsigned ev_bits)
+{
+  struct efvi_vi *found = NULL;
+  int result = 0;
+  efvi_lock();
+  for (struct efvi_device *device = efvi_state()->devices; device; device = device->next)
+    for (unsigned i = 0; i < EFVI_QUEUES; i++)
+      if (device->queues[i].owner && device->queues[i].owner->user->vi_resource_id == resource_id)
+        found = device->queues[i].owner;
+  if (!efvi_handle_known(evq_dh))
+    result = efvi_refuse(-EBADF, "%d is no driver handle", evq_dh);
+  else if (ev_bits & ~(unsigned)EF_EVENT_SW_DATA_MASK)
+    result = efvi_refuse(-EINVAL, "a software event has 16 bits, not 0x%x", ev_bits);
+  else if (!found)
+    result = efvi_refuse(-ENOENT, "no interface has the resource id %u", resource_id);
+  else if (found->sw_count == EFVI_SW_EVENTS)
+    result = efvi_refuse(-EAGAIN, "%u software events wait already", EFVI_SW_EVENTS);
+  if (!result) {
+    found->sw_events[found->sw_count] = (uint16_t)ev_bits;
+    __atomic_store_n(&found->sw_count, found->sw_count + 1, __ATOMIC_RELEASE);
+  }
+  efvi_unlock();
+  return result;
+}
+
+/* --- Sleeping -----------------------------------------------------------------------------------
+ */
+
+/* Put the queue's descriptor into the handle, where it is not there yet, and arm it. */
+static int prime_one(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error)
+{
+  struct epoll_event event = {.events = EPOLLIN};
+  if (!vi->device->sleeps) {
+    shunt_error_set(error, -EOPNOTSUPP, "%s can't wake anybody", vi->device->name);
+    shunt_error_why(error, "the device has no interrupts that reach this process");
+    shunt_error_remedy(error, "poll it");
+    return -EOPNOTSUPP;
+  }
+  int fd = shunt_queue_fd(vi->queue, error);
+  if (fd < 0)
+    return fd;
+  if (epoll_ctl(handle, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST)
+    return shunt_error_set(error, -errno, "can't wait with the handle %d", handle);
+  shunt_queue_arm(vi->queue);
+  return 0;
+}
+
+static int prime(ef_vi *user, ef_driver_handle handle)
+{
+  struct shunt_error error = {0};
+  int result = 0;
+  for (int q = 0; q < user->vi_qs_n && !result; q++)
+    if (user->vi_qs[q])
+      result = prime_one(efvi_own(user->vi_qs[q]), handle, &error);
+  return result ? efvi_fail(&error) : 0;
+}
+
+void efvi_eventq_prime(ef_vi *user)
+{
+  (void)prime(user, user->dh);
+}
+
+static int prime_checked(ef_vi *vi, ef_driver_handle dh)
+{
+  if (!efvi_vi_of(vi))
+    return efvi_refuse(-EINVAL, "this is no interface");
+  efvi_lock();
+  bool known = efvi_handle_known(dh);
+  efvi_unlock();
+  return known ? prime(vi, dh) : efvi_refuse(-EBADF, "%d is no driver handle", dh);
+}
+
+/* current_ptr has no say: events behind it are seen by looking at the rings. */
+int ef_vi_prime(ef_vi *vi, ef_driver_handle dh, unsigned current_ptr)
+{
+  (void)current_ptr;
+  return prime_checked(vi, dh);
+}
+
+/* Milliseconds to wait at a time, of what is left. */
+static int wait_ms(const struct efvi_vi *vi, bool forever, uint64_t now_ns, uint64_t end_ns)
+{
+  const uint64_t left_ms = forever ? 1000 : (end_ns - now_ns + 999999) / 1000000;
+  if (vi->device->info.steps)
+    return STEP_MS;
+  return left_ms < 1000 ? (int)left_ms : 1000;
+}
+
+int ef_eventq_wait(ef_vi *vi, ef_driver_handle vi_dh, unsigned current_ptr,
+                   const struct timeval *timeout)
+{
+  (void)current_ptr;
+  int result = prime_checked(vi, vi_dh);
+  if (result)
+    return result;
+  if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0 || timeout->tv_usec >= 1000000))
+    return efvi_refuse(-EINVAL, "a time of %lld s and %ld us", (long long)timeout->tv_sec,
+                       (long)timeout->tv_usec);
+  struct efvi_vi *own = efvi_own(vi);
+  uint64_t now_ns = shunt_monotonic_ns(), end_ns = now_ns;
+  if (timeout)
+    end_ns += (uint64_t)timeout->tv_sec * 1000000000u + (uint64_t)timeout->tv_usec * 1000u;
+  while (!efvi_eventq_has_event(vi)) {
+    if (timeout && now_ns >= end_ns)
+      return -ETIMEDOUT;
+    struct pollfd wait = {.fd = vi_dh, .events = POLLIN};
+    if (poll(&wait, 1, wait_ms(own, !timeout, now_ns, end_ns)) > 0)
+      prime_checked(vi, vi_dh); /* a wake-up without an event empties the descriptor */
+    now_ns = shunt_monotonic_ns();
+  }
+  return 0;
+}

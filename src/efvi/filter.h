@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The type of a filter specification: what was set. */
+#ifndef SRC_EFVI_FILTER_H
+#define SRC_EFVI_FILTER_H
+
+enum {
+  SPEC_MAC = 1 << 0,
+  SPEC_IP4 = 1 << 1,
+  SPEC_IP6 = 1 << 2,
+  SPEC_FULL = 1 << 3, /* of IP: the source, too */
+  SPEC_VLAN = 1 << 4,
+  SPEC_ETHER_TYPE = 1 << 5,
+  SPEC_IP_PROTO = 1 << 6,
+  SPEC_UNICAST_ALL = 1 << 7,
+  SPEC_MULTICAST_ALL = 1 << 8,
+  SPEC_UNICAST_MISMATCH = 1 << 9,
+  SPEC_MULTICAST_MISMATCH = 1 << 10,
+  SPEC_SNIFF = 1 << 11,
+  SPEC_TX_SNIFF = 1 << 12,
+  SPEC_BLOCK_KERNEL = 1 << 13,
+  SPEC_DEST = 1 << 14,
+};
+
+#endif

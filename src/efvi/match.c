@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whether a filter takes a frame. The device's own filters say which queue a frame goes to, and may
+ * let more through (a hash of multicast addresses, a promiscuous port): this is what decides. */
+#include <string.h>
+
+#include "src/efvi/efvi.h"
+
+/* What filters look at, as far as the frame has it; in network order but for the VLAN. */
+struct key {
+  const uint8_t *mac;
+  int vlan; /* -1: no tag */
+  uint16_t ethertype;
+  int protocol; /* -1: no IP */
+  uint8_t ip_bytes;
+  const uint8_t *source, *destination;
+  const uint8_t *ports; /* NULL: none, or of a fragment */
+};
+
+static uint16_t load(const uint8_t *at)
+{
+  uint16_t value;
+  memcpy(&value, at, sizeof(value));
+  return value;
+}
+
+static uint16_t be16(const uint8_t *at)
+{
+  return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static void read_ip4(struct key *key, const uint8_t *ip, uint32_t bytes)
+{
+  const uint32_t header = (ip[0] & 15u) * 4;
+  if (bytes < 20 || ip[0] >> 4 != 4 || header < 20 || header > bytes)
+    return;
+  key->protocol = ip[9];
+  key->ip_bytes = 4;
+  key->source = ip + 12;
+  key->destination = ip + 16;
+  if (!(be16(ip + 6) & 0x3FFF) && bytes >= header + 4)
+    key->ports = ip + header;
+}
+
+static void read_ip6(struct key *key, const uint8_t *ip, uint32_t bytes)
+{
+  if (bytes < 40 || ip[0] >> 4 != 6)
+    return;
+  key->protocol = ip[6];
+  key->ip_bytes = 16;
+  key->source = ip + 8;
+  key->destination = ip + 24;
+  if (bytes >= 44)
+    key->ports = ip + 40;
+}
+
+static bool key_read(struct key *key, const uint8_t *frame, uint32_t bytes)
+{
+  uint32_t l2 = 14;
+  if (bytes < l2)
+    return false;
+  *key = (struct key){.mac = frame, .vlan = -1, .protocol = -1};
+  if (be16(frame + 12) == 0x8100 && bytes >= 18) {
+    key->vlan = be16(frame + 14) & 0xFFF;
+    l2 = 18;
+  }
+  key->ethertype = load(frame + l2 - 2);
+  if (be16(frame + l2 - 2) == 0x0800)
+    read_ip4(key, frame + l2, bytes - l2);
+  else if (be16(frame + l2 - 2) == 0x86DD)
+    read_ip6(key, frame + l2, bytes - l2);
+  return true;
+}
+
+static bool match_ip(const struct efvi_match *match, const struct key *key)
+{
+  const size_t bytes = match->fields & EFVI_MATCH_IP6 ? 16 : 4;
+  if (key->ip_bytes != bytes || !key->ports ||
+      memcmp(key->destination, match->destination, bytes) != 0 ||
+      load(key->ports + 2) != match->destination_port)
+    return false;
+  return !(match->fields & EFVI_MATCH_SOURCE) ||
+         (memcmp(key->source, match->source, bytes) == 0 && load(key->ports) == match->source_port);
+}
+
+static bool match_one(const struct efvi_match *match, const struct key *key)
+{
+  const uint32_t fields = match->fields;
+  if (fields & EFVI_MATCH_PROTOCOL && key->protocol != match->protocol)
+    return false;
+  if (fields & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6) && !match_ip(match, key))
+    return false;
+  if (fields & EFVI_MATCH_MAC && memcmp(key->mac, match->mac, 6) != 0)
+    return false;
+  if (fields & EFVI_MATCH_VLAN && key->vlan != match->vlan)
+    return false;
+  if (fields & EFVI_MATCH_ETHERTYPE && key->ethertype != match->ethertype)
+    return false;
+  if (fields & EFVI_MATCH_UNICAST && key->mac[0] & 1)
+    return false;
+  return !(fields & EFVI_MATCH_MULTICAST) || key->mac[0] & 1;
+}
+
+bool efvi_match_any(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes)
+{
+  struct key key;
+  if (!vi->filter_count || !key_read(&key, frame, bytes))
+    return false;
+  for (unsigned i = 0, seen = 0; seen < vi->filter_count; i++) {
+    if (!vi->filters[i].used)
+      continue;
+    if (match_one(&vi->filters[i].match, &key))
+      return true;
+    seen++;
+  }
+  return false;
+}

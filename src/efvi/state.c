@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one table a process of what ef_vi names by numbers, and driver handles, which are the
+ * numbers: an epoll instance each, that devices' queues are put into when they are primed. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "src/efvi/efvi.h"
+
+struct handle {
+  struct handle *next;
+  int fd;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct efvi_state state;
+static struct handle *handles;
+
+void efvi_lock(void)
+{
+  pthread_mutex_lock(&mutex);
+}
+
+void efvi_unlock(void)
+{
+  pthread_mutex_unlock(&mutex);
+}
+
+struct efvi_state *efvi_state(void)
+{
+  return &state;
+}
+
+void efvi_use_testbed(struct shunt_testbed *testbed, const struct shunt_clock *clock)
+{
+  if (!state.testbed_is_given)
+    shunt_testbed_destroy(state.testbed);
+  state.testbed = testbed;
+  state.testbed_is_given = testbed != NULL;
+  state.clock = clock;
+}
+
+int efvi_fail(const struct shunt_error *error)
+{
+  shunt_error_keep(error);
+  return error->code;
+}
+
+int efvi_refuse(int code, const char *what, ...)
+{
+  struct shunt_error error = {0};
+  char text[SHUNT_ERROR_TEXT_BYTES];
+  va_list arguments;
+  va_start(arguments, what);
+  vsnprintf(text, sizeof(text), what, arguments);
+  va_end(arguments);
+  shunt_error_set(&error, code, "%s", text);
+  return efvi_fail(&error);
+}
+
+struct efvi_pd *efvi_pd_of(const ef_pd *pd)
+{
+  struct efvi_pd *own = state.pds;
+  while (own && own->user != pd)
+    own = own->next;
+  return pd ? own : NULL;
+}
+
+struct efvi_vi *efvi_vi_of(const ef_vi *vi)
+{
+  return vi && vi->inited == EFVI_INITED ? efvi_own(vi) : NULL;
+}
+
+/* --- Handles ------------------------------------------------------------------------------------
+ */
+
+static struct handle **handle_find(ef_driver_handle fd)
+{
+  struct handle **at = &handles;
+  while (*at && (*at)->fd != fd)
+    at = &(*at)->next;
+  return at;
+}
+
+bool efvi_handle_known(ef_driver_handle fd)
+{
+  return *handle_find(fd) != NULL;
+}
+
+int ef_driver_open(ef_driver_handle *dh_out)
+{
+  if (!dh_out)
+    return efvi_refuse(-EINVAL, "no place for the driver handle");
+  struct handle *handle = malloc(sizeof(*handle));
+  if (!handle)
+    return efvi_refuse(-ENOMEM, "no memory for a driver handle");
+  handle->fd = epoll_create1(EPOLL_CLOEXEC);
+  if (handle->fd < 0) {
+    int code = -errno;
+    free(handle);
+    return efvi_refuse(code, "can't open a driver handle: %s", strerrordesc_np(-code));
+  }
+  efvi_lock();
+  handle->next = handles;
+  handles = handle;
+  efvi_unlock();
+  *dh_out = handle->fd;
+  return 0;
+}
+
+int ef_driver_close(ef_driver_handle dh)
+{
+  efvi_lock();
+  struct handle **at = handle_find(dh), *handle = *at;
+  if (handle)
+    *at = handle->next;
+  efvi_unlock();
+  if (!handle)
+    return efvi_refuse(-EBADF, "%d is no driver handle", dh);
+  close(handle->fd);
+  free(handle);
+  return 0;
+}
+
+const char *ef_vi_version_str(void)
+{
+  return "shunt " SHUNT_VERSION;
+}
+
+const char *ef_vi_driver_interface_str(void)
+{
+  return "shunt ports";
+}

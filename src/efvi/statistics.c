@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an interface has counted. */
+#include <errno.h>
+#include <string.h>
+
+#include "src/efvi/efvi.h"
+
+#define FIELDS (sizeof(struct efvi_counters) / sizeof(uint64_t))
+
+/* The layout, with its fields in place of the public structure's open end. */
+static const struct {
+  ef_vi_stats_layout head;
+  ef_vi_stats_field_layout fields[FIELDS];
+} layout = {
+    .head = {.evsl_data_size = sizeof(struct efvi_counters), .evsl_fields_num = FIELDS},
+    .fields =
+        {
+#define X(name) {(char *)(uintptr_t) #name, offsetof(struct efvi_counters, name), sizeof(uint64_t)},
+            EFVI_COUNTERS(X)
+#undef X
+        },
+};
+_Static_assert(offsetof(ef_vi_stats_layout, evsl_fields) == sizeof(ef_vi_stats_layout),
+               "the fields follow at once");
+
+int ef_vi_stats_query_layout(ef_vi *vi, const ef_vi_stats_layout **const layout_out)
+{
+  if (!efvi_vi_of(vi) || !layout_out)
+    return efvi_refuse(-EINVAL, "no interface, or no place for its layout");
+  *layout_out = &layout.head;
+  return 0;
+}
+
+int ef_vi_stats_query(ef_vi *vi, ef_driver_handle vi_dh, void *data, int do_reset)
+{
+  struct efvi_vi *own = efvi_vi_of(vi);
+  (void)vi_dh;
+  if (!own || !data)
+    return efvi_refuse(-EINVAL, "no interface, or no place for its statistics");
+  struct efvi_counters since;
+#define X(name) since.name = own->counters.name - own->zero.name;
+  EFVI_COUNTERS(X)
+#undef X
+  memcpy(data, &since, sizeof(since));
+  if (do_reset)
+    own->zero = own->counters;
+  return 0;
+}

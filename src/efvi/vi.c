@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Making and ending virtual interfaces. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/efvi/efvi.h"
+
+/* What is only of Solarflare's hardware, or not yet done here, is refused rather than ignored. The
+ * rest are hints, or says nothing of rings that are polled and buffers that are copied. */
+#define REFUSED_FLAGS                                                                              \
+  (EF_VI_ISCSI_RX_HDIG | EF_VI_ISCSI_TX_HDIG | EF_VI_ISCSI_RX_DDIG | EF_VI_ISCSI_TX_DDIG |         \
+   EF_VI_TX_PHYS_ADDR | EF_VI_RX_PHYS_ADDR | EF_VI_TX_TIMESTAMPS | EF_VI_RX_PACKED_STREAM |        \
+   EF_VI_TX_ALT | EF_VI_RX_ZEROCOPY | EF_VI_RX_FILTER_ID)
+
+static uint32_t ring_of(int capacity)
+{
+  uint32_t ring = EFVI_RING_LEAST, wanted = capacity < 0 ? EFVI_RING_DEFAULT : (uint32_t)capacity;
+  while (ring < wanted && ring < EFVI_RING_MOST)
+    ring *= 2;
+  return ring;
+}
+
+static int check_flags(enum ef_vi_flags flags, struct shunt_error *error)
+{
+  const uint64_t refused = (uint64_t)flags & REFUSED_FLAGS;
+  if (!refused)
+    return 0;
+  shunt_error_set(error, -EOPNOTSUPP, "an interface with flags 0x%llx",
+                  (unsigned long long)refused);
+  shunt_error_why(error, "iSCSI digests, physical addresses, time stamps of sent packets, packed "
+                         "stream, alternatives, zero copy and filter ids are not to be had");
+  return -EOPNOTSUPP;
+}
+
+/* The interface's own memory: one piece for each table. */
+static struct efvi_vi *vi_make(uint32_t rx_ring, uint32_t tx_ring)
+{
+  struct efvi_vi *own = calloc(1, sizeof(*own));
+  ef_vi *user = own ? calloc(1, sizeof(*user)) : NULL;
+  if (!user) {
+    free(own);
+    return NULL;
+  }
+  own->rx_targets = calloc(rx_ring, sizeof(own->rx_targets[0]));
+  own->tx_slots = calloc(tx_ring, sizeof(own->tx_slots[0]));
+  user->vi_rxq.ids = calloc(rx_ring, sizeof(uint32_t));
+  user->vi_txq.ids = calloc(tx_ring, sizeof(uint32_t));
+  own->user = user; /* until the program's structure takes its place */
+  return own;
+}
+
+static void vi_unmake(struct efvi_vi *own)
+{
+  free(own->user->vi_rxq.ids);
+  free(own->user->vi_txq.ids);
+  free(own->rx_targets);
+  free(own->tx_slots);
+  free(own);
+}
+
+static bool vi_is_whole(const struct efvi_vi *own)
+{
+  return own->rx_targets && own->tx_slots && own->user->vi_rxq.ids && own->user->vi_txq.ids;
+}
+
+/* Fill in what programs see. */
+static void vi_show(struct efvi_vi *own, ef_vi *vi, enum ef_vi_flags flags, ef_vi *evq)
+{
+  vi->inited = EFVI_INITED;
+  vi->vi_resource_id = ++efvi_state()->next_id;
+  vi->vi_flags = flags;
+  vi->rx_prefix_len = (uint64_t)flags & EF_VI_RX_TIMESTAMPS ? EFVI_PREFIX_BYTES : 0;
+  /* As much as fits behind a program's own header in half a page, as with Solarflare's cards. */
+  vi->rx_buffer_len = EFVI_BUF_BYTES - 256;
+  vi->rx_discard_mask = EF_VI_DISCARD_RX_L4_CSUM_ERR | EF_VI_DISCARD_RX_L3_CSUM_ERR |
+                        EF_VI_DISCARD_RX_ETH_FCS_ERR | EF_VI_DISCARD_RX_ETH_LEN_ERR;
+  vi->ts_format = TS_FORMAT_SECONDS_QTR_NANOSECONDS;
+  vi->vi_is_normal = 1;
+  vi->tx_push_thresh = 1;
+  vi->vi_txq.ct_fifo_bytes = (vi->vi_txq.mask + 1) * EFVI_BUF_BYTES;
+  vi->vi_txq.descriptors = own->tx_slots;
+  vi->vi_rxq.descriptors = own->rx_targets;
+  vi->ep_state = &own->state;
+  vi->vi_stats = &own->lost;
+  vi->nic_type.arch = EF_VI_ARCH_AF_XDP;
+  vi->ops = efvi_ops;
+  vi->shunt = own;
+  own->user = vi;
+  vi->evq_vi = evq ? evq : vi;
+  vi->evq_vi->vi_qs[vi->evq_vi->vi_qs_n++] = vi;
+  if (evq)
+    efvi_own(evq)->users++;
+}
+
+struct request {
+  ef_vi *vi;
+  ef_driver_handle handle;
+  struct efvi_pd *pd;
+  int evq_capacity, rxq_capacity, txq_capacity;
+  ef_vi *evq;
+  enum ef_vi_flags flags;
+};
+
+static int vi_check(const struct request *request, ef_driver_handle pd_dh, ef_driver_handle evq_dh,
+                    struct shunt_error *error)
+{
+  if (!request->vi || !request->pd)
+    return shunt_error_set(error, -EINVAL, "no interface, or no protection domain");
+  if (!efvi_handle_known(request->handle) || !efvi_handle_known(pd_dh) ||
+      (request->evq && !efvi_handle_known(evq_dh)))
+    return shunt_error_set(error, -EBADF, "a driver handle is none");
+  if (request->evq_capacity < -1 || request->rxq_capacity < -1 || request->txq_capacity < -1 ||
+      request->rxq_capacity >= (int)EFVI_RING_MOST || request->txq_capacity >= (int)EFVI_RING_MOST)
+    return shunt_error_set(error, -EINVAL, "queues of %d, %d and %d: -1, or 0 to %u",
+                           request->evq_capacity, request->rxq_capacity, request->txq_capacity,
+                           EFVI_RING_MOST - 1);
+  if (request->evq && (!efvi_vi_of(request->evq) || request->evq->evq_vi != request->evq ||
+                       request->evq->vi_qs_n == EF_VI_MAX_QS))
+    return shunt_error_set(error, -EINVAL, "no event queue of another's to use");
+  return check_flags(request->flags, error);
+}
+
+static int vi_alloc(const struct request *request, struct shunt_error *error)
+{
+  const uint32_t rx_ring = ring_of(request->rxq_capacity), tx_ring = ring_of(request->txq_capacity);
+  struct efvi_vi *own = vi_make(rx_ring, tx_ring);
+  if (!own)
+    return shunt_error_set(error, -ENOMEM, "no memory for an interface");
+  ef_vi *made = own->user;
+  own->pd = request->pd;
+  own->device = request->pd->device;
+  int index = vi_is_whole(own) ? efvi_device_attach(own->device, own, rx_ring, tx_ring, error)
+                               : shunt_error_set(error, -ENOMEM, "no memory for rings");
+  if (index < 0) {
+    vi_unmake(own);
+    free(made);
+    return index;
+  }
+  *request->vi = *made;
+  free(made);
+  request->vi->dh = request->handle;
+  request->vi->vi_i = (unsigned)index;
+  request->vi->vi_rxq.mask = request->rxq_capacity ? rx_ring - 1 : 0;
+  request->vi->vi_txq.mask = request->txq_capacity ? tx_ring - 1 : 0;
+  request->vi->evq_mask = 2 * EFVI_RING_MOST - 1;
+  vi_show(own, request->vi, request->flags, request->evq);
+  request->pd->vi_count++;
+  efvi_receive_flush(own); /* what the queue's last owner left */
+  return index;
+}
+
+int ef_vi_alloc_from_pd(ef_vi *vi, ef_driver_handle vi_dh, struct ef_pd *pd, ef_driver_handle pd_dh,
+                        int evq_capacity, int rxq_capacity, int txq_capacity, ef_vi *evq_opt,
+                        ef_driver_handle evq_dh, enum ef_vi_flags flags)
+{
+  struct shunt_error error = {0};
+  efvi_lock();
+  struct request request = {vi,           vi_dh,        efvi_pd_of(pd), evq_capacity,
+                            rxq_capacity, txq_capacity, evq_opt,        flags};
+  int result = vi_check(&request, pd_dh, evq_dh, &error);
+  if (!result)
+    result = vi_alloc(&request, &error);
+  efvi_unlock();
+  return result < 0 ? efvi_fail(&error) : result;
+}
+
+/* Take it off its event queue; the ids of those behind it stay what they were. */
+static void evq_leave(ef_vi *vi)
+{
+  ef_vi *evq = vi->evq_vi;
+  for (int i = 0; i < evq->vi_qs_n; i++)
+    if (evq->vi_qs[i] == vi)
+      evq->vi_qs[i] = NULL;
+  while (evq->vi_qs_n > 0 && !evq->vi_qs[evq->vi_qs_n - 1])
+    evq->vi_qs_n--;
+  if (evq != vi)
+    efvi_own(evq)->users--;
+}
+
+int ef_vi_free(ef_vi *vi, ef_driver_handle nic)
+{
+  (void)nic;
+  struct efvi_vi *own = efvi_vi_of(vi);
+  if (!own)
+    return efvi_refuse(-EINVAL, "this is no interface");
+  if (own->users)
+    return efvi_refuse(-EBUSY, "%u interfaces use its event queue", own->users);
+  efvi_lock();
+  efvi_filters_clear(own);
+  efvi_transmit_flush(own);
+  efvi_receive_flush(own);
+  evq_leave(vi);
+  efvi_device_detach(own->device, own);
+  own->pd->vi_count--;
+  vi_unmake(own);
+  *vi = (ef_vi){.dh = -1, .ops = efvi_ops_closed};
+  efvi_unlock();
+  return 0;
+}
+
+int ef_vi_flush(ef_vi *vi, ef_driver_handle nic)
+{
+  (void)nic;
+  struct efvi_vi *own = efvi_vi_of(vi);
+  if (!own)
+    return efvi_refuse(-EINVAL, "this is no interface");
+  efvi_transmit_flush(own);
+  efvi_receive_flush(own);
+  return 0;
+}
+
+unsigned ef_vi_mtu(ef_vi *vi, ef_driver_handle vi_dh)
+{
+  (void)vi_dh;
+  struct efvi_vi *own = efvi_vi_of(vi);
+  return own ? own->device->info.mtu : 0;
+}
+
+int ef_vi_get_mac(ef_vi *vi, ef_driver_handle vi_dh, void *mac_out)
+{
+  (void)vi_dh;
+  struct efvi_vi *own = efvi_vi_of(vi);
+  if (!own || !mac_out)
+    return efvi_refuse(-EINVAL, "no interface, or no place for its address");
+  memcpy(mac_out, own->device->info.mac.bytes, sizeof(own->device->info.mac.bytes));
+  return 0;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ef_vi's set-up calls: handles, names, domains, memory, interfaces, capabilities; and what each of
+ * them says to what is wrong. */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "efvi_rig.h"
+
+static void handles(void **state)
+{
+  ef_driver_handle handle, twice;
+  (void)state;
+  assert_int_equal(ef_driver_open(NULL), -EINVAL);
+  assert_int_equal(ef_driver_open(&handle), 0);
+  assert_int_equal(ef_driver_open(&twice), 0);
+  assert_int_not_equal(handle, twice);
+  assert_true(fcntl(handle, F_GETFD) & FD_CLOEXEC);
+  assert_int_equal(ef_driver_close(handle), 0);
+  assert_int_equal(ef_driver_close(handle), -EBADF);
+  assert_int_equal(ef_driver_close(-1), -EBADF);
+  assert_int_equal(ef_driver_close(0), -EBADF); /* a descriptor, but not ours */
+  assert_int_equal(ef_driver_close(twice), 0);
+  assert_non_null(strstr(ef_vi_version_str(), "shunt"));
+  assert_true(strlen(ef_vi_driver_interface_str()) > 0);
+}
+
+static void assert_resolves(const char *name, const char *map, int result, const char *device)
+{
+  struct shunt_error error = {0};
+  char found[EFVI_NAME_BYTES] = "";
+  assert_int_equal(efvi_name_resolve(name, map, found, &error), result);
+  assert_int_equal(error.code, result);
+  if (!result)
+    assert_string_equal(found, device);
+}
+
+static void names(void **state)
+{
+  const char *map = "eth0=ixgbe:twin?wire=a&udp=127.0.0.1:1,127.0.0.1:2&loss=0.1,eth1=xdp:lo";
+  (void)state;
+  assert_resolves("eth0", map, 0, "ixgbe:twin?wire=a&udp=127.0.0.1:1,127.0.0.1:2&loss=0.1");
+  assert_resolves("eth1", map, 0, "xdp:lo");
+  assert_resolves("lo", map, 0, "xdp:lo");
+  assert_resolves("lo", NULL, 0, "xdp:lo");
+  assert_resolves("1", NULL, 0, "xdp:lo");
+  assert_resolves("1", "lo=ixgbe:twin", 0, "ixgbe:twin");
+  assert_resolves("1", "1=ixgbe:twin?wire=b", 0, "ixgbe:twin?wire=b");
+  assert_resolves("ixgbe:0000:03:00.0", NULL, 0, "ixgbe:0000:03:00.0");
+  assert_resolves("eth", map, -ENODEV, NULL);
+  assert_resolves("999999", NULL, -ENODEV, NULL);
+  assert_resolves("999999999999999", NULL, -ENODEV, NULL);
+  assert_resolves("nosuch0", NULL, -ENODEV, NULL);
+  assert_resolves("", NULL, -EINVAL, NULL);
+  assert_resolves(NULL, NULL, -EINVAL, NULL);
+  assert_resolves("eth0", "eth0", -EINVAL, NULL);
+  assert_resolves("eth0", "=ixgbe:twin", -EINVAL, NULL);
+  assert_resolves("eth0", "eth0=", -EINVAL, NULL);
+}
+
+static void domains(void **state)
+{
+  struct rig *rig = *state;
+  ef_pd pd = {0}, other;
+  assert_int_equal(ef_pd_alloc_by_name(NULL, rig->handle, "eth0", EF_PD_DEFAULT), -EINVAL);
+  assert_int_equal(ef_pd_alloc_by_name(&pd, -1, "eth0", EF_PD_DEFAULT), -EBADF);
+  assert_int_equal(ef_pd_alloc_by_name(&pd, rig->handle, NULL, EF_PD_DEFAULT), -EINVAL);
+  assert_int_equal(ef_pd_alloc_by_name(&pd, rig->handle, "nosuch0", EF_PD_DEFAULT), -ENODEV);
+  assert_non_null(strstr(shunt_last_error()->what, "nosuch0"));
+  assert_int_equal(ef_pd_alloc_by_name(&pd, rig->handle, "eth0", EF_PD_PHYS_MODE), -EOPNOTSUPP);
+  assert_true(strlen(shunt_last_error()->why) > 0);
+  assert_int_equal(ef_pd_alloc(&pd, rig->handle, 0, EF_PD_DEFAULT), -EINVAL);
+  assert_int_equal(ef_pd_alloc(&pd, rig->handle, -3, EF_PD_DEFAULT), -EINVAL);
+  assert_int_equal(ef_pd_alloc_with_vport(&pd, rig->handle, "eth0", EF_PD_VPORT, 5), -EOPNOTSUPP);
+  assert_int_equal(ef_pd_alloc(&pd, rig->handle, 77, EF_PD_DEFAULT), 0);
+  assert_int_equal(ef_pd_alloc(&pd, rig->handle, 77, EF_PD_DEFAULT), -EINVAL);
+  assert_string_equal(ef_pd_interface_name(&pd), "77");
+  assert_null(ef_pd_interface_name(NULL));
+  assert_int_equal(
+      ef_pd_alloc_with_vport(&other, rig->handle, "eth0", EF_PD_DEFAULT, EF_PD_VLAN_NONE), 0);
+  assert_int_equal(ef_pd_free(&other, rig->handle), 0);
+  assert_int_equal(ef_pd_free(&other, rig->handle), -EINVAL);
+  assert_int_equal(ef_pd_free(NULL, rig->handle), -EINVAL);
+  assert_int_equal(ef_pd_free(&pd, rig->handle), 0);
+  assert_int_equal(ef_pd_free(&rig->pd, rig->handle), -EBUSY); /* memory is registered */
+}
+
+static void memory(void **state)
+{
+  struct rig *rig = *state;
+  ef_memreg memreg = {0};
+  uint8_t *base = rig->memory;
+  const ef_driver_handle handle = rig->handle;
+  assert_int_equal(ef_memreg_alloc(NULL, handle, &rig->pd, handle, base, 4096), -EINVAL);
+  assert_int_equal(ef_memreg_alloc(&memreg, handle, &rig->pd, handle, NULL, 4096), -EINVAL);
+  assert_int_equal(ef_memreg_alloc(&memreg, handle, &rig->pd, handle, base, 0), -EINVAL);
+  assert_int_equal(ef_memreg_alloc(&memreg, handle, &rig->pd, handle, base + 64, 64), -EINVAL);
+  assert_int_equal(ef_memreg_alloc(&memreg, handle, &rig->pd, handle, base, SIZE_MAX), -EINVAL);
+  assert_int_equal(ef_memreg_alloc(&memreg, -1, &rig->pd, handle, base, 64), -EBADF);
+  assert_int_equal(ef_memreg_alloc(&memreg, handle, NULL, handle, base, 64), -EINVAL);
+  assert_int_equal(ef_memreg_alloc(&memreg, handle, &rig->pd, handle, base, (size_t)1 << 40),
+                   -ENOSPC);
+  /* Any length; the same memory twice. */
+  assert_int_equal(ef_memreg_alloc(&memreg, handle, &rig->pd, handle, base, 4097), 0);
+  assert_int_not_equal(ef_memreg_dma_addr(&memreg, 0), ef_memreg_dma_addr(&rig->memreg, 0));
+  assert_int_equal(ef_memreg_dma_addr(&memreg, 4100) & 4095, 4);
+  const ef_addr addr = ef_memreg_dma_addr(&memreg, 0);
+  struct efvi_pd *pd = efvi_pd_of(&rig->pd);
+  assert_ptr_equal(efvi_address(pd, addr + 10, 100), base + 10);
+  assert_ptr_equal(efvi_address(pd, addr + 4000, 4192), base + 4000);
+  assert_null(efvi_address(pd, addr + 4000, 4193)); /* behind its end */
+  assert_null(efvi_address(pd, 0, 1));
+  assert_null(efvi_address(pd, EF_INVALID_ADDR, 1));
+  assert_null(efvi_address(pd, EF_INVALID_ADDR - 10, 100));
+  assert_int_equal(ef_memreg_free(&memreg, handle), 0);
+  assert_null(efvi_address(pd, addr, 1));
+  assert_int_equal(ef_memreg_free(&memreg, handle), -EINVAL);
+  assert_int_equal(ef_memreg_free(NULL, handle), -EINVAL);
+}
+
+static int alloc(struct rig *rig, ef_vi *vi, int rxq, int txq, ef_vi *evq, enum ef_vi_flags flags)
+{
+  return ef_vi_alloc_from_pd(vi, rig->handle, &rig->pd, rig->handle, -1, rxq, txq, evq,
+                             evq ? rig->handle : -1, flags);
+}
+
+static void interfaces(void **state)
+{
+  struct rig *rig = *state;
+  const ef_driver_handle handle = rig->handle;
+  ef_vi second = {0}, third = {0};
+  uint8_t mac[6];
+  assert_int_equal(alloc(rig, NULL, -1, -1, NULL, EF_VI_FLAGS_DEFAULT), -EINVAL);
+  assert_int_equal(alloc(rig, &second, -2, -1, NULL, EF_VI_FLAGS_DEFAULT), -EINVAL);
+  assert_int_equal(alloc(rig, &second, 4096, -1, NULL, EF_VI_FLAGS_DEFAULT), -EINVAL);
+  assert_int_equal(alloc(rig, &second, -1, -1, &third, EF_VI_FLAGS_DEFAULT), -EINVAL);
+  assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_RX_PHYS_ADDR), -EOPNOTSUPP);
+  assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_RX_FILTER_ID), -EOPNOTSUPP);
+  assert_int_equal(
+      ef_vi_alloc_from_pd(&second, -1, &rig->pd, handle, -1, -1, -1, NULL, -1, EF_VI_FLAGS_DEFAULT),
+      -EBADF);
+
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
+  assert_int_equal(ef_pd_free(&rig->pd, handle), -EBUSY);
+  assert_int_equal(ef_vi_receive_capacity(&rig->vi), 127);
+  assert_int_equal(ef_vi_transmit_capacity(&rig->vi), 127);
+  assert_int_equal(ef_vi_receive_space(&rig->vi), 127);
+  assert_int_equal(ef_vi_transmit_fill_level(&rig->vi), 0);
+  assert_int_equal(ef_vi_mtu(&rig->vi, handle), 1500);
+  assert_int_equal(ef_vi_mtu(&second, handle), 0);
+  assert_int_equal(ef_vi_get_mac(&rig->vi, handle, NULL), -EINVAL);
+  assert_int_equal(ef_vi_get_mac(&second, handle, mac), -EINVAL);
+  assert_int_equal(ef_vi_instance(&rig->vi), 0);
+  assert_true(ef_eventq_capacity(&rig->vi) > 0);
+  assert_int_equal(ef_eventq_capacity(&second), -EINVAL);
+
+  assert_int_equal(alloc(rig, &second, 1023, -1, NULL, EF_VI_FLAGS_DEFAULT),
+                   -EINVAL); /* too large */
+  assert_int_equal(alloc(rig, &second, 0, 63, &rig->vi, EF_VI_FLAGS_DEFAULT), 1);
+  assert_int_equal(alloc(rig, &third, 63, 63, NULL, EF_VI_FLAGS_DEFAULT), -EBUSY);
+  assert_non_null(strstr(shunt_last_error()->remedy, "queues="));
+  assert_int_equal(ef_vi_receive_capacity(&second), 0);
+  assert_int_equal(ef_vi_receive_post(&second, rig_addr(rig, 0), 0), -EAGAIN);
+  assert_ptr_equal(ef_vi_get_vi_from_q_id(&rig->vi, 1), &second);
+  assert_null(ef_vi_get_vi_from_q_id(&rig->vi, 2));
+  assert_int_equal(ef_vi_free(&rig->vi, handle), -EBUSY);
+  assert_int_equal(ef_vi_free(&second, handle), 0);
+  assert_int_equal(ef_vi_free(&second, handle), -EINVAL);
+  assert_int_equal(ef_vi_free(NULL, handle), -EINVAL);
+  assert_int_equal(alloc(rig, &second, 63, 63, NULL, EF_VI_FLAGS_DEFAULT), 1); /* the queue again */
+  assert_int_equal(ef_vi_free(&second, handle), 0);
+}
+
+/* What is called on an interface that was freed fails. */
+static void freed(void **state)
+{
+  struct rig *rig = *state;
+  ef_precisetime time;
+  ef_request_id ids[EF_VI_TRANSMIT_BATCH];
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, 1);
+  ef_vi *vi = &rig->vi;
+  assert_int_equal(ef_vi_free(vi, rig->handle), 0);
+  const void *const *op = (const void *const *)(const void *)&vi->ops;
+  for (size_t i = 0; i < sizeof(vi->ops) / sizeof(*op); i++)
+    assert_non_null(op[i]);
+  assert_int_equal(ef_eventq_poll(vi, rig->events, RIG_EVENTS), -EINVAL);
+  assert_int_equal(ef_eventq_has_event(vi), 0);
+  assert_int_equal(ef_vi_receive_init(vi, 4096, 0), -EINVAL);
+  assert_int_equal(ef_vi_receive_post(vi, 4096, 0), -EINVAL);
+  assert_int_equal(ef_vi_transmit(vi, 4096, 60, 0), -EINVAL);
+  assert_int_equal(ef_vi_transmit_init(vi, 4096, 60, 0), -EINVAL);
+  assert_int_equal(ef_vi_transmit_unbundle(vi, rig->events, ids), 0);
+  assert_int_equal(ef_vi_receive_get_precise_timestamp(vi, rig->memory, &time), -EINVAL);
+  assert_int_equal(ef_vi_flush(vi, rig->handle), -EINVAL);
+  assert_int_equal(ef_vi_prime(vi, rig->handle, 0), -EINVAL);
+  ef_vi_transmit_push(vi);
+  ef_vi_receive_push(vi);
+  ef_vi_transmit_init_undo(vi);
+}
+
+static void capabilities(void **state)
+{
+  struct rig *rig = *state;
+  unsigned long value = 99;
+  const ef_driver_handle handle = rig->handle;
+  assert_int_equal(ef_vi_capabilities_max(), EF_VI_CAP_RX_FILTER_ID);
+  for (int i = 0; i <= ef_vi_capabilities_max(); i++) {
+    assert_non_null(ef_vi_capabilities_name((enum ef_vi_capability)i));
+    assert_int_equal(ef_vi_capabilities_get(handle, 77, (enum ef_vi_capability)i, &value), 0);
+  }
+  assert_null(ef_vi_capabilities_name(EF_VI_CAP_MAX));
+  assert_int_equal(ef_pd_capabilities_get(handle, &rig->pd, handle, EF_VI_CAP_RXQ_SIZES, &value),
+                   0);
+  assert_int_equal(value, 64 + 128 + 256 + 512 + 1024 + 2048 + 4096);
+  assert_int_equal(ef_pd_capabilities_get(handle, &rig->pd, handle, EF_VI_CAP_CTPIO, &value), 0);
+  assert_int_equal(value, 0);
+  assert_int_equal(ef_vi_capabilities_get_from_pd_flags(handle, 1, EF_PD_DEFAULT,
+                                                        EF_VI_CAP_RX_FILTER_TYPE_ETH_LOCAL, &value),
+                   0);
+  assert_int_equal(value, 0); /* AF_XDP */
+  assert_int_equal(ef_vi_capabilities_get(handle, 77, EF_VI_CAP_MAX, &value), -ENOSYS);
+  assert_int_equal(ef_vi_capabilities_get(handle, 77, EF_VI_CAP_PIO, NULL), -EINVAL);
+  assert_int_equal(ef_vi_capabilities_get(handle, 0, EF_VI_CAP_PIO, &value), -EINVAL);
+  assert_int_equal(ef_vi_capabilities_get(-1, 77, EF_VI_CAP_PIO, &value), -EBADF);
+  assert_int_equal(ef_vi_capabilities_get(handle, 999999, EF_VI_CAP_PIO, &value), -ENODEV);
+  assert_int_equal(ef_pd_capabilities_get(handle, NULL, handle, EF_VI_CAP_PIO, &value), -EINVAL);
+}
+
+/* What no device here can do is there, and says so. */
+static void unsupported(void **state)
+{
+  struct rig *rig = *state;
+  const ef_driver_handle handle = rig->handle;
+  ef_pio pio;
+  ef_vi_set set;
+  ef_packed_stream_params params;
+  struct ef_vi_transmit_alt_overhead overhead;
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, 1);
+  ef_vi *vi = &rig->vi;
+  const void *const *op = (const void *const *)(const void *)&vi->ops;
+  for (size_t i = 0; i < sizeof(vi->ops) / sizeof(*op); i++)
+    assert_non_null(op[i]);
+  assert_int_equal(ef_pio_alloc(&pio, handle, &rig->pd, 2048, handle), -EOPNOTSUPP);
+  assert_non_null(strstr(shunt_last_error()->what, "PIO"));
+  assert_int_equal(ef_pio_free(&pio, handle), -EOPNOTSUPP);
+  assert_int_equal(ef_pio_link_vi(&pio, handle, vi, handle), -EOPNOTSUPP);
+  assert_int_equal(ef_pio_unlink_vi(&pio, handle, vi, handle), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_get_pio_size(vi), -EOPNOTSUPP);
+  assert_int_equal(ef_pio_memcpy(vi, rig->memory, 64, 64), -EOPNOTSUPP);
+  assert_int_equal(ef_pio_memcpy(vi, rig->memory, 10, 64), -EINVAL);
+  assert_int_equal(ef_vi_transmit_pio(vi, 0, 64, 1), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_pio(vi, 32, 64, 1), -EINVAL);
+  assert_int_equal(ef_vi_transmit_copy_pio(vi, 64, rig->memory, 64, 1), -EOPNOTSUPP);
+  ef_vi_transmit_pio_warm(vi);
+  ef_vi_transmit_copy_pio_warm(vi, 0, rig->memory, 64);
+  assert_int_equal(ef_vi_transmit_alt_alloc(vi, handle, 2, 4096), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_alt_alloc(vi, handle, 0, 4096), -EINVAL);
+  assert_int_equal(ef_vi_transmit_alt_free(vi, handle), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_alt_select(vi, 0), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_alt_select_normal(vi), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_alt_stop(vi, 0), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_alt_go(vi, 0), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_alt_discard(vi, 0), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_alt_query_overhead(vi, &overhead), -EINVAL);
+  assert_int_equal(ef_vi_transmit_alt_query_buffering(vi, 1, handle, 1), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_transmit_alt_num_ids(vi), 0);
+  assert_int_equal(ef_vi_set_alloc_from_pd(&set, handle, &rig->pd, handle, 2), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_set_free(&set, handle), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_pace(vi, handle, 5), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_packed_stream_get_params(vi, &params), -EINVAL);
+  assert_int_equal(ef_vi_receive_get_filter_id(vi, rig->events, rig->memory), -EOPNOTSUPP);
+  assert_int_equal(ef_vi_set_shrub_client_buffer_count(vi, 4), -EOPNOTSUPP);
+  assert_null(efct_vi_rxpkt_get(vi, 0));
+  efct_vi_rxpkt_release(vi, 0);
+  assert_null(efct_vi_rx_future_peek(vi));
+  assert_int_equal(efct_vi_rx_future_poll(vi, rig->events, 2), 0);
+  ef_eventq_timer_prime(vi, 1);
+  ef_eventq_timer_run(vi, 1);
+  ef_eventq_timer_clear(vi);
+  ef_eventq_timer_zero(vi);
+  assert_int_equal(shunt_last_error()->code, -EOPNOTSUPP);
+}
+
+int main(void)
+{
+#define ON_RIG(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(handles), cmocka_unit_test(names), ON_RIG(domains),      ON_RIG(memory),
+      ON_RIG(interfaces),        ON_RIG(freed),           ON_RIG(capabilities), ON_RIG(unsupported),
+  };
+  return cmocka_run_group_tests_name("efvi_setup", tests, NULL, NULL);
+}
