@@ -44,13 +44,16 @@ static int load(struct filter *f, const struct filter_rule rules[], unsigned n, 
   return result;
 }
 
+/* Whether the kernel has links for XDP is asked only where one can't be made: to ask takes longer
+ * than to load a program. */
 static int attach(struct filter *f, struct shunt_error *error)
 {
   struct features features = {0};
+  int result = bpf_link_xdp(f->program, f->options.ifindex, f->options.mode, &f->link, error);
 
-  if (features_state(&features, FEATURE_XDP_LINK) != FEATURE_ABSENT)
-    return bpf_link_xdp(f->program, f->options.ifindex, f->options.mode, &f->link, error);
-  int result = bpf_attach_set(f->program, f->options.ifindex, f->options.mode, error);
+  if (result != -EINVAL || features_state(&features, FEATURE_XDP_LINK) != FEATURE_ABSENT)
+    return result;
+  result = bpf_attach_set(f->program, f->options.ifindex, f->options.mode, error);
   f->by_netlink = result == 0;
   return result;
 }
