@@ -19,6 +19,7 @@
 #include "shunt/error.h"
 
 struct setup_wanted;
+struct shunt_log;
 struct shunt_xdp_rule;
 struct xdp_access;
 
@@ -80,10 +81,11 @@ struct xdp_access {
 /* This process does it itself, with its own capabilities.
  *
  * interface, ifindex  whose: copied
+ * log                 told of what could not be set up and spoils frames; NULL: silent
  * access              where it goes; untouched on failure
  * Returns 0 or -ENOMEM */
-int xdp_access_direct_open(const char *interface, int ifindex, struct xdp_access **access,
-                           struct shunt_error *error);
+int xdp_access_direct_open(const char *interface, int ifindex, const struct shunt_log *log,
+                           struct xdp_access **access, struct shunt_error *error);
 
 /* A helper does it.
  *

@@ -128,14 +128,15 @@ static const struct xdp_access_ops direct_ops = {
     .close = direct_close,
 };
 
-int xdp_access_direct_open(const char *interface, int ifindex, struct xdp_access **access,
-                           struct shunt_error *error)
+int xdp_access_direct_open(const char *interface, int ifindex, const struct shunt_log *log,
+                           struct xdp_access **access, struct shunt_error *error)
 {
   struct direct *direct = calloc(1, sizeof(*direct));
   if (!direct)
     return error_set_errno(error, -ENOMEM, "no memory for a port");
   direct->access.ops = &direct_ops;
   direct->ifindex = ifindex;
+  direct->log = log;
   snprintf(direct->interface, sizeof(direct->interface), "%s", interface);
   *access = &direct->access;
   return 0;

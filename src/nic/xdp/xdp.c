@@ -297,7 +297,8 @@ static int set_up(struct xdp_access *access, const struct xdp_wanted *wanted,
   const struct setup_wanted changes = {
       .channels = wanted->channels,
       .mtu = larger ? options->mtu : 0,
-      .traps_try = SETUP_PARTIAL_CHECKSUMS | SETUP_AGGREGATES | SETUP_STRIPPED_TAGS,
+      .traps_try =
+          wanted->setup ? SETUP_PARTIAL_CHECKSUMS | SETUP_AGGREGATES | SETUP_STRIPPED_TAGS : 0,
   };
   if (!wanted->setup && !changes.channels && !changes.mtu)
     return 0;
@@ -306,11 +307,12 @@ static int set_up(struct xdp_access *access, const struct xdp_wanted *wanted,
 }
 
 static int open_access(const struct xdp_wanted *wanted, const struct interface_state *state,
-                       struct xdp_access **access, struct shunt_error *error)
+                       const struct shunt_log *log, struct xdp_access **access,
+                       struct shunt_error *error)
 {
   return wanted->helper
              ? xdp_access_helper_open(wanted->helper, state->name, state->ifindex, access, error)
-             : xdp_access_direct_open(state->name, state->ifindex, access, error);
+             : xdp_access_direct_open(state->name, state->ifindex, log, access, error);
 }
 
 static int xdp_open(const char *location, const struct shunt_port_options *options,
@@ -321,7 +323,7 @@ static int xdp_open(const char *location, const struct shunt_port_options *optio
   struct xdp_access *access;
   int result = xdp_wanted_take(params, &wanted, error);
   result = result ? result : interface_read(location, &state, error);
-  result = result ? result : open_access(&wanted, &state, &access, error);
+  result = result ? result : open_access(&wanted, &state, options->log, &access, error);
   if (result)
     return result;
   result = set_up(access, &wanted, options, &state, error);

@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The kernel's ping, answered over AF_XDP on a veth pair in skb and drv mode: every size, jumbo
+# frames in pieces, several queues, asleep and awake; and the interface is left as it was, also by
+# kill -9.
+source "$2/tests/cli/check.sh"
+source "$2/tests/netns/xdp.sh"
+
+for mode in skb drv; do
+  make_veth
+  start echo echo --ip $near_ip "xdp:v0?mode=$mode"
+  kernel_ping 3 -i 0.2
+  for size in 0 1 18 56 1000 1472; do
+    kernel_ping 20 -i 0.005 -s $size -p 5a00ff1e
+  done
+  kernel_ping 5000 -f -q
+  stop echo
+  says "AF_XDP, $mode, copy"
+  says "inline"
+  count "no room to send" 0
+  count "missed by the NIC" 0
+  program_gone
+
+  # One frame a round; every check; asleep between frames.
+  for how in "--batch 1" "--validate" "--queue-wait wait"; do
+    # shellcheck disable=SC2086
+    start echo echo --ip $near_ip $how "xdp:v0?mode=$mode"
+    kernel_ping 200 -i 0.002 -q
+    stop echo
+    count "no room to send" 0
+  done
+
+  # Its buffers' owners are followed.
+  start echo echo --ip $near_ip "xdp:v0?mode=$mode&checked=1"
+  kernel_ping 200 -i 0.002 -q
+  stop echo
+  says "portable"
+
+  # kill -9 leaves no program, and a port can be opened again at once.
+  for _ in 1 2 3; do
+    start echo echo --ip $near_ip "xdp:v0?mode=$mode"
+    kernel_ping 2 -i 0.01
+    kill -KILL "$child"
+    wait "$child" 2>/dev/null
+  done
+  program_gone
+  start echo echo --ip $near_ip "xdp:v0?mode=$mode"
+  kernel_ping 2 -i 0.01
+  stop echo
+
+  # Two queues: each of the sender's CPUs may choose either.
+  make_veth 1500 2
+  start echo echo --ip $near_ip "xdp:v0?mode=$mode&queues=2"
+  kernel_ping 1000 -f -q
+  stop echo
+  count "no room to send" 0
+done
+
+# Frames longer than a buffer come and go in pieces (Linux 6.6).
+make_veth 9000
+if near "$real_shunt" info "xdp:v0?mode=skb"; then
+  for mode in skb drv; do
+    start echo echo --ip $near_ip "xdp:v0?mode=$mode"
+    for size in 56 1472 1750 1751 3542 4000 8000 8972; do
+      kernel_ping 20 -i 0.005 -s $size -p 5a00ff1e
+    done
+    kernel_ping 300 -f -q -s 8972
+    stop echo
+    says "several buffers a frame"
+  done
+else
+  says "6.6" # the version that brings it is named
+  echo "this kernel has no frames of several buffers"
+fi
+
+# The configuration file's [net.xdp], and what a name says against it.
+make_veth
+cat >"$scratch/config" <<CONFIG
+[net.xdp]
+xdp_mode = "skb"
+xdp_zero_copy = false
+CONFIG
+run 0 info --config "$scratch/config" xdp:v0
+says "AF_XDP, skb, copy"
+run 0 info --config "$scratch/config" "xdp:v0?mode=drv"
+says "AF_XDP, drv, copy"
+echo 'xdp_zero_copy = true' >>"$scratch/config"
+sed -i '/false/d' "$scratch/config"
+run 1 info --config "$scratch/config" xdp:v0
+says "zero copy"
+
+done_testing

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What can go wrong with an interface, a queue or a process, on a veth pair: each is counted, said
+# with cause and remedy, and outlived.
+source "$2/tests/cli/check.sh"
+source "$2/tests/netns/xdp.sh"
+
+# --- Names and limits ---
+
+make_veth
+run 1 info xdp:v9
+says "v9"
+run 1 info "xdp:v0?queues=2"
+says "1 receive queues"
+says "channels="
+run 1 info "xdp:v0?mode=drv&zero_copy=require"
+says "zero copy"
+run 1 info "xdp:v0?mode=hw"
+says "hw"
+run 1 info "xdp:lo?mode=drv&multi_buffer=0"
+says "MTU is 65536"
+says "multi_buffer=1"
+run 1 info "xdp:v0?mode=skb&hw=require"
+says "can't both be required"
+run 1 info "xdp:v0?tx_buget=64"
+says "tx_buget"
+make_veth 4000
+run 1 info "xdp:v0?multi_buffer=0"
+says "ip link set v0 mtu 1774"
+
+# --- A capability that is missing is named ---
+
+make_veth
+if command -v setpriv >/dev/null; then
+  near setpriv --bounding-set=-net_raw "$real_shunt" info xdp:v0 && fail "no CAP_NET_RAW, and open"
+  says "CAP_NET_RAW"
+  near setpriv --bounding-set=-net_admin,-sys_admin "$real_shunt" info xdp:v0 &&
+    fail "no CAP_NET_ADMIN, and open"
+  says "CAP_NET_ADMIN"
+  near setpriv --bounding-set=-bpf,-sys_admin "$real_shunt" info "xdp:v0" &&
+    fail "no CAP_BPF, and open"
+  says "CAP_BPF"
+
+  # Memory of all sockets of a user counts, so that of one port fits and that of two does not.
+  make_veth 1500 2
+  cat >"$scratch/limited" <<SHELL
+#!/bin/sh
+ulimit -l 6144
+exec setpriv --bounding-set=-ipc_lock "$scratch/shunt" "\$@"
+SHELL
+  chmod +x "$scratch/limited"
+  shunt=$scratch/limited
+  start first echo --ip $near_ip "xdp:v0?mode=skb&queue=0"
+  shunt=$scratch/shunt
+  first=$child
+  "$scratch/limited" info "xdp:v0?mode=skb&queue=1&join=1" >"$scratch/out" 2>"$scratch/err" &&
+    fail "twice the limit was taken"
+  says "RLIMIT_MEMLOCK"
+  says "CAP_IPC_LOCK"
+  child=$first
+  stop first
+fi
+
+# --- Somebody else has the queue, or the interface ---
+
+make_veth
+start echo echo --ip $near_ip "xdp:v0?mode=skb"
+run 1 info "xdp:v0?mode=skb"
+says "program" # which one, and whose: bpf_link.c
+run 1 info "xdp:v0?mode=skb&join=1"
+says "queue 0"
+kernel_ping 3 -i 0.01
+stop echo
+
+# --- Down and up again; removed; fewer queues ---
+
+for mode in skb drv; do
+  make_veth 1500 2
+  start echo echo --ip $near_ip "xdp:v0?mode=$mode&queues=2"
+  kernel_ping 3 -i 0.01
+  ip -n "$near_space" link set v0 down
+  far ping -n -c 3 -i 0.01 -W 1 $near_ip && fail "an interface that is down answered"
+  ip -n "$near_space" link set v0 up
+  for _ in $(seq 40); do
+    far ping -n -c 1 -W 1 $near_ip && break
+  done
+  kernel_ping 20 -i 0.01
+
+  # The kernel keeps the queues of bound sockets.
+  if command -v ethtool >/dev/null; then
+    near ethtool -L v0 rx 1 tx 1 && fail "a bound queue was taken away"
+    kernel_ping 20 -i 0.01
+  fi
+
+  ip -n "$near_space" link del v0
+  sleep 0.2
+  kill -0 "$child" || fail "it did not outlive the interface"
+  stop echo
+done
+
+# --- A consumer that stalls: what finds no buffer is counted, and frames flow again ---
+
+# datagrams COUNT: broadcasts, which need no ARP.
+datagrams() {
+  far perl -e '
+    use Socket;
+    socket(my $s, PF_INET, SOCK_DGRAM, 0) or die $!;
+    setsockopt($s, SOL_SOCKET, SO_BROADCAST, 1);
+    send($s, "x" x 20, 0, sockaddr_in(9, inet_aton("10.82.60.255"))) for 1 .. $ARGV[0];' "$1"
+}
+
+for mode in skb drv; do
+  make_veth
+  start recv recv --seconds 60 "xdp:v0?mode=$mode&rx_ring=64&tx_ring=64"
+  datagrams 10
+  sleep 0.2
+  kill -STOP "$child"
+  datagrams 500
+  kill -CONT "$child"
+  sleep 0.2
+  datagrams 10
+  sleep 0.2
+  kill -INT "$child"
+  finish recv 0
+  count "frames" 84
+  count "missed by the NIC" 436
+done
+
+done_testing

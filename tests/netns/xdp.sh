@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2034
+# Two network namespaces joined by a veth pair: ours, where shunt opens xdp:v0, and theirs, where
+# the kernel alone is. Sourced behind cli/check.sh; all is gone when the test ends, however it ends.
+[ "$(id -u)" -eq 0 ] || skip "it takes root to make network namespaces"
+for tool in ip ping perl; do
+  command -v $tool >/dev/null || skip "there is no $tool"
+done
+
+near_space=shunt-xdp-a-$$
+far_space=shunt-xdp-b-$$
+near_ip=10.82.60.1
+far_ip=10.82.60.2
+
+remove_spaces() {
+  for space in "$near_space" "$far_space"; do
+    ip netns pids "$space" 2>/dev/null | xargs -r kill -KILL
+    ip netns del "$space" 2>/dev/null
+  done
+  rm -f "$scratch/shunt"
+  clean_up
+}
+ip netns add "$near_space" 2>"$scratch/err" || skip "no network namespaces: $(cat "$scratch/err")"
+trap remove_spaces EXIT
+ip netns add "$far_space"
+
+# shunt runs in our namespace.
+cat >"$scratch/shunt" <<SHELL
+#!/bin/sh
+exec ip netns exec "$near_space" "$shunt" "\$@"
+SHELL
+chmod +x "$scratch/shunt"
+real_shunt=$shunt
+shunt=$scratch/shunt
+
+near() {
+  timeout 120 ip netns exec "$near_space" "$@" >"$scratch/out" 2>"$scratch/err"
+}
+far() {
+  timeout 120 ip netns exec "$far_space" "$@" >"$scratch/out" 2>"$scratch/err"
+}
+
+# make_veth [MTU [QUEUES]]: v0 here and v0 there, up; theirs has its address.
+make_veth() {
+  local queues="numrxqueues ${2:-1} numtxqueues ${2:-1}"
+  ip -n "$near_space" link del v0 2>/dev/null
+  for space in "$near_space" "$far_space"; do
+    ip netns exec "$space" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6' 2>/dev/null
+  done
+  # shellcheck disable=SC2086
+  ip -n "$near_space" link add v0 mtu "${1:-1500}" $queues type veth peer name v0 \
+    mtu "${1:-1500}" $queues netns "$far_space" || skip "no veth interfaces"
+  ip -n "$near_space" link set v0 up
+  ip -n "$far_space" link set v0 up
+  ip -n "$far_space" addr add $far_ip/24 dev v0
+}
+
+# program_gone: no XDP program is on v0, within two seconds.
+program_gone() {
+  for _ in $(seq 40); do
+    ip -n "$near_space" link show v0 | grep -q 'prog/xdp' || return 0
+    sleep 0.05
+  done
+  fail "a program stayed on the interface"
+}
+
+# kernel_ping COUNT ARGUMENTS...: their kernel asks; as many answers as requests, none wrong.
+kernel_ping() {
+  local n=$1
+  shift
+  far ping -n -c "$n" "$@" $near_ip || fail "ping -c $n $* ended with an error"
+  says "$n packets transmitted, $n received, 0% packet loss"
+  quiet_about "wrong data byte"
+  quiet_about "DUP"
+}
+
+stop() { # NAME: end the last one started by SIGINT
+  kill -INT "$(pgrep -P "$child" 2>/dev/null || echo "$child")" 2>/dev/null
+  finish "$1" 0
+}
