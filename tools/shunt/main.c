@@ -8,12 +8,12 @@
 
 extern const struct cli_command info_command, doctor_command, bind_command, unbind_command,
     echo_command, ping_command, forward_command, send_command, recv_command, bench_command,
-    report_command, twin_command, capture_command, xdp_helper_command;
+    report_command, twin_command, capture_command, fabric_command, xdp_helper_command;
 
 static const struct cli_command *const commands[] = {
-    &info_command,  &doctor_command,  &bind_command, &unbind_command,     &echo_command,
-    &ping_command,  &forward_command, &send_command, &recv_command,       &capture_command,
-    &bench_command, &report_command,  &twin_command, &xdp_helper_command,
+    &info_command,  &doctor_command,  &bind_command, &unbind_command, &echo_command,
+    &ping_command,  &forward_command, &send_command, &recv_command,   &capture_command,
+    &bench_command, &report_command,  &twin_command, &fabric_command, &xdp_helper_command,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
