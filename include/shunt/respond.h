@@ -64,10 +64,11 @@ enum shunt_parse_cause shunt_icmp_echo_reply_in_place(void *frame,
                                                       const struct shunt_host *host);
 
 /* Answer a UDP datagram with itself (RFC 862): MAC and IPv4 addresses and ports swapped; neither
- * checksum changes by that. A checksum that holds the pseudo header's sum alone (the kernel leaves it
- * so on virtual interfaces, CHECKSUM_PARTIAL) is made whole in the answer. Not answered are a source port of 0 (nowhere to answer to, RFC 768) and
- * one of a service that answers everything: two such would never stop (echo 7, daytime 13, quote
- * 17, chargen 19). Parameters and return as above. */
+ * checksum changes by that. A checksum that holds the pseudo header's sum alone (the kernel leaves
+ * it so on virtual interfaces, CHECKSUM_PARTIAL) is made whole in the answer. Not answered are a
+ * source port of 0 (nowhere to answer to, RFC 768) and one of a service that answers everything:
+ * two such would never stop (echo 7, daytime 13, quote 17, chargen 19). Parameters and return as
+ * above. */
 enum shunt_parse_cause shunt_udp_echo_reply_in_place(void *frame, const struct shunt_parsed *parsed,
                                                      const struct shunt_host *host);
 

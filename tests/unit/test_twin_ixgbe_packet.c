@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The short look at a frame against the long one: wherever the short one speaks, both say the same.
  * (What the long one says is tested through descriptors, in test_twin_ixgbe_rx.c.) */
+#include "src/core/random.h"
 #include "tests/unit/twin_ixgbe_rig.h"
 #include "twin/ixgbe/rx.h"
-#include "src/core/random.h"
 
 #define ROUNDS 20000u
 
