@@ -76,16 +76,19 @@ struct efvi_pd {
   unsigned vi_count, memreg_count;
 };
 
-/* What a filter asks for; what is not asked for is 0 in fields. All but vlan in network order. */
+/* What a filter asks for; what is not asked for is 0 in fields. All but vlan in network order.
+ * Without padding: two are the same where their bytes are. */
 struct efvi_match {
   uint32_t fields; /* EFVI_MATCH_* */
   uint16_t vlan;
   uint16_t ethertype;
-  uint8_t protocol;
-  uint8_t mac[6];
-  uint8_t source[16], destination[16]; /* IPv4 in the first four bytes */
   uint16_t source_port, destination_port;
+  uint8_t mac[6];
+  uint8_t protocol;
+  uint8_t reserved;
+  uint8_t source[16], destination[16]; /* IPv4 in the first four bytes */
 };
+_Static_assert(sizeof(struct efvi_match) == 52, "compared by memcmp");
 
 #define EFVI_MATCH_MAC        (1u << 0)
 #define EFVI_MATCH_VLAN       (1u << 1) /* this tag; none asked for: tagged or not */

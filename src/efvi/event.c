@@ -99,10 +99,20 @@ int ef_eventq_capacity(ef_vi *vi)
   return efvi_vi_of(vi) ? (int)vi->evq_mask : efvi_refuse(-EINVAL, "this is no interface");
 }
 
+/* Lock held. */
+static int software_put(struct efvi_vi *vi, uint16_t data)
+{
+  if (vi->sw_count == EFVI_SW_EVENTS)
+    return efvi_refuse(-EAGAIN, "%u software events wait already", EFVI_SW_EVENTS);
+  vi->sw_events[vi->sw_count] = data;
+  __atomic_store_n(&vi->sw_count, vi->sw_count + 1, __ATOMIC_RELEASE);
+  return 0;
+}
+
 int ef_eventq_put(unsigned resource_id, ef_driver_handle evq_dh, unsigned ev_bits)
 {
   struct efvi_vi *found = NULL;
-  int result = 0;
+  int result;
   efvi_lock();
   for (struct efvi_device *device = efvi_state()->devices; device; device = device->next)
     for (unsigned i = 0; i < EFVI_QUEUES; i++)
@@ -114,12 +124,8 @@ int ef_eventq_put(unsigned resource_id, ef_driver_handle evq_dh, unsigned ev_bit
     result = efvi_refuse(-EINVAL, "a software event has 16 bits, not 0x%x", ev_bits);
   else if (!found)
     result = efvi_refuse(-ENOENT, "no interface has the resource id %u", resource_id);
-  else if (found->sw_count == EFVI_SW_EVENTS)
-    result = efvi_refuse(-EAGAIN, "%u software events wait already", EFVI_SW_EVENTS);
-  if (!result) {
-    found->sw_events[found->sw_count] = (uint16_t)ev_bits;
-    __atomic_store_n(&found->sw_count, found->sw_count + 1, __ATOMIC_RELEASE);
-  }
+  else
+    result = software_put(found, (uint16_t)ev_bits);
   efvi_unlock();
   return result;
 }

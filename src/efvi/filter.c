@@ -201,7 +201,7 @@ static int filter_add(struct efvi_vi *vi, const ef_filter_spec *spec, struct shu
   if (index < 0)
     return index;
   struct efvi_filter *filter = &vi->filters[index];
-  memcpy(&filter->match, &match, sizeof(match));
+  filter->match = match;
   filter->type = (int)spec->type;
   result = vi->device->is_xdp ? xdp_add(vi, filter, error) : accept_addresses(vi, filter, error);
   if (!result && !vi->device->is_xdp)

@@ -225,7 +225,7 @@ static int read_ip(const ef_filter_spec *spec, struct efvi_match *match, struct 
 int efvi_match_read(const ef_filter_spec *spec, struct efvi_match *match, struct shunt_error *error)
 {
   const unsigned type = spec->type & ~(unsigned)SPEC_VLAN;
-  memset(match, 0, sizeof(*match)); /* padding, too: filters are compared whole */
+  *match = (struct efvi_match){0};
   if (type == 0)
     return shunt_error_set(error, -EINVAL, "a filter that matches nothing");
   if (type & (SPEC_DEST | SPEC_SNIFF | SPEC_TX_SNIFF | SPEC_BLOCK_KERNEL))

@@ -258,7 +258,7 @@ int efvi_receive_get_timestamp(ef_vi *user, const void *pkt, ef_precisetime *tim
 int ef_vi_receive_get_timestamp_with_sync_flags(ef_vi *vi, const void *pkt, ef_timespec *ts_out,
                                                 unsigned *flags_out)
 {
-  ef_precisetime time;
+  ef_precisetime time = {0};
   if (!efvi_vi_of(vi) || !ts_out || !flags_out)
     return efvi_refuse(-EINVAL, "no interface, or no place for the time");
   int result = efvi_receive_get_timestamp(vi, pkt, &time);
@@ -271,7 +271,7 @@ int ef_vi_receive_get_timestamp_with_sync_flags(ef_vi *vi, const void *pkt, ef_t
 
 int ef_vi_receive_get_timestamp(ef_vi *vi, const void *pkt, ef_timespec *ts_out)
 {
-  ef_precisetime time;
+  ef_precisetime time = {0};
   if (!efvi_vi_of(vi) || !ts_out)
     return efvi_refuse(-EINVAL, "no interface, or no place for the time");
   int result = efvi_receive_get_timestamp(vi, pkt, &time);

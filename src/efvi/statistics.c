@@ -7,12 +7,20 @@
 
 #define FIELDS (sizeof(struct efvi_counters) / sizeof(uint64_t))
 
-/* The layout, with its fields in place of the public structure's open end. */
-static const struct {
-  ef_vi_stats_layout head;
+/* The public structure, with as many fields as there are. */
+struct layout {
+  int data_size, fields_num;
   ef_vi_stats_field_layout fields[FIELDS];
-} layout = {
-    .head = {.evsl_data_size = sizeof(struct efvi_counters), .evsl_fields_num = FIELDS},
+};
+_Static_assert(offsetof(struct layout, data_size) == offsetof(ef_vi_stats_layout, evsl_data_size) &&
+                   offsetof(struct layout, fields_num) ==
+                       offsetof(ef_vi_stats_layout, evsl_fields_num) &&
+                   offsetof(struct layout, fields) == offsetof(ef_vi_stats_layout, evsl_fields),
+               "the one is read as the other");
+
+static const struct layout layout = {
+    .data_size = sizeof(struct efvi_counters),
+    .fields_num = FIELDS,
     .fields =
         {
 #define X(name) {(char *)(uintptr_t) #name, offsetof(struct efvi_counters, name), sizeof(uint64_t)},
@@ -20,14 +28,12 @@ static const struct {
 #undef X
         },
 };
-_Static_assert(offsetof(ef_vi_stats_layout, evsl_fields) == sizeof(ef_vi_stats_layout),
-               "the fields follow at once");
 
 int ef_vi_stats_query_layout(ef_vi *vi, const ef_vi_stats_layout **const layout_out)
 {
   if (!efvi_vi_of(vi) || !layout_out)
     return efvi_refuse(-EINVAL, "no interface, or no place for its layout");
-  *layout_out = &layout.head;
+  *layout_out = (const ef_vi_stats_layout *)(const void *)&layout;
   return 0;
 }
 
