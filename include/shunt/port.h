@@ -63,6 +63,7 @@ struct shunt_port_options {
  * name     driver:location[?key=value[&key=value...]]
  *            ixgbe:0000:03:00.0   a real card at that PCI address, through vfio or sysfs
  *            ixgbe:twin           a software 82599 in this process (keys: shunt/testbed.h)
+ *            xdp:eth0             an interface of the kernel, by AF_XDP (keys: shunt/xdp.h)
  *          Keys of every device are the names of struct shunt_port_options: queues, rx_ring,
  *          tx_ring, mtu, tx_report_interval, interrupt_interval_us, rx_metadata, rx_time,
  *          promiscuous, vlan_strip, interrupts, checked, capture; a key overrides the

@@ -84,6 +84,14 @@ run 0 info --config "$scratch/config" xdp:v0
 says "AF_XDP, skb, copy"
 run 0 info --config "$scratch/config" "xdp:v0?mode=drv"
 says "AF_XDP, drv, copy"
+
+# What was refused before, with the kernel's words; busy polling that can't work.
+run 0 info "xdp:v0?busy_poll_us=20"
+says "refused      drv, zero copy: the driver (veth) has no zero copy (EOPNOTSUPP)"
+says "no NAPI id"
+run 0 info --json xdp:v0
+says '"mode":"drv, copy"'
+says '"code":-95'
 echo 'xdp_zero_copy = true' >>"$scratch/config"
 sed -i '/false/d' "$scratch/config"
 run 1 info --config "$scratch/config" xdp:v0

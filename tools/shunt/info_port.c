@@ -141,6 +141,8 @@ struct seen {
   struct shunt_statistic *statistics;
   unsigned statistics_count;
   const struct shunt_region *region;
+  struct shunt_xdp_info xdp;
+  bool is_xdp;
   char mac[SHUNT_MAC_TEXT_BYTES];
 };
 
@@ -168,6 +170,8 @@ static int look(struct shunt_port *port, double wait_seconds, struct seen *seen,
   try_all(port, &seen->info, &seen->rss, seen->abilities);
   read_statistics(port, seen);
   seen->region = shunt_port_region(port);
+  seen->xdp.size = sizeof(seen->xdp);
+  seen->is_xdp = shunt_xdp_info(port, &seen->xdp, NULL) == 0;
   return 0;
 }
 
@@ -197,6 +201,8 @@ static void print_text(const struct seen *seen)
 {
   char text[96];
   print_port(seen);
+  if (seen->is_xdp)
+    info_xdp_print(&seen->xdp);
   puts("  can do");
   for (unsigned i = 0; i < ABILITIES; i++) {
     const struct ability *ability = &seen->abilities[i];
@@ -274,6 +280,8 @@ static struct json_object *seen_json(const struct seen *seen)
   struct json_object *document = port_json(seen), *can = json_object_new_object(),
                      *statistics = json_object_new_object();
   json_object_object_add(document, "link", link_json(&seen->link));
+  if (seen->is_xdp)
+    json_object_object_add(document, "xdp", info_xdp_json(&seen->xdp));
   for (unsigned i = 0; i < ABILITIES; i++)
     cli_add_bool(can, seen->abilities[i].name, seen->abilities[i].can);
   json_object_object_add(document, "can", can);
