@@ -8,20 +8,16 @@
  *
  * Where packets without ports match no rule, all ways to miss are one. Then a header need not be
  * seen to be whole when the ports behind it are seen, and both versions of IP go on together. For
- * the verifier to take them together, too, r5 is for both r7 + R5_FIXED and a number unknown to
- * it. That is worth some care: it takes about half a microsecond for an instruction, and three for
- * a jump. */
+ * the verifier to take them together, too, r5 is for both r7 + R5_FIXED + R5_BIAS and a number that
+ * it does not know. That is worth some care: it takes about half a microsecond for an instruction,
+ * and three for a jump. */
 #include "shunt/ethernet.h"
 #include "shunt/ipv4.h"
 #include "src/bpf/program.h"
 
-/* Next-header values of IPv6 (RFC 8200 4.1). */
-#define IPV6_HOP_BY_HOP  0
-#define IPV6_ROUTING     43
-#define IPV6_FRAGMENT    44
-#define IPV6_DESTINATION 60
-
 #define IPV6_HEADER_BYTES 40
+#define IPV6_FRAGMENT     44 /* a next header (RFC 8200 4.5) */
+
 /* Of UDP's and TCP's header: as much as has to be there for its ports to count. */
 #define PORTS_BYTES 8
 
@@ -29,9 +25,9 @@
 #define R5_BIAS  8 /* PORTS_BYTES, and the least of an extension header */
 #define R5_FIXED (14 + R3_BIAS)
 
-/* r4 * EXTENSION_FACTOR has none of the bits of EXTENSION_MASK for the extension headers that are
- * walked, and some for every other number below 256. (Found by trying; test_program.c tries all.)
- */
+/* Next headers that are walked: hop-by-hop options 0, routing 43, destination options 60 (RFC 8200
+ * 4.1). Their product with the factor has none of the bits of the mask, that of each other number
+ * below 256 has some. Found by trying; test_program.c tries all. */
 #define EXTENSION_FACTOR 0x6c78b56f
 #define EXTENSION_MASK   0x03b1005a
 
