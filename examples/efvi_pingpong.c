@@ -8,6 +8,7 @@
  * Nothing here knows of shunt: with a Solarflare card and its own library it is the same program.
  * Both ends are in one thread, so a time is the work of both sides, and on twins that of the twins:
  * no figure of any hardware. */
+#include <arpa/inet.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #define FRAME_BYTES  64u
 #define HEADER_BYTES 14u
 #define EVENTS       16
+#define ETHERTYPE    0x88B5 /* for experiments (IEEE 802, local experimental 1) */
 #define DEADLINE_NS  INT64_C(5000000000)
 
 struct end {
@@ -74,6 +76,7 @@ static int end_open(struct end *end, const char *interface)
                ef_vi_receive_post(&end->vi, address(end, i), (ef_request_id)i)))
       return -1;
   ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
+  ef_filter_spec_set_eth_type(&spec, htons(ETHERTYPE));
   ef_filter_spec_set_eth_local(&spec, EF_FILTER_VLAN_ID_ANY, end->mac);
   return failed("ef_vi_filter_add", ef_vi_filter_add(&end->vi, end->handle, &spec, NULL)) ? -1 : 0;
 }
@@ -123,8 +126,8 @@ static void build(struct end *from, const struct end *to, uint32_t number)
   uint8_t *frame = from->memory;
   memcpy(frame, to->mac, 6);
   memcpy(frame + 6, from->mac, 6);
-  frame[12] = 0x88; /* 0x88b5: for experiments (IEEE 802) */
-  frame[13] = 0xB5;
+  frame[12] = ETHERTYPE >> 8;
+  frame[13] = ETHERTYPE & 0xFF;
   for (unsigned i = HEADER_BYTES; i < FRAME_BYTES; i++)
     frame[i] = (uint8_t)(number * 31 + i);
 }
@@ -179,6 +182,20 @@ static void report(int64_t times[], uint32_t n)
   printf("   most %lld\n", (long long)times[n - 1] / 2);
 }
 
+/* The whole exchange. Returns 0, or 1 where something failed. */
+static int measure(struct end *near, struct end *far, int64_t times[], uint32_t n)
+{
+  if (round_trip(near, far, 0) < 0) /* the links come up, the caches fill */
+    return 1;
+  for (uint32_t i = 0; i < n; i++) {
+    times[i] = round_trip(near, far, i + 1);
+    if (times[i] < 0)
+      return 1;
+  }
+  report(times, n);
+  return 0;
+}
+
 int main(int argc, char **argv)
 {
   static struct end near, far;
@@ -187,19 +204,12 @@ int main(int argc, char **argv)
     fprintf(stderr, "usage: %s INTERFACE OTHER-INTERFACE ROUND-TRIPS\n", argv[0]);
     return 2;
   }
+  if (end_open(&near, argv[1]) || end_open(&far, argv[2]))
+    return 1;
   int64_t *times = malloc(n * sizeof(times[0]));
-  if (!times || end_open(&near, argv[1]) || end_open(&far, argv[2]))
-    return 1;
-  if (round_trip(&near, &far, 0) < 0) /* the links come up, the caches fill */
-    return 1;
-  for (uint32_t i = 0; i < n; i++) {
-    times[i] = round_trip(&near, &far, i + 1);
-    if (times[i] < 0)
-      return 1;
-  }
-  report(times, (uint32_t)n);
+  int result = times ? measure(&near, &far, times, (uint32_t)n) : 1;
+  free(times);
   end_close(&near);
   end_close(&far);
-  free(times);
-  return 0;
+  return result;
 }

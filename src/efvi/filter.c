@@ -27,15 +27,19 @@ static int rule_add(struct efvi_vi *vi, struct efvi_filter *filter, const char *
 }
 
 /* The filter as a rule's text. MAC addresses are no condition of rules: what only they tell apart
- * would be taken from the kernel whole. */
-static int rule_text(const struct efvi_match *match, char text[256], struct shunt_error *error)
+ * would be taken from the kernel whole. Beside an EtherType the interface's own address goes
+ * without saying. */
+static int rule_text(const struct efvi_vi *vi, const struct efvi_match *match, char text[256],
+                     struct shunt_error *error)
 {
   char vlan[16] = "", to[INET6_ADDRSTRLEN], from[INET6_ADDRSTRLEN];
   const int family = match->fields & EFVI_MATCH_IP6 ? AF_INET6 : AF_INET;
-  if (match->fields & EFVI_MATCH_MAC) {
+  const bool own = memcmp(match->mac, vi->device->info.mac.bytes, 6) == 0;
+  if (match->fields & EFVI_MATCH_MAC && !(own && match->fields & EFVI_MATCH_ETHERTYPE)) {
     shunt_error_set(error, -EOPNOTSUPP, "no filter of MAC addresses on AF_XDP");
     shunt_error_why(error, "its program would take every other station's frames from the kernel");
-    shunt_error_remedy(error, "filter by address and port, or ask for all (unicast_all)");
+    shunt_error_remedy(error,
+                       "filter by address and port or by EtherType, or ask for all (unicast_all)");
     return -EOPNOTSUPP;
   }
   if (match->fields & EFVI_MATCH_VLAN)
@@ -65,7 +69,7 @@ static int xdp_add(struct efvi_vi *vi, struct efvi_filter *filter, struct shunt_
     int result = rule_add(vi, filter, "ip4 dst multicast", error);
     return result ? result : rule_add(vi, filter, "ip6 dst multicast", error);
   }
-  int result = rule_text(&filter->match, text, error);
+  int result = rule_text(vi, &filter->match, text, error);
   return result ? result : rule_add(vi, filter, text, error);
 }
 

@@ -234,7 +234,7 @@ static void transmit_pieces(void **state)
 {
   struct rig *rig = *state;
   ef_iovec pieces[] = {{rig_addr(rig, 0), 14}, {rig_addr(rig, 3), 0}, {rig_addr(rig, 1), 90}};
-  ef_request_id ids[256], id;
+  ef_request_id ids[256], id = -1;
   rig_open(rig, EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS, 0);
   memset(rig_data(rig, 0), 0x11, 14);
   memset(rig_data(rig, 1), 0x22, 90);
@@ -388,13 +388,14 @@ static void filters_steer(void **state)
   ef_filter_spec spec;
   ef_filter_cookie cookie;
   ef_vi second = {0};
+  static const uint8_t group[6] = {0x01, 0x00, 0x5E, 0x01, 0x01, 0x01};
   uint8_t frame[100];
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 8);
   ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
   assert_int_equal(ef_filter_spec_set_ip4_local(&spec, IPPROTO_UDP, htonl(0xEF010101), htons(2000)),
                    0);
   rig_frame(rig, frame, 100, 2000, 1);
-  memcpy(frame, "\x01\x00\x5e\x01\x01\x01", 6);
+  memcpy(frame, group, sizeof(group));
   shunt_store_be32(frame + 30, 0xEF010101);
   memset(frame + 24, 0, 2);
   uint16_t sum = (uint16_t)ef_ip_checksum((const void *)(frame + 14));
