@@ -58,11 +58,11 @@ static void name_with_rules(const struct efvi_device *device, char name[2 * EFVI
   snprintf(name, 2 * EFVI_NAME_BYTES, "%s%s", device->name, rules);
 }
 
-/* Every queue's buffers: one for each descriptor of both rings. */
+/* Every queue's buffers: one for each descriptor of both rings, and the spare ones. */
 static int make_region(struct efvi_device *device, const struct shunt_port_options *options,
                        unsigned queues, struct shunt_error *error)
 {
-  uint64_t bufs = (uint64_t)queues * (options->rx_ring + options->tx_ring);
+  uint64_t bufs = (uint64_t)queues * (options->rx_ring + options->tx_ring + EFVI_TX_SPARE);
   struct shunt_region_options wanted = {.size = sizeof(wanted),
                                         .bytes = bufs * EFVI_BUF_BYTES,
                                         .buf_bytes = EFVI_BUF_BYTES,
@@ -172,7 +172,7 @@ static int queue_take(struct efvi_device *device, struct efvi_vi *vi, struct shu
     return -EBUSY;
   }
   struct efvi_queue *queue = &device->queues[index];
-  const uint32_t rings = device->info.rx_ring + device->info.tx_ring;
+  const uint32_t rings = device->info.rx_ring + device->info.tx_ring + EFVI_TX_SPARE;
   const shunt_buf first = (uint64_t)index * rings * EFVI_BUF_BYTES;
   vi->tx_first = first + (uint64_t)device->info.rx_ring * EFVI_BUF_BYTES;
   if (!queue->rx_free) {

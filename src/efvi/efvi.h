@@ -25,6 +25,7 @@
 
 #define EFVI_NAME_BYTES   192
 #define EFVI_BUF_BYTES    2048u /* of the device's buffers */
+#define EFVI_TX_SPARE     4u    /* buffers behind a transmit ring's: see struct efvi_tx_slot */
 #define EFVI_RING_LEAST   64u
 #define EFVI_RING_MOST    4096u
 #define EFVI_RING_DEFAULT 512u
@@ -132,7 +133,10 @@ struct efvi_counters {
 #undef X
 };
 
+/* A packet's buffers lie one behind the other. One that begins near the ring's end goes on in spare
+ * buffers behind it, which are free again before the ring has come round. */
 struct efvi_tx_slot {
+  uint32_t buffer; /* which, from tx_first on */
   uint16_t len;
   bool more;
 };
@@ -156,7 +160,7 @@ struct efvi_vi {
   bool rx_dropping;                 /* ... which no filter takes */
   bool rx_skipping;                 /* the rest of a frame that found no buffer is thrown away */
 
-  /* Send: slot i of the ring is buffer tx_first + i. */
+  /* Send: buffers from tx_first on, EFVI_TX_SPARE more than slots. */
   shunt_buf tx_first;
   struct efvi_tx_slot *tx_slots;
   uint32_t tx_sent; /* on the device's ring, as a free-running index */

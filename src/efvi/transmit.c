@@ -17,45 +17,25 @@ static uint32_t slots_of(const struct efvi_vi *vi, uint64_t bytes)
   return (uint32_t)(bytes + EFVI_BUF_BYTES - 1) / EFVI_BUF_BYTES;
 }
 
-static uint8_t *slot_data(const struct efvi_vi *vi, uint32_t slot)
+/* Where the next packet goes, whole. */
+static uint8_t *next_data(const struct efvi_vi *vi)
 {
+  const uint32_t slot = vi->state.txq.added & vi->user->vi_txq.mask;
   return vi->queue->base + vi->tx_first + (uint64_t)slot * EFVI_BUF_BYTES;
-}
-
-/* Slots from the next on, which lie one behind the other except at the ring's end. */
-struct writer {
-  struct efvi_vi *vi;
-  uint32_t index; /* free-running */
-  uint32_t used;  /* bytes of that slot's buffer */
-};
-
-static void writer_put(struct writer *writer, const uint8_t *data, uint32_t bytes)
-{
-  while (bytes) {
-    if (writer->used == EFVI_BUF_BYTES) {
-      writer->index++;
-      writer->used = 0;
-    }
-    const uint32_t room = EFVI_BUF_BYTES - writer->used, part = bytes < room ? bytes : room;
-    const uint32_t slot = writer->index & writer->vi->user->vi_txq.mask;
-    memcpy(slot_data(writer->vi, slot) + writer->used, data, part);
-    writer->used += part;
-    data += part;
-    bytes -= part;
-  }
 }
 
 /* The packet is in its slots: describe them. Only the last one has the id. */
 static void slots_close(struct efvi_vi *vi, uint32_t slots, uint32_t bytes, ef_request_id id)
 {
   ef_vi_txq_state *txq = &vi->state.txq;
-  const uint32_t mask = vi->user->vi_txq.mask;
+  const uint32_t mask = vi->user->vi_txq.mask, first = txq->added & mask;
   const bool ip = !((uint64_t)vi->user->vi_flags & EF_VI_TX_IP_CSUM_DIS),
              l4 = !((uint64_t)vi->user->vi_flags & EF_VI_TX_TCPUDP_CSUM_DIS);
-  if (slots == 1 && (ip || l4))
-    efvi_sums_fill(slot_data(vi, txq->added & mask), bytes, ip, l4);
+  if (ip || l4)
+    efvi_sums_fill(next_data(vi), bytes, ip, l4);
   for (uint32_t i = 0; i < slots; i++) {
     const uint32_t slot = (txq->added + i) & mask, left = bytes - i * EFVI_BUF_BYTES;
+    vi->tx_slots[slot].buffer = first + i;
     vi->tx_slots[slot].len = (uint16_t)(left < EFVI_BUF_BYTES ? left : EFVI_BUF_BYTES);
     vi->tx_slots[slot].more = i + 1 < slots;
     vi->user->vi_txq.ids[slot] = i + 1 < slots ? EF_REQUEST_ID_MASK : (uint32_t)id;
@@ -92,8 +72,7 @@ int ef_vi_transmit_init(ef_vi *vi, ef_addr addr, int bytes, ef_request_id dma_id
   const uint8_t *data = efvi_address(own->pd, addr, (uint32_t)bytes);
   if (SHUNT_UNLIKELY(!data))
     return not_registered(addr);
-  struct writer writer = {.vi = own, .index = own->state.txq.added};
-  writer_put(&writer, data, (uint32_t)bytes);
+  memcpy(next_data(own), data, (uint32_t)bytes);
   slots_close(own, slots, (uint32_t)bytes, dma_id);
   return 0;
 }
@@ -110,14 +89,15 @@ int efvi_transmitv_init(ef_vi *user, const ef_iovec *iov, int iov_len, ef_reques
   int result = slots_check(vi, bytes, &slots);
   if (result)
     return result;
-  struct writer writer = {.vi = vi, .index = vi->state.txq.added};
+  uint8_t *to = next_data(vi);
   for (int i = 0; i < iov_len; i++) {
     if (iov[i].iov_len == 0)
       continue;
     const uint8_t *data = efvi_address(vi->pd, iov[i].iov_base, iov[i].iov_len);
     if (!data)
       return not_registered(iov[i].iov_base);
-    writer_put(&writer, data, iov[i].iov_len);
+    memcpy(to, data, iov[i].iov_len);
+    to += iov[i].iov_len;
   }
   slots_close(vi, slots, (uint32_t)bytes, id);
   return 0;
@@ -133,20 +113,20 @@ static void transmit_hand_over(struct efvi_vi *vi)
   bool any = false;
   while (vi->tx_sent != vi->state.txq.previous) {
     struct shunt_frame frames[EFVI_BURST];
-    uint32_t n = vi->state.txq.previous - vi->tx_sent;
+    uint32_t n = vi->state.txq.previous - vi->tx_sent, whole = 0;
     n = n < EFVI_BURST ? n : EFVI_BURST;
     for (uint32_t i = 0; i < n; i++) {
       const uint32_t slot = (vi->tx_sent + i) & mask;
-      frames[i] = (struct shunt_frame){.addr = vi->tx_first + (uint64_t)slot * EFVI_BUF_BYTES,
+      frames[i] = (struct shunt_frame){.addr = vi->tx_first +
+                                               (uint64_t)vi->tx_slots[slot].buffer * EFVI_BUF_BYTES,
                                        .len = vi->tx_slots[slot].len,
                                        .flags = vi->tx_slots[slot].more ? SHUNT_FRAME_MORE : 0};
+      whole = vi->tx_slots[slot].more ? whole : i + 1;
     }
-    while (n > 1 && frames[n - 1].flags & SHUNT_FRAME_MORE)
-      n--; /* whole packets only */
-    const uint32_t posted = shunt_tx_post(vi->queue, frames, n);
+    const uint32_t posted = shunt_tx_post(vi->queue, frames, whole);
     vi->tx_sent += posted;
     any |= posted > 0;
-    if (posted < n)
+    if (posted < whole)
       break;
   }
   if (any)
