@@ -20,6 +20,21 @@ static bool is_device_bound(const struct filter *f)
   return f->making.time == FILTER_TIME_DEVICE || f->making.vlan == FILTER_VLAN_METADATA;
 }
 
+/* Without CAP_PERFMON pointers can't be subtracted (EACCES): then the program does without. */
+static int make_and_load(struct filter *f, const struct program_rule list[], unsigned n,
+                         struct bpf_program_spec *spec, int *program, struct shunt_error *error)
+{
+  for (;;) {
+    f->making.subtracts = !f->options.fragments && !f->no_subtraction;
+    int result = program_make(&f->made, &f->making, list, n, error);
+    if (!result)
+      result = program_load(&f->made, f->xskmap, f->hits, spec, program, error);
+    if (result != -EACCES || !f->making.subtracts)
+      return result;
+    f->no_subtraction = true;
+  }
+}
+
 /* A program of a list of rules, loaded. */
 static int load(struct filter *f, const struct filter_rule rules[], unsigned n, int *program,
                 struct shunt_error *error)
@@ -37,9 +52,7 @@ static int load(struct filter *f, const struct filter_rule rules[], unsigned n, 
     spec.flags |= BPF_XDP_DEV_BOUND_ONLY;
     spec.ifindex = (uint32_t)f->options.ifindex;
   }
-  int result = program_make(&f->made, &f->making, list, n, error);
-  if (!result)
-    result = program_load(&f->made, f->xskmap, f->hits, &spec, program, error);
+  int result = make_and_load(f, list, n, &spec, program, error);
   free(list);
   return result;
 }

@@ -22,6 +22,7 @@ struct filter {
   uint32_t next_id;
   uint16_t last_slot; /* slots are given in a circle, so that one that was freed rests a while */
   struct program_options making;
+  bool no_subtraction; /* the verifier refused it */
   struct program made;
   int xskmap, hits, program, link; /* file descriptors or -1 */
   bool by_netlink;                 /* attached, but by no link: a kernel before 5.9 */

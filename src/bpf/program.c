@@ -222,6 +222,23 @@ static void frame(struct program_maker *m)
 static_assert(PROGRAM_HITS_BLOCK == 1 << 8 && sizeof(struct program_hits) == 1 << 4,
               "the shifts of count_hit");
 
+/* r7 = the frame's length. A call costs five nanoseconds where returns are guarded against
+ * speculation, more than all else that is done for a hit. */
+static void frame_length(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+
+  if (m->options->subtracts) {
+    bpf_load(a, BPF_W, R7, R6, CONTEXT(data_end));
+    bpf_load(a, BPF_W, R1, R6, CONTEXT(data));
+    bpf_sub(a, R7, R1);
+    return;
+  }
+  bpf_move(a, R1, R6);
+  bpf_call(a, BPF_FUNC_xdp_get_buff_len); /* all its pieces, where it has several */
+  bpf_move(a, R7, R0);
+}
+
 /* Add the packet to the counters of the rule whose slot is r1. */
 static void count_hit(struct program_maker *m)
 {
@@ -229,9 +246,7 @@ static void count_hit(struct program_maker *m)
   struct bpf_label counted = bpf_label(a, NULL);
 
   bpf_store(a, BPF_W, R10, STACK_SLOT, R1);
-  bpf_move(a, R1, R6);
-  bpf_call(a, BPF_FUNC_xdp_get_buff_len); /* all its pieces, where it has several */
-  bpf_move(a, R7, R0);
+  frame_length(m);
   if (m->blocks > 1) {
     bpf_load(a, BPF_W, R1, R10, STACK_SLOT);
     bpf_shift_right_imm(a, R1, 8);

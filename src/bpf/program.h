@@ -59,6 +59,8 @@ struct program_options {
   int32_t time_kfunc;    /* FILTER_TIME_DEVICE: BTF id of bpf_xdp_metadata_rx_timestamp */
   enum filter_vlan vlan;
   int32_t vlan_kfunc; /* FILTER_VLAN_METADATA: BTF id of bpf_xdp_metadata_rx_vlan_tag */
+  bool subtracts;     /* frames have one piece, and the verifier lets us subtract pointers to it
+                         (CAP_PERFMON): so their length costs no call */
 };
 
 /* In place of file descriptors the instructions hold these numbers of maps; tables follow. */
