@@ -115,6 +115,25 @@ limited 65535 warn 0
 limited 16384 warn 0
 limited 16383 fail 3
 
+# What is registered with an EFA is locked, all of it.
+with_efa() { # limit in bytes, capabilities, free 2 MiB pages, grade
+  make_healthy "$work/efa"
+  put_pci "$work/efa" 0000:0a:00.0 0x1d0f 0xefa2 0x020000 vfio-pci 12
+  put "$work/efa" dev/vfio/12 ''
+  put "$work/efa" proc/self/status "CapEff: $2"
+  put "$work/efa" proc/self/limits "Max locked memory  $1  unlimited  bytes"
+  put "$work/efa" sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages "$3"
+  code=0
+  [ "$4" = fail ] && code=3
+  run $code doctor --root "$work/efa"
+  expect efa-memory "$4"
+}
+with_efa unlimited 0 48 pass
+with_efa 67108864 ffffffffffffffff 48 pass
+with_efa 67108864 0 48 fail
+has "$out" "fail with ENOMEM"
+with_efa unlimited 0 0 warn
+
 # Nothing to look at, and garbage: no crash, no pass for what was not seen.
 mkdir "$work/empty"
 run 0 doctor --root "$work/empty"

@@ -19,6 +19,8 @@ put_pci "$root" 0000:06:00.0 0x8086 0x10fb 0x020000 ixgbe ''
 put_interface "$root" 0000:06:00.0 wan 1 1000
 put_pci "$root" 0000:07:00.0 0x8086 0x1563 0x020000 ixgbe 10
 put_pci "$root" 0000:08:00.0 0x1af4 0x1041 0x020000 virtio-pci ''
+put_pci "$root" 0000:0a:00.0 0x1d0f 0xefa1 0x020000 efa 12
+put_pci "$root" 0000:0b:00.0 0x1d0f 0xefa3 0x020000 efa 13
 put_pci "$root" 0000:09:00.0 0x144d 0xa808 0x010802 nvme 11
 put "$root" proc/net/route "$route_header
 wan	00000000	0100000A	0003	0	0	0	00000000	0	0	0"
@@ -32,7 +34,10 @@ has "$out" "IOMMU group 8
 has "$out" "/dev/vfio/noiommu-9: No such file"
 has "$out" "not with shunt: device 1563 is an Intel X550"
 has "$out" "not with shunt: the drivers here are for other devices"
+has "$out" "efa via vfio, once taken: efa has it: shunt bind 0000:0a:00.0"
+has "$out" "not with shunt: device efa3 is a later EFA"
 has "$out" "ixgbe:twin"
+has "$out" "efa:twin"
 case $out in *0000:09*) complain "a disk is listed as a network card" ;; esac
 
 run 0 info --json --root "$root"
@@ -42,7 +47,7 @@ if command -v python3 >/dev/null; then
 import json, sys
 report = json.load(sys.stdin)
 cards = {c["address"][5:7]: c for c in report["cards"]}
-assert len(cards) == 6 and report["twins"] == ["ixgbe:twin"]
+assert len(cards) == 8 and report["twins"] == ["ixgbe:twin", "efa:twin"]
 assert cards["04"]["ready"] and cards["04"]["use"] == "ixgbe via vfio"
 assert not cards["03"]["ready"] and cards["03"]["speed_mbps"] == 10000
 assert cards["06"]["default_route"] == "wan" and cards["06"]["iommu_group"] == -1

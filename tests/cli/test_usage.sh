@@ -22,7 +22,7 @@ run 0 --help
 overview=$out
 run 0 --complete
 commands=$out
-for command in info doctor bind unbind echo ping forward send recv bench report twin; do
+for command in info doctor bind unbind echo ping forward send recv bench report twin fabric; do
   case " ${commands//$'\n'/ } " in *" $command "*) ;; *) complain "no command $command" ;; esac
 done
 

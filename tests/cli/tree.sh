@@ -115,6 +115,7 @@ make_ill() {
   put "$root" proc/cpuinfo $'processor\t: 0\nflags\t\t: fpu tsc'
   put "$root" proc/417/comm irqbalance
   put_pci "$root" 0000:03:00.0 0x8086 0x10fb 0x020000 ixgbe ''
+  put_pci "$root" 0000:0a:00.0 0x1d0f 0xefa2 0x020000 efa ''
   put "$root" sys/fs/cgroup/user.slice/memory.max 33554432
   put "$root" .dockerenv ''
   put "$root" sys/kernel/mm/transparent_hugepage/enabled '[always] madvise never'

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shunt/fabric.h"
 #include "shunt/pci.h"
 #include "shunt/port.h"
 #include "tools/shunt/cli.h"
@@ -70,8 +71,10 @@ bool doctor_can(const struct doctor *doctor, const char *capability)
 static int add_card(void *context, const struct shunt_pci_device *device)
 {
   struct doctor *doctor = context;
-  if (!shunt_port_driver(device->vendor, device->device, NULL))
+  bool is_efa = shunt_fabric_driver(device->vendor, device->device, NULL) != NULL;
+  if (!is_efa && !shunt_port_driver(device->vendor, device->device, NULL))
     return 0;
+  doctor->efas += is_efa;
   doctor->cards++;
   doctor->cards_vfio += device->iommu_group >= 0;
   return 0;

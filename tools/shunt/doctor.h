@@ -31,6 +31,7 @@ struct doctor {
   bool capabilities_known;
   unsigned cards;      /* PCI functions that a driver of shunt's knows */
   unsigned cards_vfio; /* of these, with an IOMMU group */
+  unsigned efas;       /* of these, Elastic Fabric Adapters */
   bool pci;            /* there is a PCI bus to look at */
   struct shunt_cpu_set online, isolated;
 };

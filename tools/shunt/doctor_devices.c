@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shunt/fabric.h"
 #include "shunt/pci.h"
 #include "shunt/port.h"
 #include "tools/shunt/doctor.h"
@@ -22,7 +23,8 @@ struct cards {
 static int add_card(void *context, const struct shunt_pci_device *device)
 {
   struct cards *cards = context;
-  if (!shunt_port_driver(device->vendor, device->device, NULL))
+  if (!shunt_port_driver(device->vendor, device->device, NULL) &&
+      !shunt_fabric_driver(device->vendor, device->device, NULL))
     return 0;
   if (!*device->driver || !strncmp(device->driver, "vfio", 4)) {
     cards->ready++;
@@ -42,7 +44,7 @@ static void look_cards(const struct doctor *doctor, struct doctor_line *line)
   pci_root_set(&tree, doctor->root);
   shunt_pci_list(&tree.options, add_card, &cards, NULL);
   if (!doctor->cards) {
-    doctor_warn(line, "%s: only twins (ixgbe:twin) can be opened",
+    doctor_warn(line, "%s: only twins (ixgbe:twin, efa:twin) can be opened",
                 doctor->pci ? "none that shunt has a driver for" : "no PCI bus to look at");
     doctor_remedy(line, "shunt info says of each device what it could do");
     return;

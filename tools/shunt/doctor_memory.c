@@ -135,6 +135,43 @@ static void look_memlock(const struct doctor *doctor, struct doctor_line *line)
                       "container");
 }
 
+/* ---- EFA ---- */
+
+/* Applications over EFA register what they send from and receive into, gigabytes at times, and all
+ * of it is locked: by ibv_reg_mr as by shunt_fabric_mr_register. Huge pages make the page lists
+ * short; without an IOMMU nothing else keeps its address. */
+static void look_efa(const struct doctor *doctor, struct doctor_line *line)
+{
+  struct huge huge = {.doctor = doctor, .kib = 2048};
+  char text[4096], limit[64] = "";
+  if (!doctor->pci) {
+    doctor_warn(line, "no PCI bus to look for an EFA at");
+    doctor_remedy(line, "mount /sys");
+    return;
+  }
+  if (!doctor->efas) {
+    doctor_pass(line, "no EFA here; efa:twin takes what memlock and huge-pages-2m say");
+    return;
+  }
+  tree_read(doctor->root, text, sizeof(text), "/proc/self/limits");
+  tree_line_value(text, "Max locked memory", limit, sizeof(limit));
+  limit[strcspn(limit, " \t")] = '\0';
+  count_huge(&huge);
+  if (strcmp(limit, "unlimited") != 0 && !doctor_can(doctor, "ipc_lock")) {
+    doctor_fail(line, "%u here, and RLIMIT_MEMLOCK is %s: registering memory will fail with ENOMEM",
+                doctor->efas, *limit ? limit : "not known");
+    doctor_remedy(line, "\"* - memlock unlimited\" in /etc/security/limits.conf and a new login, "
+                        "LimitMEMLOCK=infinity in a systemd unit");
+  } else if (!huge.free) {
+    doctor_warn(line, "%u here, and no 2 MiB page is free: memory is registered in pages of 4 KiB",
+                doctor->efas);
+    doctor_remedy(line, "echo 1024 > /proc/sys/vm/nr_hugepages (libfabric takes them for its "
+                        "buffers, too)");
+  } else {
+    doctor_pass(line, "%u here, locked memory is not limited, huge pages are free", doctor->efas);
+  }
+}
+
 /* ---- What moves pages about ---- */
 
 static void look_transparent(const struct doctor *doctor, struct doctor_line *line)
@@ -174,7 +211,11 @@ static void look_balancing(const struct doctor *doctor, struct doctor_line *line
 }
 
 const struct doctor_check doctor_memory_checks[] = {
-    {"huge-pages-2m", look_huge_2m},    {"huge-pages-1g", look_huge_1g},
-    {"memlock", look_memlock},          {"transparent-huge-pages", look_transparent},
-    {"numa-balancing", look_balancing}, {NULL, NULL},
+    {"huge-pages-2m", look_huge_2m},
+    {"huge-pages-1g", look_huge_1g},
+    {"memlock", look_memlock},
+    {"efa-memory", look_efa},
+    {"transparent-huge-pages", look_transparent},
+    {"numa-balancing", look_balancing},
+    {NULL, NULL},
 };

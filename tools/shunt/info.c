@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shunt/fabric.h"
 #include "shunt/port.h"
+#include "tools/shunt/fabric.h"
 #include "tools/shunt/interfaces.h"
 #include "tools/shunt/pci_root.h"
 #include "tools/shunt/xdp_hint.h"
@@ -61,7 +63,9 @@ static void look_use(const struct pci_root *tree, const struct shunt_pci_device 
 {
   struct shunt_error error;
   memset(use, 0, sizeof(*use));
-  const char *driver = shunt_port_driver(device->vendor, device->device, &error);
+  const char *driver = shunt_fabric_driver(device->vendor, device->device, &error);
+  if (!driver && strstr(error.why, "for other devices"))
+    driver = shunt_port_driver(device->vendor, device->device, &error);
   if (!driver) {
     snprintf(use->note, sizeof(use->note), "%s", error.why);
     return;
@@ -213,6 +217,7 @@ static int list_text(const struct cli *cli, struct listing *listing, bool here)
     list_interfaces(cli);
   }
   puts("\nTwins\nixgbe:twin    always: a software 82599 in this process; see DEVICES in shunt(1)");
+  puts("efa:twin      always: a software EFA in this process; see shunt-fabric(1)");
   return CLI_OK;
 }
 
@@ -227,8 +232,21 @@ static int list_json(const struct cli *cli, struct listing *listing, bool here)
   if (here)
     json_object_object_add(document, "interfaces", list_interfaces(cli));
   json_object_array_add(twins, json_object_new_string("ixgbe:twin"));
+  json_object_array_add(twins, json_object_new_string("efa:twin"));
   json_object_object_add(document, "twins", twins);
   return cli_json(document, CLI_OK);
+}
+
+static int info_fabric(const struct cli *cli, const char *device)
+{
+  const struct shunt_fabric_options options = {.size = sizeof(options), .log = &cli->log};
+  struct shunt_fabric *fabric = NULL;
+  struct shunt_error error;
+  if (shunt_fabric_open(device, &options, &fabric, &error))
+    return cli_fail(cli, &error);
+  int exit = fabric_info(cli, fabric);
+  shunt_fabric_close(fabric);
+  return exit;
 }
 
 static int run(struct cli *cli, int argc, char **argv)
@@ -247,6 +265,8 @@ static int run(struct cli *cli, int argc, char **argv)
     return -1 - first;
   if (first < argc && *root)
     return cli_usage(cli, "--root is for the list: a device can't be opened in a copy");
+  if (first < argc && !strncmp(cli_device(cli, argv[first]), "efa:", 4))
+    return info_fabric(cli, cli_device(cli, argv[first]));
   if (first < argc)
     return info_port(cli, cli_device(cli, argv[first]), wait_seconds);
   struct pci_root tree = {0};

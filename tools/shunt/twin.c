@@ -36,7 +36,9 @@
 
 static int bad_twin(const struct twins *twins, const char *text, const char *why)
 {
-  return cli_usage(twins->cli, "\"%s\" is no twin: %s; write SOCKET=ixgbe?wire=NAME", text, why);
+  return cli_usage(twins->cli,
+                   "\"%s\" is no twin: %s; write SOCKET=ixgbe?wire=NAME or SOCKET=efa?wire=NAME",
+                   text, why);
 }
 
 /* Cut "key=value" of that key out of keys. Returns whether it stood there. */
@@ -110,10 +112,25 @@ static int add_twin(struct twins *twins, const char *socket, const char *what)
   return 0;
 }
 
+/* What --device names, as a kind with its keys. */
+static const char *kind_of_device(const char *device)
+{
+  static const char *const kinds[][2] = {{"ixgbe", "ixgbe"},
+                                         {"efa0", "efa?id=efa0"},
+                                         {"efa1", "efa?id=efa1"},
+                                         {"efa2", "efa?id=efa2"}};
+  for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+    if (!strcmp(kinds[i][0], device))
+      return kinds[i][1];
+  return NULL;
+}
+
 static int add_argument(struct twins *twins, const char *argument)
 {
   char socket[256];
   const char *equals = strchr(argument, '=');
+  if (!equals && twins->device)
+    return add_twin(twins, argument, kind_of_device(twins->device));
   if (!equals)
     return bad_twin(twins, argument, "there is no '='");
   if ((size_t)(equals - argument) >= sizeof(socket))
@@ -303,6 +320,8 @@ static int run(struct cli *cli, int argc, char **argv)
   static struct twins twins; /* 64 of them are too many for a stack */
   twins = (struct twins){.cli = cli, .cpu = NO_CPU, .epoll = -1};
   const struct cli_option options[] = {
+      {"device", 0, "NAME", "What sockets serve that name no kind: ixgbe, efa0, efa1 or efa2.",
+       CLI_TEXT, &twins.device, 0, 0},
       {"spin", 0, NULL, "Never sleep: for a CPU of its own.", CLI_FLAG, &twins.spin, 0, 0},
       {"cpu", 0, "N", "Pin to a CPU.", CLI_U64, &twins.cpu, 0, SHUNT_CPU_MAX - 1},
       {"status", 0, "SECONDS", "Tell the state each so many seconds.", CLI_DOUBLE, &twins.status_s,
@@ -313,12 +332,14 @@ static int run(struct cli *cli, int argc, char **argv)
       {0},
   };
   int first = cli_parse(cli, options, argc, argv, 0, TWINS_MOST);
+  if (first >= 0 && twins.device && !kind_of_device(twins.device))
+    return cli_usage(cli, "--device: \"%s\" is none of ixgbe, efa0, efa1, efa2", twins.device);
   return first < 0 ? -1 - first : serve_all(&twins, argv + first);
 }
 
 const struct cli_command twin_command = {
     .name = "twin",
-    .arguments = "[SOCKET=KIND[?KEYS] ...]",
+    .arguments = "[SOCKET[=KIND[?KEYS]] ...]",
     .summary = "Serve software NICs to other processes and virtual machines, over vfio-user.",
     .run = run,
 };

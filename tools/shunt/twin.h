@@ -22,6 +22,7 @@ struct twin {
 struct twins {
   struct cli *cli;
   /* Options. */
+  const char *device; /* what a socket without a kind serves */
   bool spin, control;
   uint64_t cpu;
   double seconds, status_s;
