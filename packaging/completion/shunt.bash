@@ -30,6 +30,11 @@ _shunt() {
   bind:* | unbind:*)
     mapfile -t COMPREPLY < <(compgen -W "$(_shunt_cards)" -- "$word")
     ;;
+  fabric:*)
+    local what=efa:twin
+    ((COMP_CWORD == 2)) && what="ping bw info stats"
+    mapfile -t COMPREPLY < <(compgen -W "$what" -- "$word")
+    ;;
   *)
     mapfile -t COMPREPLY < <(compgen -f -W "ixgbe:twin" -- "$word")
     ;;

@@ -30,6 +30,8 @@ expect() { # wanted reply, words
 
 expect "doctor" doc
 expect "bind" bi
+expect "bw" fabric b
+expect "--listen" fabric ping --lis
 expect "info" in
 expect "--driver" bind --dr
 expect "--force" bind --fo
