@@ -51,7 +51,6 @@ int instant_xdp_create(struct instant_xdp *device, struct shunt_region *region,
   q->done_producer = &words[DONE_PRODUCER];
   q->done_consumer = &words[DONE_CONSUMER];
   q->rx_mask = q->tx_mask = ring - 1;
-  q->tx_most = ring;
   q->rx_ring = calloc(ring, sizeof(*q->rx_ring));
   q->tx_ring = calloc(ring, sizeof(*q->tx_ring));
   q->fill_ring = calloc(ring, sizeof(*q->fill_ring));

@@ -147,7 +147,7 @@ struct shunt_xdp_queue {
   uint32_t rx_mask;
   uint32_t rx_pieces; /* descriptors may carry XDP_PKT_CONTD: poll looks */
 
-  /* Send: tx_head <= tx_done <= tx_told <= tx_tail <= tx_head + tx_most */
+  /* Send: tx_head <= tx_done <= tx_told <= tx_tail <= tx_head + tx_mask + 1, and what was lost */
   struct xdp_desc *tx_ring;
   const uint64_t *done_ring;     /* the completion ring */
   uint32_t *tx_producer;         /* ours */
@@ -159,9 +159,9 @@ struct shunt_xdp_queue {
   uint64_t tx_tail;              /* next slot that tx_post fills */
   uint32_t tx_done;              /* done_producer, as last read */
   uint32_t tx_told;              /* tx_tail as the kernel knows it */
-  uint32_t tx_most;              /* tx_mask + 1, and what the kernel lost for good */
   uint32_t tx_mask;
-  uint32_t always; /* XDP_RING_NEED_WAKEUP, for flags that no ring has */
+  uint32_t always; /* XDP_RING_NEED_WAKEUP, and 0: for flags that no ring has */
+  uint32_t never;
   void *driver;    /* the driver's own */
 };
 
@@ -345,7 +345,7 @@ SHUNT_INLINE unsigned shunt_xdp_tx_post_one(struct shunt_xdp_queue *q,
                                             const struct shunt_frame *frame)
 {
   const uint64_t tail = q->tx_tail;
-  if (SHUNT_UNLIKELY((uint32_t)tail - (uint32_t)q->tx_head >= q->tx_most) ||
+  if (SHUNT_UNLIKELY(tail - q->tx_head > q->tx_mask) ||
       SHUNT_UNLIKELY(frame->flags & SHUNT_FRAME_SEND_FLAGS)) {
     const struct shunt_frame copy = *frame;
     return shunt_xdp_tx_post_rest(q, &copy, 1);
@@ -362,7 +362,7 @@ SHUNT_INLINE unsigned shunt_xdp_tx_post(struct shunt_xdp_queue *q,
   if (SHUNT_XDP_SINGLE(n))
     return shunt_xdp_tx_post_one(q, frames);
   const uint32_t tail = (uint32_t)q->tx_tail, mask = q->tx_mask, slot = tail & mask;
-  if (SHUNT_UNLIKELY(n > q->tx_most - (tail - (uint32_t)q->tx_head) || n > mask + 1 - slot))
+  if (SHUNT_UNLIKELY(tail - (uint32_t)q->tx_head + n > mask + 1 || n > mask + 1 - slot))
     return shunt_xdp_tx_post_rest(q, frames, n);
   struct xdp_desc *desc = q->tx_ring + slot;
   const struct shunt_frame *frame = frames, *const end = frames + n,
@@ -397,7 +397,8 @@ SHUNT_INLINE void shunt_xdp_tx_push(struct shunt_xdp_queue *q)
     shunt_xdp_tx_wake(q);
 }
 
-/* As shunt_tx_poll. */
+/* As shunt_tx_poll; but in copy mode Linux 6.18 was seen to clear the lowest bit of an odd addr,
+ * which names the same buffer still. */
 SHUNT_INLINE unsigned shunt_xdp_tx_poll(struct shunt_xdp_queue *q, shunt_buf bufs[], unsigned n)
 {
   const uint32_t head = (uint32_t)q->tx_head, mask = q->tx_mask, slot = head & mask;

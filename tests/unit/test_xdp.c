@@ -124,7 +124,7 @@ static void keys_are_checked(void **state)
                                     "busy_poll_us=1e3",
                                     "rules=arp&join=1",
                                     "tx_time=perhaps"};
-  struct shunt_port *port;
+  struct shunt_port *port = NULL;
   for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
     struct shunt_error error = {0};
     set_up(state);
@@ -145,7 +145,7 @@ static void rules_are_parsed_and_named_where_wrong(void **state)
 static void queues_must_be_there(void **state)
 {
   struct shunt_port_options options = {.queues = 4};
-  struct shunt_port *port;
+  struct shunt_port *port = NULL;
   struct shunt_error error;
   (void)state;
   assert_int_equal(rig_open_with(&options, "queue=1", &port, &error), -EINVAL);
@@ -164,7 +164,7 @@ static void queues_must_be_there(void **state)
 static void queues_share_memory(void **state)
 {
   struct shunt_port_options options = {.queues = 3};
-  struct shunt_port *port;
+  struct shunt_port *port = NULL;
   struct shunt_error error;
   (void)state;
   assert_int_equal(rig_open_with(&options, "queue=1", &port, &error), 0);
@@ -191,7 +191,7 @@ static void buffers_must_suit(void **state)
                                           .pages = SHUNT_PAGES_4K,
                                           .numa_node = -1};
     struct shunt_port_options options = {0};
-    struct shunt_port *port;
+    struct shunt_port *port = NULL;
     struct shunt_error error;
     rig_reset();
     assert_int_equal(shunt_region_create(&wanted, &options.region, &error), 0);
@@ -211,7 +211,7 @@ static void zero_copy_must_not_lose_long_frames(void **state)
                                         .pages = SHUNT_PAGES_4K,
                                         .numa_node = -1};
   struct shunt_port_options options = {0};
-  struct shunt_port *port;
+  struct shunt_port *port = NULL;
   struct shunt_error error;
   struct shunt_xdp_info info = {.size = sizeof(info)};
   strcpy(rig_state.driver, "ixgbe");
@@ -275,7 +275,7 @@ static void a_busy_queue_is_waited_for(void **state)
 
 static void budget_and_busy_poll_are_reported(void **state)
 {
-  struct shunt_port *port;
+  struct shunt_port *port = NULL;
   struct shunt_error error;
   struct shunt_xdp_info info = {.size = sizeof(info)};
   (void)state;
@@ -300,7 +300,7 @@ static void budget_and_busy_poll_are_reported(void **state)
 
 static void removal_is_found_and_kept(void **state)
 {
-  struct shunt_port *port;
+  struct shunt_port *port = NULL;
   struct shunt_error error;
   struct shunt_xdp_info info = {.size = sizeof(info)};
   struct shunt_link link = {.size = sizeof(link)};

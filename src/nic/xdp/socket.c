@@ -123,7 +123,6 @@ static void join_rings(struct xdp_queue *queue, const struct xdp_ring_offset off
   q->done_consumer = word(queue, RING_DONE, done->consumer);
   q->rx_mask = queue->xdp->options.rx_ring - 1;
   q->tx_mask = queue->xdp->options.tx_ring - 1;
-  q->tx_most = queue->xdp->options.tx_ring;
   q->rx_pieces = queue->xdp->multi_buffer;
   q->always = XDP_RING_NEED_WAKEUP;
 }
@@ -182,6 +181,14 @@ static int bind_error(const struct xdp_queue *queue, uint32_t queue_id, int code
     break;
   }
   return code;
+}
+
+/* Where frames are copied no driver waits for buffers, and the flag is never set: only drivers with
+ * zero copy call xsk_set_rx_need_wakeup. It shares a cache line with what the kernel writes for each
+ * batch, so looking at it while nothing has come would slow the kernel down. */
+static void ignore_fill_flags(struct shunt_xdp_queue *q)
+{
+  q->fill_flags = q->rx_flags = &q->never;
 }
 
 /* A queue that was given back a moment ago is taken down in the kernel's own time: EBUSY for 20 ms
@@ -250,8 +257,6 @@ int xdp_socket_open(struct xdp_queue *queue, uint32_t queue_id, bool zero_copy, 
   }
   if (!result)
     result = check_granted(queue, zero_copy, error);
-  if (!result)
-    xdp_statistics_kernel(queue, &queue->at_start);
   if (result)
     xdp_socket_close(queue);
   return result;

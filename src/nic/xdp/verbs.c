@@ -143,10 +143,8 @@ unsigned shunt_xdp_tx_post_rest(struct shunt_xdp_queue *q, const struct shunt_fr
 {
   struct xdp_queue *queue = xdp_queue_of(q);
   const bool plain = !queue->xdp->metadata_bytes;
-  uint32_t room = q->tx_most - (uint32_t)(q->tx_tail - q->tx_head);
+  uint32_t room = n ? xdp_tx_room(queue) : 0;
   unsigned done = 0;
-  if (!room && n)
-    xdp_settle_lost(queue);
   while (done < n && room) {
     unsigned posted = 1;
     if (plain && !(frames[done].flags & SHUNT_FRAME_SEND_FLAGS))

@@ -88,18 +88,32 @@ void xdp_tx_stalled(struct xdp_queue *queue)
     shunt_xdp_tx_wake(q);
 }
 
-/* The ring has no room. A descriptor that the kernel found invalid takes its room with it, for it
- * never completes (xskq_cons_read_desc); so that a caller's mistake does not end in a dead queue,
- * look now and then whether that is why. */
+/* A descriptor that the kernel finds invalid may never complete (that depends on the kernel), and
+ * would take its place with it: a caller's mistake must not end in a dead queue. So where the ring
+ * seems full, look now and then what was invalid. The count may say too much; what the kernel has
+ * not taken yet is never written over, whatever it says. */
 #define LOOK_EVERY 256u
 
-void xdp_settle_lost(struct xdp_queue *queue)
+static void look_for_lost(struct xdp_queue *queue)
 {
-  struct shunt_xdp_queue *q = &queue->inlined;
   struct xdp_statistics now;
-  if (queue->stalls++ % LOOK_EVERY || taken(q) != q->tx_told)
+  if (queue->stalls++ % LOOK_EVERY || taken(&queue->inlined) != queue->inlined.tx_told)
     return;
   xdp_statistics_kernel(queue, &now);
-  q->tx_most += (uint32_t)(now.tx_invalid_descs - queue->tx_invalid_settled);
-  queue->tx_invalid_settled = now.tx_invalid_descs;
+  queue->tx_lost = (uint32_t)now.tx_invalid_descs;
+}
+
+uint32_t xdp_tx_room(struct xdp_queue *queue)
+{
+  const struct shunt_xdp_queue *q = &queue->inlined;
+  const uint32_t entries = q->tx_mask + 1, tail = (uint32_t)q->tx_tail;
+  const uint32_t under_way = tail - (uint32_t)q->tx_head;
+  if (under_way < entries && !queue->tx_lost)
+    return entries - under_way;
+  if (under_way >= entries + queue->tx_lost)
+    look_for_lost(queue);
+  if (under_way >= entries + queue->tx_lost)
+    return 0;
+  const uint32_t to_lend = entries + queue->tx_lost - under_way, free = entries - (tail - taken(q));
+  return to_lend < free ? to_lend : free;
 }

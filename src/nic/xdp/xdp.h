@@ -77,8 +77,7 @@ struct xdp_queue {
   void *rings[4];
   size_t ring_bytes[4];
   struct xdp_counts counts;
-  struct xdp_statistics at_start; /* of the kernel, which may be those of an earlier bind */
-  uint64_t tx_invalid_settled;    /* tx_invalid_descs whose room was given back */
+  uint32_t tx_lost; /* descriptors that may never complete: tx_invalid_descs, when last looked */
   uint32_t stalls;
   bool gone;
   bool inside_frame; /* the next received piece is not a frame's first */
@@ -154,9 +153,8 @@ bool xdp_settings_busy_poll(const struct xdp_queue *queue, char *why, size_t byt
 /* verbs.c. Choose the queue's verbs. */
 void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata, bool tx_metadata);
 
-/* wake.c. Give back the room of descriptors that the kernel found invalid; called where the ring
- * seems full. */
-void xdp_settle_lost(struct xdp_queue *queue);
+/* wake.c. How many descriptors can be posted now. */
+uint32_t xdp_tx_room(struct xdp_queue *queue);
 /* Offer the kernel again what it left on the ring; called where frames are under way and none is
  * back. */
 void xdp_tx_stalled(struct xdp_queue *queue);
