@@ -148,7 +148,7 @@ int efa_command(struct efa *efa, void *command, size_t bytes, struct efa_acq_ent
 {
   struct efa_aq_entry *ring = (void *)small(efa, AQ_OFFSET);
   struct efa_aq_entry *entry = &ring[efa->commands % EFA_AQ_DEPTH];
-  struct efa_acq_entry ignored;
+  struct efa_acq_entry ignored = {0};
   struct efa_aq_head *head = command;
   const char *name = name_of(head->opcode);
   answer = answer ? answer : &ignored;
