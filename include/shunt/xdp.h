@@ -162,7 +162,7 @@ struct shunt_xdp_queue {
   uint32_t tx_mask;
   uint32_t always; /* XDP_RING_NEED_WAKEUP, and 0: for flags that no ring has */
   uint32_t never;
-  void *driver;    /* the driver's own */
+  void *driver; /* the driver's own */
 };
 
 /* The inline view of a queue, or NULL where only the portable calls will do: q is not AF_XDP's, or

@@ -139,6 +139,20 @@ static void no_tags(struct program_maker *m, int32_t mask)
   bpf_and_imm(m->a, R4, mask);
 }
 
+/* Rules that look at nothing behind the tags, "all" alone, or of VLANs. */
+static void tags_alone(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  struct bpf_label tagged = bpf_label(a, "tagged");
+  struct bpf_label section = program_section_of(m, KIND_ETHERNET);
+
+  bpf_move_imm(a, R4, 0);
+  jump_tagged(m, tagged);
+  bpf_go(a, section);
+  bpf_place(a, tagged);
+  tags(m, section);
+}
+
 static void ethernet(struct program_maker *m)
 {
   struct bpf_assembler *a = m->a;
@@ -147,6 +161,11 @@ static void ethernet(struct program_maker *m)
 
   program_need(m, SHUNT_ETHERNET_HEADER_BYTES, m->labels.pass);
   bpf_load(a, BPF_H, R3, R7, 12);
+  if (!looks_into(m, KIND_IPV4_OTHER) && !looks_into(m, KIND_IPV6_OTHER) &&
+      !program_wants_type(m, KIND_ETHERNET)) {
+    tags_alone(m);
+    return;
+  }
   no_tags(m, 12);
   jump_tagged(m, tagged);
   bpf_place(a, walked);

@@ -184,8 +184,8 @@ static int bind_error(const struct xdp_queue *queue, uint32_t queue_id, int code
 }
 
 /* Where frames are copied no driver waits for buffers, and the flag is never set: only drivers with
- * zero copy call xsk_set_rx_need_wakeup. It shares a cache line with what the kernel writes for each
- * batch, so looking at it while nothing has come would slow the kernel down. */
+ * zero copy call xsk_set_rx_need_wakeup. It shares a cache line with what the kernel writes for
+ * each batch, so looking at it while nothing has come would slow the kernel down. */
 static void ignore_fill_flags(struct shunt_xdp_queue *q)
 {
   q->fill_flags = q->rx_flags = &q->never;
@@ -257,6 +257,8 @@ int xdp_socket_open(struct xdp_queue *queue, uint32_t queue_id, bool zero_copy, 
   }
   if (!result)
     result = check_granted(queue, zero_copy, error);
+  if (!result && !zero_copy)
+    ignore_fill_flags(&queue->inlined);
   if (result)
     xdp_socket_close(queue);
   return result;
