@@ -81,8 +81,8 @@ struct shunt_efa_cq *shunt_efa_cq(struct shunt_fabric_cq *cq);
 /* What the inline calls leave to a call: work requests that fill both lines of a wide queue, and
  * completion queues that consist of several. Not for direct use. */
 int shunt_efa_send_post_wide(struct shunt_efa_qp *qp, const struct shunt_fabric_work *work);
-unsigned shunt_efa_poll_next(struct shunt_efa_cq *cq, struct shunt_fabric_completion completions[],
-                             unsigned n);
+unsigned shunt_efa_poll_next(struct shunt_efa_cq *queue,
+                             struct shunt_fabric_completion completions[], unsigned n);
 
 /* --- Lines --------------------------------------------------------------------------------------
  */

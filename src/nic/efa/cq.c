@@ -237,10 +237,11 @@ void efa_cq_flush(struct efa_cq *cq, uint16_t qp_number, enum efa_queue_type typ
 /* --- Several rings -------------------------------------------------------------------------------
  */
 
-unsigned shunt_efa_poll_next(struct shunt_efa_cq *fast,
+unsigned shunt_efa_poll_next(struct shunt_efa_cq *queue,
                              struct shunt_fabric_completion completions[], unsigned n)
 {
-  struct efa_cq *cq = (struct efa_cq *)fast;
+  struct efa_cq *cq = (struct efa_cq *)queue;
+  struct shunt_efa_cq *fast = &cq->fast;
   unsigned got = 0;
   for (unsigned i = 1; i < fast->sub_queues && !got; i++) {
     cq->sub[cq->current].next = fast->next;

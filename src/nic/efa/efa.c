@@ -70,10 +70,9 @@ static int prepare(struct efa *efa, struct shunt_error *error)
   efa->admin_timeout_ns =
       (options->admin_timeout_ms ? options->admin_timeout_ms : ADMIN_TIMEOUT_MS) * EFA_NS_PER_MS;
   efa->watchdog_ns = (options->watchdog_ms ? options->watchdog_ms : WATCHDOG_MS) * EFA_NS_PER_MS;
-  efa->by_number = malloc(EFA_QUEUE_NUMBERS * sizeof(*efa->by_number));
   efa->fds = calloc(options->sleepers + 1, sizeof(*efa->fds));
   efa->wakers = calloc(options->sleepers + 1, sizeof(*efa->wakers));
-  if (!efa->by_number || !efa->fds || !efa->wakers)
+  if (!efa->fds || !efa->wakers)
     return error_set_errno(error, -ENOMEM, "no memory for a device");
   for (unsigned i = 0; i < EFA_QUEUE_NUMBERS; i++)
     efa->by_number[i] = &efa->nobody;
@@ -158,7 +157,6 @@ static void efa_close(struct shunt_fabric *fabric)
   efa_block_give(&efa->small);
   efa_memory_destroy(efa);
   pci_close(efa->pci);
-  free(efa->by_number);
   free(efa->wakers);
   free(efa->fds);
   free(efa);

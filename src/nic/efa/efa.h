@@ -101,7 +101,7 @@ struct efa {
   int *fds; /* of the vectors: the device's and each sleeper's */
   struct efa_waker *wakers;
 
-  struct shunt_efa_qp **by_number; /* EFA_QUEUE_NUMBERS; nobody where there is none */
+  struct shunt_efa_qp *by_number[EFA_QUEUE_NUMBERS]; /* nobody where there is none */
   struct shunt_efa_qp nobody;
   uint64_t nobodys_ids[2];
   uint32_t no_doorbell; /* where those of queues ring that are no more */
@@ -243,8 +243,8 @@ int efa_destroy(struct fabric_object *object, struct shunt_error *error);
 int efa_cq_create(struct shunt_fabric *fabric, const struct shunt_fabric_cq_options *options,
                   struct shunt_fabric_cq **cq, struct shunt_error *error);
 int efa_cq_destroy(struct fabric_object *object, struct shunt_error *error);
-int efa_cq_fd(const struct shunt_fabric_cq *cq);
-void efa_cq_arm(struct shunt_fabric_cq *cq);
+int efa_cq_fd(const struct shunt_fabric_cq *head);
+void efa_cq_arm(struct shunt_fabric_cq *head);
 /* Take in what a queue pair of that number has completed, so that nobody polls it. */
 void efa_cq_forget(struct efa_cq *cq, uint16_t qp_number);
 /* Which numbers of a queue pair have completions that nobody has polled. */
@@ -256,7 +256,7 @@ void efa_cq_flush(struct efa_cq *cq, uint16_t qp_number, enum efa_queue_type typ
 /* qp.c */
 int efa_qp_create(struct shunt_fabric_pd *pd, const struct shunt_fabric_qp_options *options,
                   struct shunt_fabric_qp **qp, struct shunt_error *error);
-int efa_qp_stop(struct shunt_fabric_qp *qp, struct shunt_error *error);
+int efa_qp_stop(struct shunt_fabric_qp *head, struct shunt_error *error);
 int efa_qp_destroy(struct fabric_object *object, struct shunt_error *error);
 /* The device was reset: what is under way ends as flushed. */
 void efa_qp_flush(struct efa_qp *qp);

@@ -48,7 +48,7 @@ static int get(struct efa *efa, enum efa_feature feature, void *into, size_t byt
 {
   struct efa_feature_command command = {.head.opcode = EFA_ADMIN_GET_FEATURE,
                                         .feature = (uint8_t)feature};
-  struct efa_acq_entry answer;
+  struct efa_acq_entry answer = {0};
   int result = efa_command(efa, &command, sizeof(command), &answer, error);
   if (result)
     return shunt_error_within(error, result, "feature %d", (int)feature);
@@ -110,7 +110,7 @@ int efa_features_read(struct efa *efa, struct shunt_error *error)
 /* All groups that Linux wants, as far as they are there. */
 int efa_events_enable(struct efa *efa, struct shunt_error *error)
 {
-  struct efa_feature_aenq groups;
+  struct efa_feature_aenq groups = {0};
   int result = get(efa, EFA_FEATURE_AENQ_CONFIG, &groups, sizeof(groups), error);
   if (result)
     return result;

@@ -118,8 +118,12 @@ int efa_region_map(struct efa *efa, struct shunt_region *region, struct efa_mapp
   uint64_t jumps =
       (shunt_region_bytes(region) + SHUNT_REGION_ALIGN_BYTES - 1) >> SHUNT_REGION_ALIGN_SHIFT;
   uint64_t *delta = calloc(jumps, sizeof(*delta));
-  int result = made && delta ? efa->pci->ops->dma_map(efa->pci, region, delta, error)
-                             : error_set_errno(error, -ENOMEM, "no memory for addresses");
+  if (!made || !delta) {
+    free(made);
+    free(delta);
+    return error_set_errno(error, -ENOMEM, "no memory for addresses");
+  }
+  int result = efa->pci->ops->dma_map(efa->pci, region, delta, error);
   if (result) {
     free(made);
     free(delta);
