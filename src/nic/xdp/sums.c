@@ -85,7 +85,7 @@ static bool fill_sums(struct xdp_queue *queue, const struct shunt_frame pieces[]
   if (queue->xdp->wanted.sums != XDP_SUMS_SOFTWARE) {
     metadata->flags |= XDP_TX_META_CHECKSUM;
     metadata->request.checksum_start =
-        (uint16_t)(l4 + (first->flags & SHUNT_FRAME_VLAN ? TAG_BYTES : 0));
+        (uint16_t)(l4 + ((first->flags & SHUNT_FRAME_VLAN) ? TAG_BYTES : 0));
     metadata->request.checksum_offset = (uint16_t)offset;
     return true;
   }
