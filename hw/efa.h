@@ -50,7 +50,7 @@
 #define EFA_AENQ_CAPS          0x34u
 #define EFA_AENQ_BASE_LO       0x38u
 #define EFA_AENQ_BASE_HI       0x3Cu
-#define EFA_AENQ_CONS_DB       0x40u /* how many events were ever consumed, plus the depth */
+#define EFA_AENQ_CONS_DB       0x40u /* how many events were ever consumed; 0 first */
 #define EFA_INTR_MASK          0x4Cu
 #define EFA_DEV_CTL            0x54u
 #define EFA_DEV_STS            0x58u

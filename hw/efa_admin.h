@@ -426,7 +426,7 @@ struct efa_feature_device {
   uint8_t virtual_address_bits;
   uint32_t caps; /* EFA_DEVICE_* */
   uint32_t max_rdma_bytes;
-  uint64_t guid;
+  uint64_t guid; /* in network order: Linux passes it on as it is */
   uint16_t max_link_speed_gbps;
   uint16_t reserved;
   uint32_t reserved2;

@@ -171,7 +171,7 @@ static void test_keep_alive(void **state)
   /* The ring is full until the driver says that it has read. */
   rig_run(&rig, 20000 * MS);
   assert_true(fault("aenq_full") > 0);
-  rig_write32(left, EFA_AENQ_CONS_DB, 2 * RIG_AENQ);
+  rig_write32(left, EFA_AENQ_CONS_DB, RIG_AENQ);
   rig_run(&rig, 2000 * MS);
   assert_int_equal(event(16)->flags & EFA_AENQ_PHASE, 0); /* the second round's phase */
   asked.u.aenq.enabled_groups = 0xFF;

@@ -113,7 +113,7 @@ static inline void rig_admin_begin(struct rig_device *device)
   rig_write32(device, EFA_AENQ_BASE_LO, (uint32_t)(RIG_IOVA + RIG_AENQ_AT));
   rig_write32(device, EFA_AENQ_BASE_HI, (uint32_t)((RIG_IOVA + RIG_AENQ_AT) >> 32));
   rig_write32(device, EFA_AENQ_CAPS, RIG_AENQ | 64u << 16);
-  rig_write32(device, EFA_AENQ_CONS_DB, RIG_AENQ);
+  rig_write32(device, EFA_AENQ_CONS_DB, 0);
   rig_write32(device, EFA_INTR_MASK, 0);
 }
 

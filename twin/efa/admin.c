@@ -121,9 +121,9 @@ bool efa_twin_event(struct efa_twin *twin, uint16_t group, uint16_t syndrome)
   struct efa_twin_ring *aenq = &twin->aenq;
   if (!aenq->depth || !(twin->aenq_groups & 1u << group))
     return false;
-  uint32_t room = twin->aenq_room - aenq->count;
+  uint32_t unread = aenq->count - twin->aenq_consumed;
   struct efa_aenq_entry *memory = NULL;
-  if (room && room <= aenq->depth)
+  if (unread < aenq->depth)
     memory = shunt_model_dma(&twin->model,
                              aenq->base + (uint64_t)(aenq->count % aenq->depth) * sizeof(*memory),
                              sizeof(*memory), 1);

@@ -194,7 +194,7 @@ struct efa_twin {
   uint32_t interrupt_mask;
   uint64_t aq_base, acq_base, aenq_base, mmio_response;
   struct efa_twin_ring aq, acq, aenq;
-  uint32_t aenq_room; /* events that may ever have been written */
+  uint32_t aenq_consumed; /* events that the driver has read */
   bool admin_interrupt_held;
   uint32_t aenq_groups;
   uint64_t keep_alive_ns; /* when the next is due; 0: none */

@@ -21,9 +21,8 @@ static uint64_t features_of(const struct efa_twin *twin)
 
 static uint64_t guid_of(const struct efa_twin *twin)
 {
-  uint64_t guid = 0;
-  for (unsigned i = 8; i < 16; i++)
-    guid = guid << 8 | twin->gid.bytes[i];
+  uint64_t guid;
+  memcpy(&guid, twin->gid.bytes + 8, sizeof(guid));
   return guid;
 }
 

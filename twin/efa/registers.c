@@ -28,7 +28,7 @@ void efa_twin_forget(struct efa_twin *twin)
   memset(&twin->statistics, 0, sizeof(twin->statistics));
   twin->qp_count = twin->event_cqs = 0;
   twin->aq_base = twin->acq_base = twin->aenq_base = twin->mmio_response = 0;
-  twin->aenq_room = twin->aenq_groups = 0;
+  twin->aenq_consumed = twin->aenq_groups = 0;
   twin->keep_alive_ns = 0;
   twin->interrupt_mask = EFA_INTR_MASK_ADMIN;
   twin->admin_interrupt_held = false;
@@ -172,7 +172,7 @@ void efa_twin_register_write(struct efa_twin *twin, uint32_t offset, uint32_t va
     completion_ring_begin(twin, &twin->aenq, twin->aenq_base, value);
     break;
   case EFA_AENQ_CONS_DB:
-    twin->aenq_room = value;
+    twin->aenq_consumed = value;
     break;
   case EFA_AQ_PROD_DB:
     efa_twin_admin_poll(twin, value);

@@ -86,7 +86,7 @@ void efa_admin_start(struct efa *efa)
             HW_FIELD(EFA_CQ_CAPS_DEPTH, EFA_AENQ_DEPTH) |
                 HW_FIELD(EFA_CQ_CAPS_ENTRY_BYTES, EFA_AENQ_ENTRY_BYTES) |
                 HW_FIELD(EFA_CQ_CAPS_MSIX_VECTOR, EFA_VECTOR_ADMIN));
-  efa_write(efa, EFA_AENQ_CONS_DB, EFA_AENQ_DEPTH);
+  efa_write(efa, EFA_AENQ_CONS_DB, 0);
   efa->admin_ready = true;
 }
 

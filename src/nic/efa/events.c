@@ -51,7 +51,7 @@ static void take_events(struct efa *efa)
     efa->events++;
   }
   if (efa->events != first)
-    efa_write(efa, EFA_AENQ_CONS_DB, efa->events + EFA_AENQ_DEPTH);
+    efa_write(efa, EFA_AENQ_CONS_DB, efa->events);
 }
 
 static int has_failed(struct efa *efa, struct shunt_error *error)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What Linux's driver and libfabric were seen to expect of the software EFA in a guest. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "twin_efa_rig.h"
+
+#define MS UINT64_C(1000000)
+
+static struct rig rig;
+static struct rig_device *const left = &rig.devices[0];
+
+static int set_up(void **state)
+{
+  (void)state;
+  rig_make(&rig, 0);
+  rig_reset(left);
+  rig_admin_begin(left);
+  return 0;
+}
+
+static int tear_down(void **state)
+{
+  (void)state;
+  rig_free(&rig);
+  return 0;
+}
+
+/* AENQ_CONS_DB begins at 0, and counts what was consumed (efa_com.c: efa_com_admin_init_aenq). */
+static void test_events_find_an_empty_ring(void **state)
+{
+  (void)state;
+  struct efa_feature_command asked = {.feature = EFA_FEATURE_AENQ_CONFIG,
+                                      .u.aenq.enabled_groups = EFA_AENQ_GROUPS};
+  rig_write32(left, EFA_AENQ_CONS_DB, 0);
+  assert_int_equal(RIG_COMMAND(left, EFA_ADMIN_SET_FEATURE, asked, NULL), EFA_ADMIN_SUCCESS);
+  const struct efa_aenq_entry *events = (const void *)(left->memory + RIG_AENQ_AT);
+  rig_run(&rig, 15500 * MS);
+  assert_int_equal(events[15].flags & EFA_AENQ_PHASE, EFA_AENQ_PHASE);
+  assert_int_equal(shunt_model_counter(left->model, "aenq_full"), 0);
+  rig_run(&rig, 1000 * MS);
+  assert_int_equal(shunt_model_counter(left->model, "aenq_full"), 1);
+  rig_write32(left, EFA_AENQ_CONS_DB, 1);
+  rig_run(&rig, 1000 * MS);
+  assert_int_equal(events[0].flags & EFA_AENQ_PHASE, 0);
+  assert_int_equal(events[1].flags & EFA_AENQ_PHASE, EFA_AENQ_PHASE);
+  /* More than there were can't have been consumed. */
+  rig_write32(left, EFA_AENQ_CONS_DB, 1000);
+  rig_run(&rig, 1000 * MS);
+  assert_int_equal(shunt_model_counter(left->model, "aenq_full"), 2);
+}
+
+/* Linux makes the node's GUID of these bytes as they are, and that is a number in network order. */
+static void test_guid_is_the_interface_id(void **state)
+{
+  (void)state;
+  struct efa_feature_command asked = {.feature = EFA_FEATURE_DEVICE_ATTR};
+  struct efa_get_feature_response answer = {0};
+  assert_int_equal(RIG_COMMAND(left, EFA_ADMIN_GET_FEATURE, asked, &answer), EFA_ADMIN_SUCCESS);
+  assert_memory_equal(&answer.u.device.guid, left->gid.bytes + 8, 8);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      CASE(test_events_find_an_empty_ring),
+      CASE(test_guid_is_the_interface_id),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
