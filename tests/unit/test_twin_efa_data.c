@@ -292,7 +292,7 @@ static void test_losses_are_repaired(void **state)
   }
   stats(left, EFA_STATS_NETWORK, &mine);
   assert_true(mine.u.network.retrans_pkts > 100);
-  assert_int_equal(mine.u.network.retrans_pkts, counter(left, "retransmitted"));
+  assert_int_equal(mine.u.network.retrans_pkts, counter(left, "retrans_pkts"));
 }
 
 int main(void)

@@ -44,6 +44,8 @@ static void test_events_find_an_empty_ring(void **state)
   assert_int_equal(shunt_model_counter(left->model, "aenq_full"), 0);
   rig_run(&rig, 1000 * MS);
   assert_int_equal(shunt_model_counter(left->model, "aenq_full"), 1);
+  assert_int_equal(shunt_model_counter(left->model, "keep_alives"), 16);
+  assert_int_equal(shunt_model_counter(left->model, "resets"), 1);
   rig_write32(left, EFA_AENQ_CONS_DB, 1);
   rig_run(&rig, 1000 * MS);
   assert_int_equal(events[0].flags & EFA_AENQ_PHASE, 0);

@@ -146,5 +146,7 @@ unsigned efa_twin_keep_alive(struct efa_twin *twin)
   if (!twin->keep_alive_ns || twin->now_ns < twin->keep_alive_ns)
     return 0;
   twin->keep_alive_ns = twin->now_ns + twin->options.keep_alive_ms * NS_PER_MS;
-  return efa_twin_event(twin, EFA_AENQ_KEEP_ALIVE, 0);
+  bool told = efa_twin_event(twin, EFA_AENQ_KEEP_ALIVE, 0);
+  twin->keep_alives += told;
+  return told;
 }

@@ -161,6 +161,7 @@ static unsigned efa_counters(const struct shunt_model *model, const char *names[
 {
   const struct efa_twin *twin = (const struct efa_twin *)model;
   const struct srd_statistics *srd = srd_statistics(twin->srd);
+  const struct efa_twin_statistics *own = &twin->statistics;
 #define FAULT(name) {#name, twin->faults.name},
 #define DROP(name)  {#name, twin->drops.name},
   struct counter counters[] = {
@@ -170,10 +171,30 @@ static unsigned efa_counters(const struct shunt_model *model, const char *names[
       {"mmio_writes", twin->mmio_writes},
       {"commands", twin->commands},
       {"interrupts", twin->interrupts},
-      {"tx_packets", srd->tx_packets},
-      {"rx_packets", srd->rx_packets},
-      {"retransmitted", srd->retransmitted_packets},
-      {"timeouts", srd->timeouts},
+      {"resets", twin->resets},
+      {"keep_alives", twin->keep_alives},
+      /* What GET_STATS tells, by the names that Linux has for it. */
+      {"tx_bytes", srd->tx_bytes},
+      {"tx_pkts", srd->tx_packets},
+      {"rx_bytes", srd->rx_bytes},
+      {"rx_pkts", srd->rx_packets},
+      {"rx_drops", efa_twin_rx_drops(twin)},
+      {"send_bytes", own->messages.send_bytes},
+      {"send_wrs", own->messages.send_wrs},
+      {"recv_bytes", own->messages.recv_bytes},
+      {"recv_wrs", own->messages.recv_wrs},
+      {"rdma_read_wrs", own->read.read_wrs},
+      {"rdma_read_bytes", own->read.read_bytes},
+      {"rdma_read_wr_err", own->read.read_wr_err},
+      {"rdma_read_resp_bytes", own->read.read_resp_bytes},
+      {"rdma_write_wrs", own->write.write_wrs},
+      {"rdma_write_bytes", own->write.write_bytes},
+      {"rdma_write_wr_err", own->write.write_wr_err},
+      {"rdma_write_recv_bytes", own->write.write_recv_bytes},
+      {"retrans_bytes", srd->retransmitted_bytes},
+      {"retrans_pkts", srd->retransmitted_packets},
+      {"retrans_timeout_events", srd->timeouts},
+      {"impaired_remote_conn_events", srd->impaired_paths},
       {"fast_repairs", srd->fast_repairs},
       {"duplicates", srd->duplicates},
       {"rnr_sent", srd->rnr_sent},

@@ -218,7 +218,7 @@ struct efa_twin {
   unsigned loopback_count;
 
   struct efa_twin_statistics statistics;
-  uint64_t mmio_reads, mmio_writes, commands, interrupts;
+  uint64_t mmio_reads, mmio_writes, commands, interrupts, resets, keep_alives;
 #define EFA_TWIN_COUNTER(name) uint64_t name;
   struct {
     EFA_TWIN_FAULTS(EFA_TWIN_COUNTER)
@@ -256,6 +256,7 @@ unsigned efa_twin_keep_alive(struct efa_twin *twin);
 /* How a command ends: an enum efa_admin_status. response is zeroed, but for its head. */
 typedef uint8_t efa_twin_command(struct efa_twin *twin, const void *command, void *response);
 efa_twin_command efa_twin_get_feature, efa_twin_set_feature, efa_twin_get_stats;
+uint64_t efa_twin_rx_drops(const struct efa_twin *twin);
 efa_twin_command efa_twin_alloc_pd, efa_twin_dealloc_pd, efa_twin_alloc_uar, efa_twin_dealloc_uar,
     efa_twin_create_ah, efa_twin_destroy_ah, efa_twin_create_eq, efa_twin_destroy_eq;
 efa_twin_command efa_twin_reg_mr, efa_twin_dereg_mr;

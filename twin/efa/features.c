@@ -130,6 +130,11 @@ uint8_t efa_twin_set_feature(struct efa_twin *twin, const void *command, void *r
   }
 }
 
+uint64_t efa_twin_rx_drops(const struct efa_twin *twin)
+{
+  return twin->drops.no_qp + twin->drops.not_ready + twin->drops.too_long;
+}
+
 uint8_t efa_twin_get_stats(struct efa_twin *twin, const void *command, void *response)
 {
   const struct efa_get_stats *asked = command;
@@ -145,7 +150,7 @@ uint8_t efa_twin_get_stats(struct efa_twin *twin, const void *command, void *res
         .tx_pkts = srd->tx_packets,
         .rx_bytes = srd->rx_bytes,
         .rx_pkts = srd->rx_packets,
-        .rx_drops = twin->drops.no_qp + twin->drops.not_ready + twin->drops.too_long,
+        .rx_drops = efa_twin_rx_drops(twin),
         .qkey_viol = twin->drops.qkey_violation};
     break;
   case EFA_STATS_MESSAGES:

@@ -42,6 +42,7 @@ static void control_written(struct efa_twin *twin, uint32_t value)
   if (value & EFA_DEV_CTL_RESET) {
     efa_twin_forget(twin);
     twin->in_reset = true;
+    twin->resets++;
   } else {
     twin->in_reset = false;
   }
