@@ -13,8 +13,8 @@
 #include "tools/shunt/report.h"
 
 /* What --only names, or'ed where several want a measurement. */
-enum mode { RTT = 1, MPPS = 2, VFIO_USER = 4, XDP = 8 };
-static const char *const mode_names[] = {"rtt", "mpps", "vfio-user", "xdp"};
+enum mode { RTT = 1, MPPS = 2, VFIO_USER = 4, XDP = 8, FABRIC = 16 };
+static const char *const mode_names[] = {"rtt", "mpps", "vfio-user", "xdp", "fabric"};
 #define MODES     (sizeof(mode_names) / sizeof(mode_names[0]))
 #define ALL_MODES ((1u << MODES) - 1)
 
@@ -22,10 +22,16 @@ struct plan;
 struct run;
 typedef int slice_function(struct run *run, const struct plan *plan, struct bench_sample *sample,
                            struct shunt_error *error);
-static slice_function twin_rtt, udp_rtt, twin_rate, udp_rate, vfio_user, unix_socket, af_xdp;
+static slice_function twin_rtt, udp_rtt, twin_rate, udp_rate, vfio_user, unix_socket, af_xdp,
+    efa_srd, fi_pingpong;
 
 /* Of AF_XDP: who does what. */
 #define AF_XDP_WHAT(who, what) ((unsigned)(who) << 4 | (unsigned)(what))
+
+/* Of fi_pingpong: which provider, and the bytes of a message. */
+enum fi { FI_TCP, FI_UDP, FI_SHM };
+static const char *const fi_providers[] = {"tcp", "udp;ofi_rxd", "shm"};
+#define FI(provider, bytes) ((unsigned)FI_##provider << 16 | (bytes))
 
 /* What is measured, in the order of a round. */
 static const struct plan {
@@ -35,7 +41,7 @@ static const struct plan {
   bool peer;
   unsigned threads, batch;
   slice_function *slice;
-  unsigned what; /* an enum bench_vfio_user_what or bench_unix_what; AF_XDP_WHAT */
+  unsigned what; /* an enum bench_vfio_user_what or bench_unix_what; AF_XDP_WHAT; bytes; FI */
 } plans[] = {
 #define PLAN(name, title, kind, modes, peer, threads, batch, slice, what)                          \
   {                                                                                                \
@@ -90,6 +96,19 @@ static const struct plan {
     XDP_PLAN("dpdk-l2fwd", "forward: DPDK testpmd", RATE, true, 64, DPDK, FORWARD),
     XDP_PLAN("udp-veth-l2fwd", "forward: UDP sockets", RATE, true, 64, SOCKETS, FORWARD),
 #undef XDP_PLAN
+    PLAN("srd-half-rtt", "SRD, half a round trip", ROUND_TRIP, FABRIC, false, 2, 1, efa_srd, 64),
+    PLAN("fi-tcp-half-rtt", "fi_pingpong tcp", ROUND_TRIP, FABRIC, true, 2, 1, fi_pingpong,
+         FI(TCP, 64)),
+    PLAN("fi-udp-half-rtt", "fi_pingpong udp;ofi_rxd", ROUND_TRIP, FABRIC, true, 2, 1, fi_pingpong,
+         FI(UDP, 64)),
+    PLAN("fi-shm-half-rtt", "fi_pingpong shm", ROUND_TRIP, FABRIC, true, 2, 1, fi_pingpong,
+         FI(SHM, 64)),
+    PLAN("srd-64b", "SRD, 64 bytes", RATE, FABRIC, false, 2, 32, efa_srd, 64),
+    PLAN("fi-tcp-64b", "fi_pingpong tcp, 64 bytes", RATE, FABRIC, true, 2, 1, fi_pingpong,
+         FI(TCP, 64)),
+    PLAN("srd-8k", "SRD, 8 KiB", RATE, FABRIC, false, 2, 32, efa_srd, 8192),
+    PLAN("fi-tcp-8k", "fi_pingpong tcp, 8 KiB", RATE, FABRIC, true, 2, 1, fi_pingpong,
+         FI(TCP, 8192)),
 #undef PLAN
 };
 #define PLANS (sizeof(plans) / sizeof(plans[0]))
@@ -112,6 +131,15 @@ static const struct {
      "trapped read, server sleeps"},
     {"xdp-rx-drop-mpps-dpdk", "Mpps", "xdp-rx-drop", "dpdk", "dpdk-rx-drop",
      "AF_XDP: receive, beside DPDK"},
+    {"srd-half-rtt-p50-us", "us", "srd-half-rtt", "fi-tcp", "fi-tcp-half-rtt",
+     "SRD: half round trip p50"},
+    {"srd-half-rtt-p50-us-udp", "us", "srd-half-rtt", "fi-udp", "fi-udp-half-rtt",
+     "SRD: the same, beside udp;ofi_rxd"},
+    {"srd-half-rtt-p50-us-shm", "us", "srd-half-rtt", "fi-shm", "fi-shm-half-rtt",
+     "SRD: the same, beside shm"},
+    {"srd-64b-mmsg", "Mmsg", "srd-64b", "fi-tcp", "fi-tcp-64b",
+     "SRD: 64 bytes, a ping-pong beside"},
+    {"srd-8k-gbytes", "GB", "srd-8k", "fi-tcp", "fi-tcp-8k", "SRD: 8 KiB, a ping-pong beside"},
     {"vfuser-posted-us", "us", "vfuser-posted", "unix", "unix-posted", "posted write"},
     {"vfuser-doorbell-us", "us", "vfuser-doorbell", "unix", "unix-spin", "doorbell to completion"},
 };
@@ -147,6 +175,7 @@ struct run {
   struct bench_vfio_user *vfio_user;
   struct bench_unix *unix_socket;
   struct bench_xdp *xdp;
+  struct bench_fabric *fabric;
   struct shunt_error no_xdp; /* why not, unless code is 0 */
   struct result result;
   struct result_series *series[PLANS]; /* NULL: not wanted */
@@ -165,8 +194,8 @@ static int choose_modes(const struct cli *cli, struct options *options)
            (strlen(mode_names[i]) != length || strncmp(at, mode_names[i], length) != 0))
       i++;
     if (i == MODES)
-      return cli_usage(cli, "--only: \"%.*s\" is none of rtt, mpps, vfio-user and xdp", (int)length,
-                       at);
+      return cli_usage(cli, "--only: \"%.*s\" is none of rtt, mpps, vfio-user, xdp and fabric",
+                       (int)length, at);
     options->modes |= 1u << i;
     at = at[length] ? at + length + 1 : NULL;
   }
@@ -204,7 +233,9 @@ static int open_all(struct run *run, struct shunt_error *error)
     code = bench_rate_open(bench, &run->rate, error);
   if (!code && (modes & XDP))
     code = open_xdp(run, error);
-  if (!code && (modes & ~(unsigned)XDP))
+  if (!code && (modes & FABRIC))
+    code = bench_fabric_open(bench, &run->fabric, error);
+  if (!code && (modes & ~(unsigned)(XDP | FABRIC)))
     code = bench_udp_open(bench, &run->udp, error);
   return code;
 }
@@ -217,6 +248,7 @@ static void close_all(struct run *run)
   bench_unix_close(run->unix_socket);
   bench_vfio_user_close(run->vfio_user);
   bench_xdp_close(run->xdp);
+  bench_fabric_close(run->fabric);
 }
 
 static struct shunt_port *any_port(const struct run *run)
@@ -230,6 +262,8 @@ static struct shunt_port *any_port(const struct run *run)
 
 static bool is_missing(const struct run *run, const struct plan *plan)
 {
+  if (plan->slice == fi_pingpong)
+    return bench_fi_missing() != NULL;
   return plan->slice == af_xdp &&
          (!run->xdp || bench_xdp_missing(run->xdp, (enum bench_who)(plan->what >> 4)));
 }
@@ -259,8 +293,9 @@ static void state_port(struct run *run)
   struct shunt_port_info info = {.size = sizeof(info)};
   struct shunt_port *port = any_port(run);
   snprintf(result->title, sizeof(result->title), "%s",
-           port ? "82599 twins beside the kernel's UDP"
-                : "AF_XDP beside libxdp, DPDK and UDP sockets");
+           port          ? "82599 twins beside the kernel's UDP"
+           : run->fabric ? "SRD between software EFAs beside libfabric's other ways"
+                         : "AF_XDP beside libxdp, DPDK and UDP sockets");
   if (!port)
     return;
   shunt_port_info(port, &info);
@@ -300,6 +335,10 @@ static void state_facts(struct run *run)
   state_port(run);
   if (run->options.modes & XDP)
     state_xdp(run);
+  if (run->fabric)
+    result->model = true;
+  if (run->fabric && bench_fi_missing())
+    result_fact(result, "libfabric", "skipped: %s", bench_fi_missing());
   result_fact(result, "clock", "%s (%s)", shunt_tsc_source_name(&bench->tsc), bench->tsc.reason);
   if (!bench->pinned)
     result_fact(result, "threads", "not pinned");
@@ -363,6 +402,19 @@ static int af_xdp(struct run *run, const struct plan *plan, struct bench_sample 
                          (enum peer_what)(plan->what & 15), sample, error);
 }
 
+static int efa_srd(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                   struct shunt_error *error)
+{
+  return bench_fabric_slice(run->fabric, plan->what, sample, error);
+}
+
+static int fi_pingpong(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                       struct shunt_error *error)
+{
+  return bench_fi_slice(&run->bench, fi_providers[plan->what >> 16], plan->what & 0xFFFF, sample,
+                        error);
+}
+
 /* One slice becomes one round of its series. histogram is empty. */
 static int measure(struct run *run, unsigned which, struct shunt_histogram *histogram,
                    struct shunt_error *error)
@@ -376,6 +428,8 @@ static int measure(struct run *run, unsigned which, struct shunt_histogram *hist
   series->lost += sample.lost;
   if (cli_stopped())
     return 0;
+  if (is_rate && !sample.ns)
+    return 0; /* a peer that said nothing */
   if (is_rate) {
     series->values[series->rounds++] = (double)sample.frames * 1e3 / (double)sample.ns;
     return 0;
@@ -436,6 +490,19 @@ static void compare_best(struct result *result, const char *name, const char *wo
   result_compare(result, name, words, unit, find_series(result, of), peer, best);
 }
 
+/* Messages of 8 KiB are told as bytes: what was counted in millions becomes GB. */
+static void tell_bytes(struct result *result)
+{
+  const double gigabytes = 8192 / 1e3;
+  for (unsigned i = 0; i < result->comparison_count; i++) {
+    struct result_comparison *comparison = &result->comparisons[i];
+    if (strcmp(comparison->unit, "GB") != 0)
+      continue;
+    comparison->value *= gigabytes;
+    comparison->peer_value *= gigabytes;
+  }
+}
+
 static void compare_all(struct result *result)
 {
   for (unsigned i = 0; i < COMPARISONS; i++)
@@ -445,6 +512,7 @@ static void compare_all(struct result *result)
   for (unsigned i = 0; i < sizeof(best_comparisons) / sizeof(best_comparisons[0]); i++)
     compare_best(result, best_comparisons[i].name, best_comparisons[i].words,
                  best_comparisons[i].unit, best_comparisons[i].row);
+  tell_bytes(result);
 }
 
 /* ---- Files ---- */

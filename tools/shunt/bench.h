@@ -221,6 +221,22 @@ int bench_unix_slice(struct bench_unix *sockets, enum bench_unix_what what,
 /* Writes, and messages, that are timed together, with what shows that the last of them has come. */
 #define BENCH_POSTS 256u
 
+/* ---- SRD between two software EFAs, and libfabric beside it ---- */
+
+struct bench_fabric;
+int bench_fabric_open(struct bench *bench, struct bench_fabric **made, struct shunt_error *error);
+void bench_fabric_close(struct bench_fabric *fabric);
+/* Messages of so many bytes: with a histogram, half of each round trip; else how many arrive. */
+int bench_fabric_slice(struct bench_fabric *fabric, uint32_t bytes, struct bench_sample *sample,
+                       struct shunt_error *error);
+
+/* fi_pingpong over a provider of libfabric: the same, but of one message at a time also where rates
+ * are measured, which is all that it does. */
+int bench_fi_slice(const struct bench *bench, const char *provider, uint32_t bytes,
+                   struct bench_sample *sample, struct shunt_error *error);
+/* Why it can't be had, or NULL. */
+const char *bench_fi_missing(void);
+
 /* ---- The kernel's UDP on the loopback interface ---- */
 
 struct bench_udp;

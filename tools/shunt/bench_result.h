@@ -15,7 +15,7 @@
 #include "shunt/histogram.h"
 
 #define RESULT_SERIES      48
-#define RESULT_COMPARISONS 16
+#define RESULT_COMPARISONS 32
 #define RESULT_ROUNDS      99
 #define RESULT_FACTS       24
 #define RESULT_TITLE_BYTES 96
