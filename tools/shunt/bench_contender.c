@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -160,6 +161,13 @@ static void redirect(const struct bench_contender *contender)
   dup2(nothing, STDERR_FILENO);
 }
 
+/* Who spins with real-time priority and is never told to stop would keep the CPU: not for long. */
+static void limit_realtime(const struct bench *bench)
+{
+  const rlim_t us = 2 * bench->slice_ns / 1000 + START_NS / 1000;
+  setrlimit(RLIMIT_RTTIME, &(struct rlimit){us, us});
+}
+
 static _Noreturn void be_contender(const struct bench_contender *contender, struct bench_veth *veth,
                                    pid_t parent)
 {
@@ -169,6 +177,7 @@ static _Noreturn void be_contender(const struct bench_contender *contender, stru
     _exit(1);
   if (bench_veth_enter(veth, BENCH_NEAR, &error))
     give_up(contender->page, error.what, error.why);
+  limit_realtime(contender->bench);
   bench_xdp_rank(contender->bench, contender->who == BENCH_DPDK ? BENCH_LISTENS : BENCH_WORKS);
   if (contender->bench->pinned && contender->who != BENCH_DPDK)
     shunt_cpu_pin(contender->bench->cpus[0], NULL);

@@ -12,7 +12,9 @@
 
 /* ---- shunt ---- */
 
-#define RING 2048u
+#define RING         2048u /* as the libxdp loop has */
+#define ANSWER_RING  64u   /* the buffers of one frame at a time: the cache holds them */
+#define PUSH_BATCHES 8u
 
 struct work {
   struct peer_page *page;
@@ -37,7 +39,7 @@ static void receive(struct work *work)
 
 /* A buffer goes out again as soon as it is back, so few of them are on their way, and the cache
  * holds them. */
-static void send_batch(struct work *work)
+static void post_batch(struct work *work)
 {
   struct shunt_frame frames[PEER_BATCH];
   shunt_buf bufs[PEER_BATCH];
@@ -47,8 +49,15 @@ static void send_batch(struct work *work)
   for (unsigned i = 0; i < n; i++)
     frames[i] = (struct shunt_frame){.addr = bufs[i], .len = PEER_FRAME_BYTES};
   const unsigned posted = shunt_xdp_tx_post(work->q, frames, n);
-  shunt_xdp_tx_push(work->q);
   shunt_pool_give(work->pool, bufs + posted, n - posted);
+}
+
+/* One push, which is a system call, for several batches. */
+static void send_batches(struct work *work)
+{
+  for (unsigned i = 0; i < PUSH_BATCHES; i++)
+    post_batch(work);
+  shunt_xdp_tx_push(work->q);
 }
 
 static void swap_addresses(uint8_t *frame)
@@ -78,20 +87,40 @@ static void forward(struct work *work)
   peer_count(work->page, n);
 }
 
+/* The answer goes out before anything else is done; what is back is seen to while nothing comes. */
+static void answer(struct work *work)
+{
+  struct shunt_frame frame;
+  shunt_buf back;
+  struct shunt_xdp_queue *q = work->q;
+  if (!shunt_xdp_rx_poll(q, &frame, 1)) {
+    if (shunt_xdp_tx_poll(q, &back, 1))
+      shunt_xdp_rx_post(q, &back, 1);
+    return;
+  }
+  swap_addresses(q->head.base + frame.addr);
+  if (shunt_xdp_tx_post(q, &frame, 1))
+    shunt_xdp_tx_push(q);
+  else
+    shunt_xdp_rx_post(q, &frame.addr, 1);
+  peer_count(work->page, 1);
+}
+
 static int open_work(struct bench *bench, enum peer_what what, struct work *work,
                      struct shunt_error *error)
 {
   const struct shunt_region_options region = {
       .size = sizeof(region), .bytes = 3 * SHUNT_REGION_ALIGN_BYTES, .numa_node = SHUNT_NUMA_ANY};
+  const uint32_t ring = what == PEER_ANSWER ? ANSWER_RING : RING;
   struct shunt_port_options options = {
-      .size = sizeof(options), .rx_ring = RING, .tx_ring = RING, .log = &bench->cli->log};
+      .size = sizeof(options), .rx_ring = ring, .tx_ring = ring, .log = &bench->cli->log};
   char name[96];
   snprintf(name, sizeof(name), "xdp:%s?mode=%s&setup=0", BENCH_VETH,
            what == PEER_ANSWER ? "skb" : "drv");
   int code = shunt_region_create(&region, &work->region, error);
   options.region = work->region;
   if (!code)
-    code = shunt_pool_create(work->region, RING, &work->pool, error);
+    code = shunt_pool_create(work->region, ring, &work->pool, error);
   if (!code)
     code = shunt_port_open(name, &options, &work->port, error);
   if (code)
@@ -118,9 +147,9 @@ int bench_work_shunt(struct bench *bench, enum peer_what what, struct peer_page 
 {
   static void (*const turns[])(struct work * work) = {
       [PEER_RECEIVE] = receive,
-      [PEER_SEND] = send_batch,
+      [PEER_SEND] = send_batches,
       [PEER_FORWARD] = forward,
-      [PEER_ANSWER] = forward,
+      [PEER_ANSWER] = answer,
   };
   struct work work = {.page = page};
   int code = open_work(bench, what, &work, error);
