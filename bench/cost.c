@@ -217,7 +217,7 @@ static void series(unsigned driver, struct cost_bench *bench, const struct workl
   step(driver, bench);
   snprintf(description, sizeof(description), "%s %s %s %u %u %llu", drivers[driver], apis[api],
            workload->name, batch, rounds * batch,
-           (unsigned long long)(*doorbells[0] + *doorbells[1]));
+           (unsigned long long)*doorbells[0] + *doorbells[1]);
   CALLGRIND_DUMP_STATS_AT(description);
 }
 
