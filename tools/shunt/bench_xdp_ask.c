@@ -91,7 +91,7 @@ static bool next_request(struct bench_asker *asker, struct shunt_frame *request)
 
 SHUNT_INLINE bool take_answer(struct bench_asker *asker)
 {
-  struct shunt_frame frame;
+  struct shunt_frame frame = {0};
   if (!shunt_xdp_rx_poll(asker->q, &frame, 1))
     return false;
   const uint8_t *bytes = asker->q->head.base + frame.addr;

@@ -90,7 +90,7 @@ static void forward(struct work *work)
 /* The answer goes out before anything else is done; what is back is seen to while nothing comes. */
 static void answer(struct work *work)
 {
-  struct shunt_frame frame;
+  struct shunt_frame frame = {0};
   shunt_buf back;
   struct shunt_xdp_queue *q = work->q;
   if (!shunt_xdp_rx_poll(q, &frame, 1)) {
