@@ -145,13 +145,12 @@ uint8_t efa_twin_get_stats(struct efa_twin *twin, const void *command, void *res
     return EFA_ADMIN_ILLEGAL_PARAMETER; /* no driver asks for a queue's: there is no such count */
   switch (asked->type) {
   case EFA_STATS_BASIC:
-    answer->u.basic = (struct efa_stats_basic){
-        .tx_bytes = srd->tx_bytes,
-        .tx_pkts = srd->tx_packets,
-        .rx_bytes = srd->rx_bytes,
-        .rx_pkts = srd->rx_packets,
-        .rx_drops = efa_twin_rx_drops(twin),
-        .qkey_viol = twin->drops.qkey_violation};
+    answer->u.basic = (struct efa_stats_basic){.tx_bytes = srd->tx_bytes,
+                                               .tx_pkts = srd->tx_packets,
+                                               .rx_bytes = srd->rx_bytes,
+                                               .rx_pkts = srd->rx_packets,
+                                               .rx_drops = efa_twin_rx_drops(twin),
+                                               .qkey_viol = twin->drops.qkey_violation};
     break;
   case EFA_STATS_MESSAGES:
     answer->u.messages = own->messages;
