@@ -122,7 +122,7 @@ int shunt_xdp_rule_add(struct shunt_port *port, const struct shunt_xdp_rule *rul
 /* Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
 int shunt_xdp_rule_remove(struct shunt_port *port, uint32_t id, struct shunt_error *error);
 /* How often the rule has matched since it was added. The rules of the name have the ids 0, 1, ...
- * in their order. Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
+ * in their order; without rules nothing is counted. Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
 int shunt_xdp_rule_hits(struct shunt_port *port, uint32_t id, uint64_t *packets, uint64_t *bytes,
                         struct shunt_error *error);
 

@@ -194,8 +194,12 @@ static int copy_rules(struct filter *f, const struct shunt_xdp_rule rules[], uns
 {
   const struct shunt_xdp_rule all = {.size = sizeof(all)};
 
-  if (n == 0)
-    return copy_rules(f, &all, 1, error);
+  if (n == 0) {
+    int result = copy_rules(f, &all, 1, error);
+    if (!result)
+      f->rules[0].slot = 0;
+    return result;
+  }
   f->rules = calloc(n, sizeof(*f->rules));
   if (!f->rules)
     return shunt_error_set(error, -ENOMEM, "no memory for %u rules", n);
@@ -452,6 +456,15 @@ int filter_rule_remove(struct filter *f, uint32_t id, struct shunt_error *error)
   return result;
 }
 
+/* Counting costs each frame four nanoseconds: nobody who gave no rules asks for it. */
+static int not_counted(const struct filter *f, struct shunt_error *error)
+{
+  shunt_error_set(error, -ENOENT, "no hits are counted on %s", f->options.interface);
+  shunt_error_why(error, "it was opened without rules, so every frame is a hit");
+  shunt_error_remedy(error, "read the port's statistics, or open it with rules=all");
+  return -ENOENT;
+}
+
 int filter_rule_hits(struct filter *f, uint32_t id, uint64_t *packets, uint64_t *bytes,
                      struct shunt_error *error)
 {
@@ -462,6 +475,8 @@ int filter_rule_hits(struct filter *f, uint32_t id, uint64_t *packets, uint64_t 
     return result;
   if (place == f->count)
     return no_rule(f, id, error);
+  if (!f->rules[place].slot)
+    return not_counted(f, error);
 
   result = read_hits(f, f->rules[place].slot, &sum, error);
   if (result)

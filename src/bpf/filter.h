@@ -61,7 +61,8 @@ struct filter_options {
 
 /* Make a filter and attach it.
  *
- * rules, n  first match wins; n = 0 stands for one rule "all". Their ids are 0 .. n-1
+ * rules, n  first match wins; n = 0 stands for one rule "all" whose hits are not
+ *           counted. Their ids are 0 .. n-1
  * Owner     *filter is the caller's, until filter_close; untouched on failure
  * Returns   0; -EINVAL: a rule or option; -E2BIG: more rules than fit a program; -EOPNOTSUPP: the
  *           driver has no such mode, or a rule with "vlan" on tags that the NIC takes off; -EBUSY:
@@ -101,7 +102,7 @@ int filter_rule_insert(struct filter *filter, const struct shunt_xdp_rule *rule,
 int filter_rule_remove(struct filter *filter, uint32_t id, struct shunt_error *error);
 
 /* How many packets and bytes took the rule's action since it was added; USER counts also where no
- * socket was there. -ENOENT: there is no such rule. */
+ * socket was there. -ENOENT: there is no such rule, or it stands for none. */
 int filter_rule_hits(struct filter *filter, uint32_t id, uint64_t *packets, uint64_t *bytes,
                      struct shunt_error *error);
 

@@ -329,7 +329,8 @@ static void verdict(struct program_maker *m, enum shunt_xdp_action action)
   struct bpf_assembler *a = m->a;
 
   bpf_place(a, m->labels.verdict[action]);
-  count_hit(m);
+  if (!m->uncounted)
+    count_hit(m);
   if (action != SHUNT_XDP_USER) {
     bpf_move_imm(a, R0, action == SHUNT_XDP_PASS ? XDP_PASS : XDP_DROP);
     bpf_exit(a);
@@ -433,6 +434,7 @@ int program_make(struct program *program, const struct program_options *options,
   if (!matches)
     return shunt_error_set(error, -ENOMEM, "no memory for a filter of %u rules", n);
   struct program_maker m = {.program = program, .a = program->assembler, .options = options};
+  m.uncounted = n && !rules[0].slot;
   m.labels.pass = bpf_label(m.a, "pass");
   program_sections_make(&m, matches, rules, n);
   result = make(&m, error);

@@ -38,7 +38,8 @@
 #define PROGRAM_FEW_LEAST 5
 #define PROGRAM_FEW_MOST  64
 
-/* A rule, and its place in the map of counters: 1 .. SHUNT_XDP_RULES_MOST. */
+/* A rule, and its place in the map of counters: 1 .. SHUNT_XDP_RULES_MOST; 0 for a first rule that
+ * takes every frame and is not counted. */
 struct program_rule {
   const struct shunt_xdp_rule *rule;
   uint16_t slot;
@@ -186,6 +187,7 @@ struct program_maker {
   struct bpf_label ports;      /* where both versions go for UDP and TCP, if joined */
   uint8_t tests;               /* all that some rule makes */
   uint8_t blocks;              /* how many blocks of counters the rules' slots are in */
+  bool uncounted;              /* the only rule that counts is not counted */
   bool only_ports;             /* packets without ports match no rule: how they miss is all one */
   bool joined;                 /* and no rule tells the versions of IP apart */
 };

@@ -569,6 +569,26 @@ static void test_tags_with_metadata(void **state)
   filter_close(filter);
 }
 
+/* Who gave no rules gets every frame, and no counters. */
+static void test_no_rules(void **state)
+{
+  struct shunt_error error = {0};
+
+  (void)state;
+  need_veth();
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct filter *filter;
+  uint64_t packets, bytes;
+  assert_int_equal(filter_open(&options, NULL, 0, &filter, &error), 0);
+  assert_int_equal(filter_rule_hits(filter, 0, &packets, &bytes, &error), -ENOENT);
+  assert_non_null(strstr(error.why, "without rules"));
+  assert_int_equal(filter_rule_hits(filter, 1, &packets, &bytes, &error), -ENOENT);
+  filter_close(filter);
+  filter = open_rules(&options, "all");
+  assert_int_equal(hits(filter, 0), 0);
+  filter_close(filter);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -581,6 +601,7 @@ int main(void)
       cmocka_unit_test(test_join_refused),
       cmocka_unit_test(test_receive_time),
       cmocka_unit_test(test_tags_with_metadata),
+      cmocka_unit_test(test_no_rules),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);
 }
