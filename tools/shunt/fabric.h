@@ -97,7 +97,8 @@ void fabric_end_close(struct fabric_end *end);
 static inline uint8_t *fabric_recv_slot(const struct fabric_run *run, const struct fabric_end *end,
                                         uint64_t index)
 {
-  return end->memory + index % run->depth * run->slot_bytes;
+  uint64_t depth = run->depth ? run->depth : 1;
+  return end->memory + index % depth * run->slot_bytes;
 }
 static inline uint8_t *fabric_send_slot(const struct fabric_run *run, const struct fabric_end *end,
                                         uint64_t index)
