@@ -97,13 +97,12 @@ void fabric_end_close(struct fabric_end *end);
 static inline uint8_t *fabric_recv_slot(const struct fabric_run *run, const struct fabric_end *end,
                                         uint64_t index)
 {
-  uint64_t depth = run->depth ? run->depth : 1;
-  return end->memory + index % depth * run->slot_bytes;
+  return end->memory + (index & (run->depth - 1)) * run->slot_bytes;
 }
 static inline uint8_t *fabric_send_slot(const struct fabric_run *run, const struct fabric_end *end,
                                         uint64_t index)
 {
-  return end->memory + (run->depth + index % run->depth) * run->slot_bytes;
+  return end->memory + (run->depth + (index & (run->depth - 1))) * run->slot_bytes;
 }
 /* The bytes of the index-th message, and whether these are they. */
 void fabric_pattern(uint8_t *bytes, uint64_t n, uint64_t index);

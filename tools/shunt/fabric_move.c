@@ -34,7 +34,7 @@ static int post(const struct fabric_run *run, struct fabric_end *from, enum shun
                                                 shunt_fabric_mr_lkey(from->mr)};
   }
   if (op != SHUNT_FABRIC_SEND) { /* to the peer's receive slots, from its send slots */
-    uint64_t slot = index % run->depth + (op == SHUNT_FABRIC_READ ? run->depth : 0);
+    uint64_t slot = (index & (run->depth - 1)) + (op == SHUNT_FABRIC_READ ? run->depth : 0);
     work.rkey = from->peer.rkey;
     work.remote_address = from->peer.memory + slot * run->slot_bytes;
   }
@@ -56,7 +56,7 @@ static void check_message(struct fabric_run *run, const struct fabric_end *end,
                           const struct shunt_fabric_completion *completion)
 {
   const uint8_t *bytes = fabric_recv_slot(run, end, completion->id) + run->prefix_bytes;
-  uint64_t slot = completion->immediate % run->depth, told = slot;
+  uint64_t slot = (completion->immediate & (run->depth - 1)), told = slot;
   bool right = completion->bytes == run->size + run->prefix_bytes &&
                (!(run->check || run->mode == FABRIC_PING) ||
                 (fabric_pattern_is(bytes, run->size, &told) && told == slot));
@@ -122,7 +122,7 @@ struct asker {
 /* What was read is what stands there. */
 static void check_read(struct fabric_run *run, const struct shunt_fabric_completion *completion)
 {
-  uint64_t slot = completion->id % run->depth, told = slot;
+  uint64_t slot = (completion->id & (run->depth - 1)), told = slot;
   run->received_bytes += run->size;
   if (run->op == SHUNT_FABRIC_READ && (run->check || run->mode == FABRIC_PING) &&
       !(fabric_pattern_is(fabric_recv_slot(run, run->asker, slot), run->size, &told) &&
