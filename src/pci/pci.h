@@ -20,6 +20,7 @@ struct shunt_testbed;
 struct pci_ops {
   void (*close)(struct pci *pci);
   uint32_t (*read32)(struct pci *pci, unsigned bar, uint64_t offset);
+  /* The device sees it after whatever was stored in memory before it. */
   void (*write32)(struct pci *pci, unsigned bar, uint64_t offset, uint32_t value);
   /* Plain memory at that offset of the BAR, good for an aligned 32-bit access, or NULL: trapped. */
   volatile uint32_t *(*direct)(struct pci *pci, unsigned bar, uint64_t offset);

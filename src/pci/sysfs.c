@@ -60,7 +60,7 @@ static void sysfs_write32(struct pci *pci, unsigned bar, uint64_t offset, uint32
 {
   volatile uint32_t *reg = sysfs_direct(pci, bar, offset);
   if (reg != NULL)
-    *reg = htole32(value);
+    __atomic_store_n(reg, htole32(value), __ATOMIC_RELEASE);
 }
 
 static int sysfs_config_read(struct pci *pci, unsigned offset, unsigned bytes, uint32_t *value)

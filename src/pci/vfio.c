@@ -89,7 +89,7 @@ static void vfio_write32(struct pci *pci, unsigned bar, uint64_t offset, uint32_
   volatile uint32_t *reg = vfio_direct(pci, bar, offset);
   uint32_t raw = htole32(value);
   if (reg != NULL) {
-    *reg = raw;
+    __atomic_store_n(reg, raw, __ATOMIC_RELEASE);
     return;
   }
   if (!vfio_bar_has(vfio, bar, offset))

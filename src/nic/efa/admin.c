@@ -164,7 +164,6 @@ int efa_command(struct efa *efa, void *command, size_t bytes, struct efa_acq_ent
   memcpy(entry, command, bytes);
   efa->commands++;
   efa->submitted++;
-  __atomic_thread_fence(__ATOMIC_RELEASE);
   efa_write(efa, EFA_AQ_PROD_DB, efa->commands);
   struct efa_wait wait = efa_wait_begin(efa, efa->admin_timeout_ns);
   while (!take(efa, head->command_id, answer))
