@@ -169,8 +169,8 @@ struct efa_create_qp {
   uint32_t rq_lkey;
   uint32_t sq_ring_bytes; /* sq_ring_bytes / sq_depth: what a work request has, 64 or 128 */
   uint32_t sq_depth;
-  uint32_t rq_ring_bytes;
-  uint32_t rq_depth;
+  uint32_t rq_ring_bytes; /* / 16: descriptors, of which a work request may have several */
+  uint32_t rq_depth;      /* work requests (rdma-core, providers/efa/verbs.c: efa_setup_qp) */
   uint16_t uar;
   uint8_t service_level;
   uint8_t reserved;

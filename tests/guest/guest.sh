@@ -73,6 +73,13 @@ nic_up() { # ADDRESS/BITS
   await carrier "$nic" || not_ok "the link comes up" "$(dmesg | tail -n 5 | tr '\n' ';')"
 }
 
+# Load Linux's efa. That it was built outside of the kernel is a warning.
+efa_up() {
+  modprobe ib_uverbs
+  modprobe efa || not_ok "modprobe efa" "$(dmesg | tail -n 3)"
+  await [ -c /dev/infiniband/uverbs0 ] || not_ok "efa has a device" "$(dmesg | tail -n 5 | tr '\n' ';')"
+}
+
 # A number of ethtool -S, 0 where there is none of that name.
 statistic() { ethtool -S "$nic" | sed -n "s/^ *$1: //p" | grep . || echo 0; }
 
@@ -81,6 +88,6 @@ statistic() { ethtool -S "$nic" | sed -n "s/^ *$1: //p" | grep . || echo 0; }
 # one, and that vfio-pci resets the card it is given is a warning to newer kernels.)
 complaints() {
   is "the kernel has no complaint" "" "$(dmesg -r | grep '^<[0-4]>' |
-    grep -v -e 'vfio-pci .*: reset' -e 'hrtimer: interrupt took' -e 'workqueue: .* hogged CPU' |
+    grep -v -e 'efa: loading out-of-tree module' -e 'vfio-pci .*: reset' -e 'hrtimer: interrupt took' -e 'workqueue: .* hogged CPU' |
     head -n 5 | tr '\n' ';')"
 }

@@ -63,14 +63,15 @@ clean_up() {
 
 # ---- Twins ----
 
-# Serve twins, all on one wire, at $work/NAME.sock, in a network of their own: that is where a TAP
-# interface is made. What is on the wire goes by the first one's keys.
-twins() { # NAME[?KEYS]...
-  local argument name keys arguments=()
+# Serve twins at $work/NAME.sock, those of a kind (ixgbe, efa) on one wire, in a network of their own:
+# that is where a TAP interface is made. What is on the wire goes by the first one's keys.
+twins() { # NAME[=KIND][?KEYS]...
+  local argument name kind keys arguments=()
   for argument; do
-    name=${argument%%\?*}
-    keys=${argument#"$name"}
-    arguments+=("$work/$name.sock=ixgbe?wire=w${keys:+&${keys#\?}}")
+    IFS='?' read -r name keys <<<"$argument"
+    IFS='=' read -r name kind <<<"$name"
+    kind=${kind:-ixgbe}
+    arguments+=("$work/$name.sock=$kind?wire=$kind${keys:+&$keys}")
   done
   rm -f "$work/twins.in" "$work/twins.out"
   mkfifo "$work/twins.in" "$work/twins.out"
@@ -171,6 +172,14 @@ qemu() { # NAME SOCKET [ARGUMENT...]
       guest=$name kernel=$kernel $guest_append" \
     "${guest_devices[@]}" "$@" \
     -device '{"driver":"vfio-user-pci","socket":{"path":"'"$socket"'","type":"unix"}}'
+}
+
+# A second device for a guest: of the twin right.
+also_right=(-device '{"driver":"vfio-user-pci","socket":{"path":"'"$work"'/right.sock","type":"unix"},"addr":"10"}')
+
+# Skip what this kernel has no efa.ko for.
+has_efa() {
+  [[ ! -e $cache/kernels/$kernel/no-efa ]] || skip "no efa.ko: $(<"$cache/kernels/$kernel/no-efa")"
 }
 
 # Boot a guest and do what it asks for: a line "@WORD ARGUMENTS" on its console calls host_WORD,

@@ -171,7 +171,7 @@ static unsigned efa_counters(const struct shunt_model *model, const char *names[
       {"mmio_writes", twin->mmio_writes},
       {"commands", twin->commands},
       {"interrupts", twin->interrupts},
-      {"resets", twin->resets},
+      {"control_resets", twin->resets},
       {"keep_alives", twin->keep_alives},
       /* What GET_STATS tells, by the names that Linux has for it. */
       {"tx_bytes", srd->tx_bytes},

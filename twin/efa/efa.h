@@ -153,7 +153,7 @@ struct efa_twin_qp {
   uint16_t pd, uar;
   uint16_t send_cq, recv_cq, send_sub_cq, recv_sub_cq;
   uint32_t qkey, sq_psn;
-  uint16_t sq_depth, rq_depth;
+  uint16_t sq_depth, rq_depth; /* of the latter, descriptors */
   uint32_t wqe_bytes;
   uint64_t rq_base;
   uint16_t sq_count, rq_count; /* consumed, as the doorbells count */

@@ -165,9 +165,15 @@ static bool qp_is_sound(struct efa_twin *twin, const struct efa_create_qp *asked
     return false;
   if (!asked->rq_depth)
     return true;
-  return power_of_two(asked->rq_depth, EFA_TWIN_RQ_DEPTH) &&
-         asked->rq_ring_bytes == asked->rq_depth * sizeof(struct efa_rx_desc) &&
+  uint32_t descriptors = asked->rq_ring_bytes / sizeof(struct efa_rx_desc);
+  return power_of_two(descriptors, EFA_TWIN_RQ_DEPTH) && asked->rq_depth <= descriptors &&
+         descriptors * sizeof(struct efa_rx_desc) == asked->rq_ring_bytes &&
          shunt_model_dma(&twin->model, asked->rq_base, asked->rq_ring_bytes, 0);
+}
+
+static uint16_t rq_descriptors(const struct efa_create_qp *asked)
+{
+  return (uint16_t)(asked->rq_depth ? asked->rq_ring_bytes / sizeof(struct efa_rx_desc) : 0);
 }
 
 static bool qp_make_sends(struct efa_twin_qp *qp)
@@ -201,7 +207,7 @@ uint8_t efa_twin_create_qp(struct efa_twin *twin, const void *command, void *res
                              .send_cq = (uint16_t)asked->send_cq,
                              .recv_cq = (uint16_t)asked->recv_cq,
                              .sq_depth = (uint16_t)asked->sq_depth,
-                             .rq_depth = (uint16_t)asked->rq_depth,
+                             .rq_depth = rq_descriptors(asked),
                              .wqe_bytes = wqe_bytes_of(twin, asked),
                              .rq_base = asked->rq_base};
   /* Senders and receivers of the queue pairs are spread over a completion queue's sub-queues. */

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Linux's efa on two software EFAs in one guest: it probes without a complaint, its counters are the
+# device's, it comes and goes, resets the device and counts its keep-alives; and a program of ours
+# on libibverbs has every work request end as it should.
+# shellcheck shell=bash
+
+host() {
+  extra=(fabric)
+  has_efa
+  twins "left=efa?give_up_ms=1000" "right=efa?keep_alive_ms=0"
+  guest_devices=("${also_right[@]}")
+  boot guest "$work/left.sock"
+  is "no fault but those that the program makes" "" "$(faults_of left | tr ' ' '\n' | grep -v -e bad_ah -e bad_lkey -e bad_rkey -e bad_wqe)"
+}
+host_told() { told "$@"; }
+
+guest() {
+  probe
+  verbs
+  counters
+  keep_alives
+  resets
+  reloads
+}
+
+probe() {
+  efa_up
+  has "ibv_devinfo: the device" 'vendor_part_id:.*61346' "$(ibv_devinfo -v -d efa_0)"
+  has "ibv_devinfo: the port is up" 'PORT_ACTIVE' "$(ibv_devinfo -v -d efa_0)"
+  local gid guid
+  gid=$(ibv_devinfo -v -d efa_0 | sed -n 's/.*GID\[ *0\]:[[:space:]]*//p')
+  guid=$(ibv_devinfo -v -d efa_0 | sed -n 's/.*node_guid:[[:space:]]*//p')
+  is "ibv_devinfo: the node's GUID ends its GID" "fe80:0000:0000:0000:$guid" "$gid"
+  has "rdma link" 'link efa_0/1 state ACTIVE' "$(rdma link)"
+  has "rdma link: the other" 'link efa_1/1 state ACTIVE' "$(rdma link)"
+}
+
+verbs() {
+  efa_verbs serve efa_1 7000 &
+  efa_verbs run efa_0 127.0.0.1 7000
+  wait
+}
+
+# Every statistic of a port, as Linux has it and as the twin has it.
+counters() { # TWIN DEVICE...
+  local pair twin device file names=() values=()
+  for pair in left:efa_0 right:efa_1; do
+    twin=${pair%:*} device=${pair#*:} names=() values=()
+    for file in "/sys/class/infiniband/$device/ports/1/hw_counters/"*; do
+      [[ $file = */lifespan ]] && continue
+      names+=("$(basename "$file")")
+      values+=("$(cat "$file")")
+    done
+    echo "$device: ${names[*]}: ${values[*]}"
+    is "$device: ${#names[@]} hw_counters are the twin's" "${values[*]}" "$(ask told "$twin" "${names[@]}")"
+  done
+  is "commands that Linux sent and saw completed" "$(device_counter efa_0 submitted_cmds)" \
+    "$(device_counter efa_0 completed_cmds)"
+}
+device_counter() { cat "/sys/class/infiniband/$1/hw_counters/$2"; }
+
+# A device that sends none is not missed by this driver: its counter stands still, that is all.
+keep_alives() {
+  local before
+  before=$(device_counter efa_0 keep_alive_rcvd)
+  await has_grown efa_0 keep_alive_rcvd "$((before + 2))" ||
+    not_ok "keep-alives come" "$(device_counter efa_0 keep_alive_rcvd)"
+  is "keep-alives that were sent" "$(ask told left keep_alives)" "$(device_counter efa_0 keep_alive_rcvd)"
+  is "keep-alives of a device that sends none" 0 "$(device_counter efa_1 keep_alive_rcvd)"
+}
+has_grown() { (($(device_counter "$1" "$2") >= $3)); }
+
+# Linux resets the device when it takes it, and when it leaves it.
+resets() {
+  local before address
+  address=$(basename "$(readlink -f /sys/class/infiniband/efa_0/device)")
+  before=$(ask told left control_resets)
+  echo "$address" >/sys/bus/pci/drivers/efa/unbind
+  is "the driver resets the device that it leaves" $((before + 1)) "$(ask told left control_resets)"
+  echo 1 >"/sys/bus/pci/devices/$address/reset"
+  echo "$address" >/sys/bus/pci/drivers/efa/bind
+  await [ -d /sys/class/infiniband/efa_0 ]
+  is "and that it takes" $((before + 2)) "$(ask told left control_resets)"
+  has "a device that was reset works" 'state ACTIVE' "$(rdma link show efa_0/1)"
+}
+
+reloads() {
+  local turn up=0
+  for turn in 1 2 3 4 5 6 7 8 9 10; do
+    rmmod efa
+    modprobe efa
+    await [ -d /sys/class/infiniband/efa_1 ] && up=$((up + 1))
+  done
+  is "unloaded and loaded ten times" 10 $up
+  efa_verbs serve efa_0 7001 &
+  efa_verbs run efa_1 127.0.0.1 7001 | grep -e '^ok SRD' -e '^not ok'
+  wait
+}
