@@ -255,7 +255,7 @@ int btf_find_module_function(const char *name, char module[BTF_MODULE_BYTES], in
       continue;
     result = btf_look_in(&kernel, entry->d_name, name, id);
     if (result == 0)
-      snprintf(module, BTF_MODULE_BYTES, "%s", entry->d_name);
+      memcpy(module, entry->d_name, strlen(entry->d_name) + 1);
   }
   if (directory != NULL)
     closedir(directory);
