@@ -241,6 +241,15 @@ struct shunt_link {
  * Returns 0 or -EOPNOTSUPP. */
 int shunt_port_link(struct shunt_port *port, struct shunt_link *link, struct shunt_error *error);
 
+/* Find out whether the device is still there: an interface can be deleted, a card pulled. The verbs
+ * don't say: no frame comes any more, and those that are sent don't come back. Costs at most a
+ * system call for each queue, so that a loop can ask a few times a second.
+ *
+ * Thread   any, one at a time on a port
+ * Returns  0, also where the driver can't tell; -ENODEV: it is gone for good, error says which it
+ *          was, and all that is left is to close the port */
+int shunt_port_check(struct shunt_port *port, struct shunt_error *error);
+
 struct shunt_statistic {
   char name[32];  /* stable, as ethtool -S spells its kind: "rx_packets", "rx_q0_bytes" */
   uint64_t value; /* since the port was opened */

@@ -18,6 +18,7 @@ struct port_ops {
   int (*queue_fd)(struct shunt_queue *q, struct shunt_error *error);
   void (*queue_arm)(struct shunt_queue *q);
   int (*link)(struct shunt_port *port, struct shunt_link *link, struct shunt_error *error);
+  int (*check)(struct shunt_port *port, struct shunt_error *error); /* NULL: always there */
   unsigned (*statistics)(struct shunt_port *port, struct shunt_statistic statistics[], unsigned n);
   int (*promiscuous)(struct shunt_port *port, int on, struct shunt_error *error);
   int (*multicast)(struct shunt_port *port, const struct shunt_mac *group, bool add,

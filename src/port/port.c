@@ -236,6 +236,11 @@ int shunt_port_link(struct shunt_port *port, struct shunt_link *link, struct shu
   return result;
 }
 
+int shunt_port_check(struct shunt_port *port, struct shunt_error *error)
+{
+  return port->ops->check ? port->ops->check(port, error) : 0;
+}
+
 unsigned shunt_port_statistics(struct shunt_port *port, struct shunt_statistic statistics[],
                                unsigned n)
 {

@@ -93,10 +93,52 @@ for mode in skb drv; do
   fi
 
   ip -n "$near_space" link del v0
-  sleep 0.2
-  kill -0 "$child" || fail "it did not outlive the interface"
-  stop echo
+  finish echo 1
+  says "v0 is gone"
+  says "answered"
 done
+
+# --- Every command that moves frames says so when its interface goes, however it waits ---
+
+# gone NAME COMMAND...: ends with 1, within a minute of the interface.
+gone() {
+  local name=$1
+  shift
+  make_veth
+  start "$name" "$@"
+  ip -n "$near_space" link del v0
+  finish "$name" 1
+  says "v0 is gone"
+}
+
+gone echo echo --ip $near_ip --queue-wait wait "xdp:v0?mode=skb"
+gone recv recv --queue-wait spin "xdp:v0?mode=drv"
+gone recv recv --json "xdp:v0?mode=drv"
+says '"code":-19'
+says '"frames":'
+gone capture capture --output "$scratch/gone.pcapng" xdp:v0
+
+# The second of two, whose memory is the first one's.
+make_veth
+ip -n "$near_space" link add w0 type veth peer name w1
+for link in w0 w1; do ip -n "$near_space" link set $link up; done
+start forward forward xdp:v0 xdp:w0
+ip -n "$near_space" link del w0
+finish forward 1
+says "w0 is gone"
+
+# What sends says no "ready": the report of what was granted comes before the first frame.
+make_veth
+"$shunt" send --mac 02:00:00:00:00:01 --rate 100 xdp:v0 >"$scratch/send" 2>"$scratch/send.err" &
+child=$!
+children+=("$child")
+for _ in $(seq 300); do
+  grep -q "link  *up" "$scratch/send" && break
+  sleep 0.1
+done
+ip -n "$near_space" link del v0
+finish send 1
+says "v0 is gone"
 
 # --- A consumer that stalls: what finds no buffer is counted, and frames flow again ---
 

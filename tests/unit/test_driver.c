@@ -185,6 +185,7 @@ static void what_it_does_not_offer_is_refused_for_it(void **state)
   assert_int_equal(shunt_port_filter_add(fixture->port, &filter, &id, error), -EOPNOTSUPP);
   assert_int_equal(shunt_port_filter_remove(fixture->port, 0, error), -EOPNOTSUPP);
   assert_int_equal(shunt_port_time(fixture->port, &time_ns, error), -EOPNOTSUPP);
+  assert_int_equal(shunt_port_check(fixture->port, error), 0);  /* what can't go is there */
   assert_int_equal(shunt_queue_fd(fixture->q, error), -EINVAL); /* opened without interrupts */
 }
 

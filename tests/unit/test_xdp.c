@@ -309,7 +309,11 @@ static void removal_is_found_and_kept(void **state)
     fail_msg("%s", error.what);
     return;
   }
+  assert_int_equal(shunt_port_check(port, &error), 0);
   rig.so_error = ENETDOWN;
+  assert_int_equal(shunt_port_check(port, &error), -ENODEV);
+  assert_non_null(strstr(error.what, "eth7 is gone"));
+  assert_int_equal(shunt_port_check(port, &error), -ENODEV); /* the kernel says it once */
   assert_int_equal(port->ops->link(port, &link, &error), 0);
   assert_int_equal(link.up, 0);
   assert_non_null(strstr(link.diagnosis, "removed"));

@@ -213,6 +213,8 @@ static const char *why_it_ended(const struct run *run)
     return "nobody reads the output";
   if (run->count && run->frames >= run->count)
     return "the frames that were asked for are there";
+  if (run->devices.gone.code)
+    return run->devices.gone.what;
   return cli_stopped() ? "a signal" : "the time is over";
 }
 
@@ -329,7 +331,7 @@ static int capture(struct run *run, const char *argument)
   devices_ready(&run->devices);
   record_frames(run);
   exit = close_file(run);
-  return exit ? exit : report(run);
+  return exit ? exit : devices_exit(&run->devices, report(run));
 }
 
 static int check(const struct run *run)

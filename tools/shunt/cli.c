@@ -30,16 +30,22 @@ int cli_usage(const struct cli *cli, const char *format, ...)
   return CLI_USAGE;
 }
 
+void cli_add_error(struct json_object *object, const struct shunt_error *error)
+{
+  struct json_object *inner = json_object_new_object();
+  json_object_object_add(inner, "code", json_object_new_int(error->code));
+  json_object_object_add(inner, "what", json_object_new_string(error->what));
+  json_object_object_add(inner, "why", json_object_new_string(error->why));
+  json_object_object_add(inner, "remedy", json_object_new_string(error->remedy));
+  json_object_object_add(object, "error", inner);
+}
+
 int cli_fail(const struct cli *cli, const struct shunt_error *error)
 {
   if (cli->json) {
-    struct json_object *inner = json_object_new_object(), *outer = json_object_new_object();
-    json_object_object_add(inner, "code", json_object_new_int(error->code));
-    json_object_object_add(inner, "what", json_object_new_string(error->what));
-    json_object_object_add(inner, "why", json_object_new_string(error->why));
-    json_object_object_add(inner, "remedy", json_object_new_string(error->remedy));
-    json_object_object_add(outer, "error", inner);
-    return cli_json(outer, CLI_FAILED);
+    struct json_object *document = json_object_new_object();
+    cli_add_error(document, error);
+    return cli_json(document, CLI_FAILED);
   }
   char text[4 * SHUNT_ERROR_TEXT_BYTES];
   shunt_error_format(error, text, sizeof(text));

@@ -67,6 +67,8 @@ int cli_parse(struct cli *cli, const struct cli_option *options, int argc, char 
 /* Report what failed, on standard error, or with --json as {"error": {...}} on standard output.
  * Returns CLI_FAILED. */
 int cli_fail(const struct cli *cli, const struct shunt_error *error);
+/* The member "error" of such a document, for one that says more. */
+void cli_add_error(struct json_object *object, const struct shunt_error *error);
 /* Report a mistake in the command line. Returns CLI_USAGE. */
 int cli_usage(const struct cli *cli, const char *format, ...) SHUNT_PRINTF(2, 3);
 /* How many letters to add, drop or change (Levenshtein) from a to b, a word of a command line; 99

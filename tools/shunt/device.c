@@ -12,8 +12,9 @@
 #include "tools/shunt/keeper.h"
 
 #define NS_PER_S      UINT64_C(1000000000)
-#define SLICE_NS      UINT64_C(50000)    /* longest sleep between two turns of the twins */
-#define LINK_LOOK_NS  UINT64_C(10000000) /* how often a link that is down is looked at */
+#define SLICE_NS      UINT64_C(50000)     /* longest sleep between two turns of the twins */
+#define LINK_LOOK_NS  UINT64_C(10000000)  /* how often a link that is down is looked at */
+#define CHECK_NS      UINT64_C(100000000) /* how often it is asked whether all devices are there */
 #define DRAIN_NS      UINT64_C(2000000)
 #define DRAIN_MOST_NS UINT64_C(1000000000)
 
@@ -313,6 +314,22 @@ double devices_elapsed(const struct devices *devices)
 }
 
 /* ---- The end ---- */
+
+bool devices_check(struct devices *devices, uint64_t now_ns)
+{
+  devices->check_ns = now_ns + CHECK_NS;
+  for (unsigned i = 0; i < devices->count; i++)
+    if (shunt_port_check(devices->device[i].port, &devices->gone))
+      return false;
+  return true;
+}
+
+int devices_exit(const struct devices *devices, int exit)
+{
+  if (!devices->gone.code)
+    return exit;
+  return devices->cli->json ? CLI_FAILED : cli_fail(devices->cli, &devices->gone);
+}
 
 void devices_drain(struct devices *devices)
 {

@@ -65,6 +65,8 @@ struct devices {
   int wait_fd;
   int64_t epoch_ns; /* Unix time at 0 of devices_now_ns */
   uint64_t start_ns, deadline_ns;
+  uint64_t check_ns;       /* when to look next whether all devices are there */
+  struct shunt_error gone; /* code -ENODEV: one is not, and the loop has ended */
   unsigned rounds;
   pthread_t thread;
   bool has_thread;
@@ -134,9 +136,12 @@ SHUNT_INLINE unsigned devices_step(struct devices *devices)
   return devices->steps ? shunt_testbed_poll(devices->testbed) : 0;
 }
 
+/* Ask each device whether it is still there. */
+bool devices_check(struct devices *devices, uint64_t now_ns);
+
 /* After each round: give twins their turn, wait as --queue-wait says if there was no work, and
- * find out whether to go on: not after a signal or --seconds. Both are looked at in every 64th
- * round and whenever nothing was done. */
+ * find out whether to go on: not after a signal or --seconds, nor without a device. All are looked
+ * at in every 64th round and whenever nothing was done; devices are asked ten times a second. */
 SHUNT_INLINE bool devices_go_on(struct devices *devices, unsigned work)
 {
   work += devices_step(devices);
@@ -147,8 +152,14 @@ SHUNT_INLINE bool devices_go_on(struct devices *devices, unsigned work)
   } else {
     shunt_idle_none(&devices->idle);
   }
-  return !cli_stopped() && devices_now_ns(devices) < devices->deadline_ns;
+  const uint64_t now_ns = devices_now_ns(devices);
+  if (SHUNT_UNLIKELY(now_ns >= devices->check_ns) && !devices_check(devices, now_ns))
+    return false;
+  return !cli_stopped() && now_ns < devices->deadline_ns;
 }
+
+/* The exit code to end with: exit, unless the loop has ended because a device is gone. Says so. */
+int devices_exit(const struct devices *devices, int exit);
 
 /* Seconds since devices_begin, and the share of --seconds that this is (0 without). */
 double devices_elapsed_s(const struct devices *devices);
@@ -202,7 +213,8 @@ struct devices_findings {
 void devices_find(struct devices *devices, struct devices_findings *findings);
 uint64_t devices_faults(const struct devices_findings *findings);
 void devices_findings_print(const struct devices *devices, const struct devices_findings *findings);
-/* Adds the members "nic", and with a twin "wire", "driver_faults" and "device_drops". */
+/* Adds the members "nic", and with a twin "wire", "driver_faults" and "device_drops"; "error" where
+ * a device is gone. */
 void devices_findings_json(const struct devices *devices, const struct devices_findings *findings,
                            struct json_object *document);
 

@@ -220,7 +220,7 @@ static int respond(struct run *run, const char *device)
     print_granted(run, &host);
     devices_ready(&run->devices);
     run->serve(run);
-    exit = report(run);
+    exit = devices_exit(&run->devices, report(run));
   }
   devices_close(&run->devices);
   return exit;

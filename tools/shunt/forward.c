@@ -290,7 +290,7 @@ static int forward(struct run *run, char **names)
       forward_ixgbe(run);
     else
       forward_portable(run);
-    exit = report(run);
+    exit = devices_exit(&run->devices, report(run));
   }
   devices_close(&run->devices);
   return exit;

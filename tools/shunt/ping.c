@@ -404,7 +404,7 @@ static int ping(struct run *run, const char *device)
     linger(run);
     if (run->hgrm && latency_write_hgrm(run->hgrm, run->rtt, &error))
       exit = cli_fail(run->cli, &error);
-    exit = exit ? exit : report(run);
+    exit = exit ? exit : devices_exit(&run->devices, report(run));
   }
   pacing_end(&run->pacing);
   shunt_histogram_destroy(run->rtt);

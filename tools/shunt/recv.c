@@ -252,7 +252,7 @@ static int receive_on(struct run *run, const char *device)
     devices_ready(&run->devices);
     count_frames(run);
     exit = close_capture(run);
-    exit = exit ? exit : report(run);
+    exit = exit ? exit : devices_exit(&run->devices, report(run));
   }
   pcapng_writer_close(run->writer);
   devices_close(&run->devices);

@@ -290,7 +290,8 @@ static int send_on(struct run *run, const char *device)
     shunt_wait_until(&run->devices.clock, devices_now_ns(&run->devices) + SENT_WAIT_NS, 10000,
                      is_sent, &run->devices.device[0]);
     devices_drain(&run->devices);
-    exit = run->code ? cli_fail(run->cli, &run->error) : report(run, seconds);
+    exit = run->code ? cli_fail(run->cli, &run->error)
+                     : devices_exit(&run->devices, report(run, seconds));
   }
   pacing_end(&run->pacing);
   source_close(&run->source);

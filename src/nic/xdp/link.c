@@ -69,6 +69,18 @@ int xdp_link(struct shunt_port *port, struct shunt_link *link, struct shunt_erro
   return 0;
 }
 
+int xdp_check(struct shunt_port *port, struct shunt_error *error)
+{
+  struct xdp *xdp = xdp_of(port);
+  if (!port_gone(xdp))
+    return 0;
+  shunt_error_set(error, -ENODEV, "%s is gone", xdp->interface);
+  shunt_error_why(error, "the interface was removed, or moved to another network namespace, and "
+                         "its AF_XDP sockets with it (SO_ERROR)");
+  shunt_error_remedy(error, "close the port, and open it again when the interface is back");
+  return -ENODEV;
+}
+
 /* --- Addresses -----------------------------------------------------------------------------------
  */
 

@@ -278,6 +278,7 @@ const struct port_ops xdp_ops = {
     .queue_fd = xdp_queue_fd,
     .queue_arm = xdp_queue_arm,
     .link = xdp_link,
+    .check = xdp_check,
     .statistics = xdp_statistics_read,
     .promiscuous = xdp_promiscuous,
     .multicast = xdp_multicast,

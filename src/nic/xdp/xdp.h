@@ -173,6 +173,7 @@ void xdp_statistics_kernel(const struct xdp_queue *queue, struct xdp_statistics 
 
 /* link.c */
 int xdp_link(struct shunt_port *port, struct shunt_link *link, struct shunt_error *error);
+int xdp_check(struct shunt_port *port, struct shunt_error *error);
 int xdp_promiscuous(struct shunt_port *port, int on, struct shunt_error *error);
 int xdp_multicast(struct shunt_port *port, const struct shunt_mac *group, bool add,
                   struct shunt_error *error);
