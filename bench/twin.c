@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* make cost: instructions that the software 82599 and the wire spend on a frame, counted by
- * callgrind. Whoever runs a twin pays them; the driver's own are counted by bench/cost.c.
+ * callgrind, and those of the software EFA (bench/twin_efa.c). Whoever runs a twin pays them; the
+ * driver's own are counted by bench/cost.c.
  *
  * A round is a burst of BURST frames, UDP in IPv4 from one address to another, and holds what the
  * devices' thread does: the tails' write where it is trapped, and turns of the wire. */
@@ -11,6 +12,7 @@
 #include <valgrind/callgrind.h>
 
 #include "bench/callgrind.h"
+#include "bench/twin_efa.h"
 #include "hw/ixgbe.h"
 #include "hw/ixgbe_desc.h"
 #include "shunt/bytes.h"
@@ -261,7 +263,7 @@ static int series(const struct workload *workload, uint8_t trap, uint32_t size)
   CALLGRIND_ZERO_STATS;
   for (unsigned i = 0; i < ROUNDS && !failed; i++)
     failed = rig_round(&rig, workload);
-  snprintf(words, sizeof(words), "%s %s %u", modes[trap], workload->name, size);
+  snprintf(words, sizeof(words), "ixgbe-twin %s %s %u", modes[trap], workload->name, size);
   CALLGRIND_DUMP_STATS_AT(words);
   rig_close(&rig);
   if (failed)
@@ -276,13 +278,15 @@ static int work(void)
       for (unsigned s = 0; s < (workloads[w].round == twin_round_idle ? 1 : SIZES); s++)
         if (series(&workloads[w], (uint8_t)mode, sizes[s]))
           return 1;
-  return 0;
+  return twin_efa_work();
 }
 
 /* ---- The parent ---- */
 
+#define SERIES (MODES * WORKLOADS * SIZES + TWIN_EFA_SERIES) /* at most */
+
 struct result {
-  char mode[16], workload[16];
+  char device[16], mode[16], workload[16];
   unsigned size;
   double instructions, beyond;
 };
@@ -290,7 +294,7 @@ struct result {
 static void add_to(struct json_object *list, const struct result *result)
 {
   struct json_object *entry = json_object_new_object();
-  json_object_object_add(entry, "device", json_object_new_string("ixgbe-twin"));
+  json_object_object_add(entry, "device", json_object_new_string(result->device));
   json_object_object_add(entry, "mode", json_object_new_string(result->mode));
   json_object_object_add(entry, "workload", json_object_new_string(result->workload));
   json_object_object_add(entry, "frame_bytes", json_object_new_int((int)result->size));
@@ -299,31 +303,39 @@ static void add_to(struct json_object *list, const struct result *result)
   json_object_array_add(list, entry);
 }
 
-static const struct result *find(const struct result results[], unsigned n, const char *mode,
-                                 const char *workload, unsigned size)
+static unsigned place_of(const struct result *result)
 {
-  for (unsigned i = 0; i < n; i++)
-    if (!strcmp(results[i].mode, mode) && !strcmp(results[i].workload, workload) &&
-        results[i].size == size)
-      return &results[i];
-  return NULL;
+  unsigned place = 0;
+  while (place < WORKLOADS && strcmp(workloads[place].name, result->workload) != 0)
+    place++;
+  return place;
 }
 
-static int report(const struct result results[], unsigned n, const char *path)
+/* In the order of the tables; those of a workload by size. */
+static int compare(const void *left, const void *right)
+{
+  const struct result *a = left, *b = right;
+  int order = -strcmp(a->device, b->device);
+  order = order ? order : strcmp(a->mode, b->mode);
+  order = order ? order : (int)place_of(a) - (int)place_of(b);
+  order = order ? order : strcmp(a->workload, b->workload);
+  return order ? order : (int)a->size - (int)b->size;
+}
+
+static int report(struct result results[], unsigned n, const char *path)
 {
   struct json_object *list = json_object_new_array();
+  qsort(results, n, sizeof(results[0]), compare);
   printf("%-10s %-7s %-14s %6s %12s %20s\n", "device", "mode", "work", "frame", "instructions",
          "beyond copy and sum");
-  for (unsigned mode = 0; mode < MODES; mode++)
-    for (unsigned w = 0; w < WORKLOADS; w++)
-      for (unsigned s = 0; s < SIZES; s++) {
-        const struct result *result = find(results, n, modes[mode], workloads[w].name, sizes[s]);
-        if (!result)
-          continue;
-        printf("%-10s %-7s %-14s %6u %12.1f %20.1f\n", "ixgbe-twin", result->mode,
-               workloads[w].what, result->size, result->instructions, result->beyond);
-        add_to(list, result);
-      }
+  for (unsigned i = 0; i < n; i++) {
+    const struct result *result = &results[i];
+    unsigned place = place_of(result);
+    printf("%-10s %-7s %-14s %6u %12.1f %20.1f\n", result->device, result->mode,
+           place < WORKLOADS ? workloads[place].what : twin_efa_what(result->workload),
+           result->size, result->instructions, result->beyond);
+    add_to(list, result);
+  }
   int failed = json_object_to_file_ext(path, list, JSON_C_TO_STRING_PRETTY);
   json_object_put(list);
   if (failed)
@@ -333,27 +345,29 @@ static int report(const struct result results[], unsigned n, const char *path)
 
 int main(int argc, char **argv)
 {
-  static struct callgrind_count counts[MODES * WORKLOADS * SIZES];
-  static struct result results[MODES * WORKLOADS * SIZES];
+  static struct callgrind_count counts[SERIES];
+  static struct result results[SERIES];
   if (argc == 2 && !strcmp(argv[1], "--worker"))
     return work();
   if (argc != 2) {
     fprintf(stderr, "usage: shunt-twin-cost FILE.json\n");
     return 2;
   }
-  int series = callgrind_run(argv[0], "twin_round_*", apart, counts, MODES * WORKLOADS * SIZES);
+  int series = callgrind_run(argv[0], "twin_round_*", apart, counts, SERIES);
   if (series < 0)
     return 1;
   unsigned n = 0;
   for (int i = 0; i < series; i++) {
     struct result *result = &results[n];
-    if (sscanf(counts[i].words, "%15s %15s %u", result->mode, result->workload, &result->size) != 3)
+    if (sscanf(counts[i].words, "%15s %15s %15s %u", result->device, result->mode, result->workload,
+               &result->size) != 4)
       continue; /* what the worker's end dumps */
-    result->instructions = (double)counts[i].instructions / (ROUNDS * BURST);
-    result->beyond = (double)(counts[i].instructions - counts[i].apart) / (ROUNDS * BURST);
+    double rounds = strcmp(result->device, "efa-twin") ? ROUNDS * BURST : TWIN_EFA_MESSAGES;
+    result->instructions = (double)counts[i].instructions / rounds;
+    result->beyond = (double)(counts[i].instructions - counts[i].apart) / rounds;
     n++;
   }
-  const unsigned expected = MODES * ((WORKLOADS - 1) * SIZES + 1);
+  const unsigned expected = MODES * ((WORKLOADS - 1) * SIZES + 1) + TWIN_EFA_SERIES;
   if (n != expected) {
     fprintf(stderr, "shunt-twin-cost: callgrind gave %u of %u counts\n", n, expected);
     return 1;

@@ -115,27 +115,31 @@ static void write_ack(const struct srd_packet *packet, uint8_t *at)
 {
   at[AT_WORDS] = (uint8_t)packet->words;
   at[AT_REFUSALS] = (uint8_t)packet->refusals;
+  memset(at + AT_REFUSALS + 1, 0, SRD_ACK_BYTES - AT_REFUSALS - 1);
   uint8_t *next = at + SRD_ACK_BYTES;
   for (unsigned i = 0; i < packet->words; i++, next += 8)
     store_be64(next, packet->taken[i]);
   for (unsigned i = 0; i < packet->refusals; i++, next += 8) {
     shunt_store_be32(next, packet->refused[i].psn);
-    next[4] = packet->refused[i].status;
+    shunt_store_be32(next + 4, (uint32_t)packet->refused[i].status << 24);
   }
 }
 
 /* The checksum of all behind the IPv6 header. A piece of odd length shifts those behind it by a
  * byte: their sum is then that of swapped bytes (RFC 1071 2(B)). */
-static uint16_t checksum_pieces(uint32_t sum, const struct iovec pieces[], unsigned n)
+void srd_packet_seal(const struct srd_envelope *envelope, const struct iovec pieces[], unsigned n)
 {
-  bool odd = false;
-  for (unsigned i = 0; i < n; i++) {
+  uint8_t *udp = (uint8_t *)pieces[0].iov_base + UDP_AT;
+  uint32_t sum = envelope->sum + shunt_load_be16(udp + 4);
+  sum = shunt_checksum_add(sum, udp, pieces[0].iov_len - UDP_AT);
+  bool odd = false; /* headers are even */
+  for (unsigned i = 1; i < n; i++) {
     uint32_t part = shunt_checksum_add(0, pieces[i].iov_base, pieces[i].iov_len);
     sum += odd ? (uint32_t)__builtin_bswap16((uint16_t)part) : part;
     odd ^= pieces[i].iov_len & 1;
   }
   uint16_t checksum = shunt_checksum_finish(sum);
-  return checksum ? checksum : 0xffff; /* RFC 8200 8.1: 0 is not allowed */
+  shunt_store_be16(udp + 6, checksum ? checksum : 0xffff); /* RFC 8200 8.1: 0 is not allowed */
 }
 
 void srd_packet_write(const struct srd_envelope *envelope, const struct srd_packet *packet,
@@ -153,10 +157,10 @@ void srd_packet_write(const struct srd_envelope *envelope, const struct srd_pack
   shunt_store_be16(udp + 4, (uint16_t)udp_bytes);
 
   uint8_t *at = header + SRD_FRAME_HEADER_BYTES;
-  memset(at, 0, own);
   at[AT_TYPE] = (uint8_t)(SRD_VERSION << 4 | packet->type);
   at[AT_FLAGS] = packet->flags;
   at[AT_PATH] = packet->path;
+  at[AT_PATH + 1] = 0;
   shunt_store_be32(at + AT_INCARNATION, packet->incarnation);
   shunt_store_be32(at + AT_EXPECTED, packet->expected);
   shunt_store_be32(at + AT_PSN, packet->psn);
@@ -167,6 +171,7 @@ void srd_packet_write(const struct srd_envelope *envelope, const struct srd_pack
     shunt_store_be32(at + AT_QKEY, packet->qkey);
     shunt_store_be32(at + AT_IMMEDIATE, packet->immediate);
     shunt_store_be32(at + AT_MESSAGE_BYTES, packet->message_bytes);
+    shunt_store_be32(at + AT_MESSAGE_BYTES + 4, 0);
   }
   if (has_rdma(packet->type)) {
     shunt_store_be32(at + AT_RKEY, packet->rkey);
@@ -176,17 +181,13 @@ void srd_packet_write(const struct srd_envelope *envelope, const struct srd_pack
   if (packet->type == SRD_TYPE_ACK)
     write_ack(packet, at);
 
-  pieces[0] = (struct iovec){udp, UDP_BYTES + own};
-  uint16_t checksum = checksum_pieces(envelope->sum + udp_bytes, pieces, n);
-  shunt_store_be16(udp + 6, checksum);
   pieces[0] = (struct iovec){header, SRD_FRAME_HEADER_BYTES + own};
 }
 
 /* --- Reading ------------------------------------------------------------------------------- */
 
-/* The envelope: where SRD's own bytes are, or why not. */
-static enum srd_parse open_envelope(const uint8_t *frame, uint32_t bytes, const uint8_t **at,
-                                    uint32_t *left)
+/* The envelope: how many bytes of SRD's own are in it, or why not. */
+static enum srd_parse open_envelope(const uint8_t *frame, uint32_t bytes, uint32_t *left)
 {
   if (bytes < SRD_FRAME_HEADER_BYTES || shunt_load_be16(frame + 12) != SHUNT_ETHERNET_TYPE_IPV6 ||
       frame[IPV6_AT + 6] != IP_UDP || shunt_load_be16(frame + UDP_AT + 2) != SRD_UDP_PORT)
@@ -196,13 +197,15 @@ static enum srd_parse open_envelope(const uint8_t *frame, uint32_t bytes, const 
   if (frame[IPV6_AT] >> 4 != 6 || udp_bytes > bytes - UDP_AT ||
       udp_bytes < UDP_BYTES + SRD_COMMON_BYTES || shunt_load_be16(frame + UDP_AT + 4) != udp_bytes)
     return SRD_PARSE_MALFORMED;
-  uint32_t sum = shunt_checksum_add(IP_UDP + udp_bytes, frame + IPV6_AT + 8, 32);
-  if (!shunt_load_be16(frame + UDP_AT + 6) ||
-      shunt_checksum_finish(shunt_checksum_add(sum, frame + UDP_AT, udp_bytes)))
-    return SRD_PARSE_CHECKSUM;
-  *at = frame + SRD_FRAME_HEADER_BYTES;
   *left = udp_bytes - UDP_BYTES;
   return SRD_PARSE_OK;
+}
+
+static bool checksum_is_good(const uint8_t *frame, uint32_t udp_bytes)
+{
+  uint32_t sum = shunt_checksum_add(IP_UDP + udp_bytes, frame + IPV6_AT + 8, 32);
+  return shunt_load_be16(frame + UDP_AT + 6) &&
+         !shunt_checksum_finish(shunt_checksum_add(sum, frame + UDP_AT, udp_bytes));
 }
 
 static bool parse_ack(struct srd_packet *packet, const uint8_t *at, uint32_t left)
@@ -258,21 +261,19 @@ static bool lengths_agree(const struct srd_packet *packet)
   return true;
 }
 
-enum srd_parse srd_packet_parse(const void *frame, uint32_t bytes, struct srd_packet *packet,
-                                struct srd_gid *source, struct srd_gid *destination)
+/* What is behind the envelope: left bytes, and elsewhere apart bytes of data, if any. */
+static enum srd_parse parse_inside(const uint8_t *frame, uint32_t left, uint32_t apart,
+                                   struct srd_packet *packet, struct srd_gid *source,
+                                   struct srd_gid *destination)
 {
-  const uint8_t *at;
-  uint32_t left;
-  enum srd_parse result = open_envelope(frame, bytes, &at, &left);
-  if (result != SRD_PARSE_OK)
-    return result;
+  const uint8_t *at = frame + SRD_FRAME_HEADER_BYTES;
   unsigned type = at[AT_TYPE] & 0x0f;
   if (at[AT_TYPE] >> 4 != SRD_VERSION || type < SRD_TYPE_MESSAGE || type > SRD_TYPE_DATAGRAM ||
       at[AT_PATH] >= SRD_PATHS_MOST)
     return SRD_PARSE_MALFORMED;
 
-  memcpy(source, (const uint8_t *)frame + IPV6_AT + 8, sizeof(*source));
-  memcpy(destination, (const uint8_t *)frame + IPV6_AT + 24, sizeof(*destination));
+  memcpy(source, frame + IPV6_AT + 8, sizeof(*source));
+  memcpy(destination, frame + IPV6_AT + 24, sizeof(*destination));
   packet->type = (enum srd_type)type;
   packet->flags = at[AT_FLAGS];
   packet->path = at[AT_PATH];
@@ -281,14 +282,42 @@ enum srd_parse srd_packet_parse(const void *frame, uint32_t bytes, struct srd_pa
   packet->psn = shunt_load_be32(at + AT_PSN);
   packet->words = packet->refusals = 0;
   if (packet->type == SRD_TYPE_ACK)
-    return parse_ack(packet, at, left) ? SRD_PARSE_OK : SRD_PARSE_MALFORMED;
+    return !apart && parse_ack(packet, at, left) ? SRD_PARSE_OK : SRD_PARSE_MALFORMED;
 
   uint32_t own = header_bytes(packet);
-  if (left < own)
+  if (left < own || (apart && left != own))
     return SRD_PARSE_MALFORMED;
   packet->data = at + own;
-  packet->data_bytes = left - own;
+  packet->data_bytes = left - own + apart;
   if (has_message(packet->type))
     parse_message(packet, at);
   return lengths_agree(packet) ? SRD_PARSE_OK : SRD_PARSE_MALFORMED;
+}
+
+enum srd_parse srd_packet_parse(const void *frame, uint32_t bytes, struct srd_packet *packet,
+                                struct srd_gid *source, struct srd_gid *destination)
+{
+  uint32_t left;
+  enum srd_parse result = open_envelope(frame, bytes, &left);
+  if (result != SRD_PARSE_OK)
+    return result;
+  if (!checksum_is_good(frame, UDP_BYTES + left))
+    return SRD_PARSE_CHECKSUM;
+  return parse_inside(frame, left, 0, packet, source, destination);
+}
+
+enum srd_parse srd_packet_parse_handed(const struct iovec *head, const struct iovec *data,
+                                       struct srd_packet *packet, struct srd_gid *source,
+                                       struct srd_gid *destination)
+{
+  uint32_t left, apart = data ? (uint32_t)data->iov_len : 0;
+  enum srd_parse result = open_envelope(head->iov_base, (uint32_t)head->iov_len + apart, &left);
+  if (result != SRD_PARSE_OK)
+    return result;
+  if (left < SRD_COMMON_BYTES + apart || head->iov_len < SRD_FRAME_HEADER_BYTES + left - apart)
+    return SRD_PARSE_MALFORMED;
+  result = parse_inside(head->iov_base, left - apart, apart, packet, source, destination);
+  if (apart)
+    packet->data = data->iov_base;
+  return result;
 }

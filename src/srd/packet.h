@@ -79,6 +79,11 @@ enum srd_parse {
 /* Take a frame apart. source and destination are the frame's addresses. */
 enum srd_parse srd_packet_parse(const void *frame, uint32_t bytes, struct srd_packet *packet,
                                 struct srd_gid *source, struct srd_gid *destination);
+/* The same of a frame that never left this process: headers in head, and the data, if any, where
+ * its sender has it. There was no way to damage it, so there is no checksum to look at. */
+enum srd_parse srd_packet_parse_handed(const struct iovec *head, const struct iovec *data,
+                                       struct srd_packet *packet, struct srd_gid *source,
+                                       struct srd_gid *destination);
 
 /* What a node writes at the head of its frames to a peer, but for path, length and checksum. */
 struct srd_envelope {
@@ -88,12 +93,15 @@ struct srd_envelope {
 void srd_envelope_make(struct srd_envelope *envelope, struct shunt_mac mac,
                        const struct srd_gid *source, const struct srd_gid *destination);
 
-/* Write headers for a packet whose data lies in pieces[1..n); pieces[0] is set to the headers.
+/* Write headers for a packet whose data lies in pieces[1..n); pieces[0] is set to the headers. The
+ * checksum is left out.
  *
  * header  room for SRD_HEADER_BYTES_MOST, of an ACK for SRD_ACK_ROOM */
 #define SRD_ACK_ROOM                                                                               \
   (SRD_FRAME_HEADER_BYTES + SRD_ACK_BYTES + SRD_ACK_WORDS_MOST * 8u + SRD_ACK_REFUSALS_MOST * 8u)
 void srd_packet_write(const struct srd_envelope *envelope, const struct srd_packet *packet,
                       uint8_t *header, struct iovec pieces[], unsigned n);
+/* Put the checksum into such headers: of a frame that leaves this process, or may be changed. */
+void srd_packet_seal(const struct srd_envelope *envelope, const struct iovec pieces[], unsigned n);
 
 #endif

@@ -78,7 +78,7 @@ void rate_answered(struct srd_rate *rate, uint32_t bytes, uint64_t sent_ns, uint
   }
   if (rate->filling && !rate->hungry && rate->most < rate->roof)
     rate->most += bytes;
-  if (sent_ns >= rate->round_start_ns && rate->rtt_min_ns != UINT64_MAX)
+  if (sent_ns > rate->round_start_ns && rate->rtt_min_ns != UINT64_MAX)
     end_round(rate, now_ns);
 }
 

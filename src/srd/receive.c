@@ -278,6 +278,44 @@ static bool current(struct srd_peer *peer, const struct srd_packet *packet)
   return true;
 }
 
+static void packet_came(struct srd *srd, const struct srd_packet *packet,
+                        const struct srd_gid *source, uint64_t now_ns)
+{
+  struct srd_peer *peer = srd_peer(srd, source);
+  if (!peer) {
+    srd->statistics.no_room++;
+    return;
+  }
+  if (packet->type == SRD_TYPE_DATAGRAM) {
+    datagram_came(peer, packet);
+    return;
+  }
+  if (!packet->incarnation) {
+    srd->statistics.malformed++;
+    return;
+  }
+  if (!current(peer, packet))
+    return;
+  switch (packet->type) {
+  case SRD_TYPE_ACK:
+    acknowledged(peer, packet, now_ns);
+    break;
+  case SRD_TYPE_READ_DATA:
+    data_came(peer, packet, now_ns);
+    break;
+  case SRD_TYPE_RESET:
+    heard(peer, now_ns);
+    break;
+  case SRD_TYPE_MESSAGE:
+  case SRD_TYPE_WRITE:
+  case SRD_TYPE_READ:
+    message_came(peer, packet);
+    break;
+  case SRD_TYPE_DATAGRAM:
+    break;
+  }
+}
+
 bool srd_receive(struct srd *srd, const void *frame, uint32_t bytes, uint64_t now_ns)
 {
   struct srd_packet packet;
@@ -294,42 +332,22 @@ bool srd_receive(struct srd *srd, const void *frame, uint32_t bytes, uint64_t no
   case SRD_PARSE_OK:
     break;
   }
-  if (memcmp(&destination, &srd->options.gid, sizeof(destination)) != 0) {
+  if (memcmp(&destination, &srd->options.gid, sizeof(destination)) != 0)
     srd->statistics.not_for_us++;
-    return true;
-  }
-  struct srd_peer *peer = srd_peer(srd, &source);
-  if (!peer) {
-    srd->statistics.no_room++;
-    return true;
-  }
-  if (packet.type == SRD_TYPE_DATAGRAM) {
-    datagram_came(peer, &packet);
-    return true;
-  }
-  if (!packet.incarnation) {
-    srd->statistics.malformed++;
-    return true;
-  }
-  if (!current(peer, &packet))
-    return true;
-  switch (packet.type) {
-  case SRD_TYPE_ACK:
-    acknowledged(peer, &packet, now_ns);
-    break;
-  case SRD_TYPE_READ_DATA:
-    data_came(peer, &packet, now_ns);
-    break;
-  case SRD_TYPE_RESET:
-    heard(peer, now_ns);
-    break;
-  case SRD_TYPE_MESSAGE:
-  case SRD_TYPE_WRITE:
-  case SRD_TYPE_READ:
-    message_came(peer, &packet);
-    break;
-  case SRD_TYPE_DATAGRAM:
-    break;
-  }
+  else
+    packet_came(srd, &packet, &source, now_ns);
   return true;
+}
+
+void srd_receive_handed(struct srd *srd, const struct iovec *head, const struct iovec *data,
+                        uint64_t now_ns)
+{
+  struct srd_packet packet;
+  struct srd_gid source, destination;
+  if (srd_packet_parse_handed(head, data, &packet, &source, &destination) != SRD_PARSE_OK)
+    srd->statistics.malformed++;
+  else if (memcmp(&destination, &srd->options.gid, sizeof(destination)) != 0)
+    srd->statistics.not_for_us++;
+  else
+    packet_came(srd, &packet, &source, now_ns);
 }

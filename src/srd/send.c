@@ -197,7 +197,11 @@ void send_packet(struct srd_peer *peer, struct srd_packet *packet, uint8_t *head
   packet->incarnation = peer->srd->options.incarnation;
   packet->expected = peer->incarnation;
   srd_packet_write(&peer->envelope, packet, header, pieces, n);
-  peer->srd->ops.transmit(peer->srd->context, pieces, n);
+  const struct srd *srd = peer->srd;
+  if (n <= 2 && srd->ops.hand && srd->ops.hand(srd->context, pieces, n > 1 ? pieces + 1 : NULL))
+    return;
+  srd_packet_seal(&peer->envelope, pieces, n);
+  srd->ops.transmit(srd->context, pieces, n);
 }
 
 static void count_sent(struct srd_peer *peer, const struct srd_slot *slot)
@@ -240,20 +244,21 @@ static void transmit(struct srd_peer *peer, struct srd_slot *slot, uint64_t now_
   rate_sent(&peer->rate, slot->bytes, now_ns);
   count_sent(peer, slot);
 
-  struct srd_packet packet = {.type = (enum srd_type)slot->type,
-                              .flags = (slot->immediate ? SRD_FLAG_IMMEDIATE : 0) |
-                                       (slot->times > 1 ? SRD_FLAG_AGAIN : 0),
-                              .path = slot->path,
-                              .psn = slot->psn,
-                              .oldest = peer->oldest,
-                              .source_qpn = work->source_qpn,
-                              .qpn = work->destination_qpn,
-                              .qkey = work->qkey,
-                              .immediate = work->immediate,
-                              .message_bytes = work->bytes,
-                              .rkey = work->rkey,
-                              .rdma_bytes = slot->bytes,
-                              .address = work->remote_address + slot->offset};
+  struct srd_packet packet; /* of most of it nothing is looked at: an acknowledgement's part */
+  packet.type = (enum srd_type)slot->type;
+  packet.flags = (uint8_t)((slot->immediate ? SRD_FLAG_IMMEDIATE : 0) |
+                           (slot->times > 1 ? SRD_FLAG_AGAIN : 0));
+  packet.path = slot->path;
+  packet.psn = slot->psn;
+  packet.oldest = peer->oldest;
+  packet.source_qpn = work->source_qpn;
+  packet.qpn = work->destination_qpn;
+  packet.qkey = work->qkey;
+  packet.immediate = work->immediate;
+  packet.message_bytes = work->bytes;
+  packet.rkey = work->rkey;
+  packet.rdma_bytes = slot->bytes;
+  packet.address = work->remote_address + slot->offset;
   uint8_t header[SRD_HEADER_BYTES_MOST];
   send_packet(peer, &packet, header, pieces, 1 + n);
 }

@@ -10,8 +10,9 @@
  * twin of EFA, a port) hands in frames and the time, and is called back through srd_ops. With the
  * same seed, calls and times it does the same. docs/srd.md has the packet format and the reasons.
  *
- * Thread: one at a time, callbacks included. A callback may call srd_post, and from transmit the
- * peer's answer may come back through srd_receive; nothing else may be called from callbacks. */
+ * Thread: one at a time, callbacks included. A callback may call srd_post, and from transmit and
+ * hand the peer's answer may come back through srd_receive; nothing else may be called from
+ * callbacks. */
 #ifndef SRC_SRD_SRD_H
 #define SRC_SRD_SRD_H
 
@@ -125,6 +126,11 @@ struct srd_ops {
                           uint64_t address, uint32_t bytes, struct iovec pieces[], unsigned *n);
   /* An unreliable datagram for a queue pair. */
   void (*datagram)(void *context, const struct srd_arrival *arrival, const void *data);
+
+  /* Hand a frame to another node of this process, as it is and at once, where that node is the only
+   * one to hear it: head is its headers, without a checksum; data where it is here, or NULL.
+   * Returns false where it must be transmitted. May be NULL. */
+  bool (*hand)(void *context, const struct iovec *head, const struct iovec *data);
 };
 
 struct srd_options {
@@ -179,6 +185,9 @@ void srd_cancel(struct srd *srd, bool (*match)(void *context, const struct srd_w
 /* A frame came off the wire. Returns false where it is none of the engine's (another ethertype or
  * port); it was not counted then. */
 bool srd_receive(struct srd *srd, const void *frame, uint32_t bytes, uint64_t now_ns);
+/* A frame comes from another node's hand. */
+void srd_receive_handed(struct srd *srd, const struct iovec *head, const struct iovec *data,
+                        uint64_t now_ns);
 
 /* Send what may be sent, answer what has come, and do what is due. Returns how much was done. */
 unsigned srd_poll(struct srd *srd, uint64_t now_ns);

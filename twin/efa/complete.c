@@ -72,35 +72,36 @@ unsigned efa_twin_events_poll(struct efa_twin *twin)
 /* --- Completions
  * ------------------------------------------------------------------------------------------ */
 
+/* Behind the first 16 bytes of a wide entry stands the source's GID, or the length's upper half. */
+static void put_behind(const struct efa_twin_cq *cq, const struct efa_twin_completion *completion,
+                       struct efa_cqe_wide *memory)
+{
+  struct efa_cqe_wide behind = {0};
+  if (!completion->has_source || cq->wants_source)
+    behind.u = completion->cqe.u;
+  memcpy(&memory->u, &behind.u, sizeof(memory->u));
+}
+
 void efa_twin_complete(struct efa_twin *twin, uint16_t number, uint16_t sub_cq,
                        const struct efa_twin_completion *completion)
 {
   struct efa_twin_cq *cq = &twin->cqs[number];
   uint32_t count = cq->counts[sub_cq]++;
-  uint64_t entry = (uint64_t)sub_cq * cq->depth + count % cq->depth;
-  struct efa_cqe_wide *memory =
-      shunt_model_dma(&twin->model, cq->base + entry * cq->entry_bytes, cq->entry_bytes, 1);
+  uint64_t entry = (uint64_t)sub_cq * cq->depth + (count & (cq->depth - 1u));
+  struct efa_cqe_wide *memory = shunt_model_dma_near(
+      &twin->model, &cq->hint, cq->base + entry * cq->entry_bytes, cq->entry_bytes, 1);
   cq->count++;
   if (!memory)
     return;
-  const struct efa_cqe *cqe = &completion->cqe.base;
-  memory->base.qp_num = cqe->qp_num;
-  memory->base.length = cqe->length;
-  memory->base.ah = cqe->ah;
-  memory->base.src_qp_num = cqe->src_qp_num;
-  memory->base.immediate = cqe->immediate;
-  if (cq->entry_bytes == sizeof(*memory)) {
-    if (completion->has_source && cq->wants_source)
-      memcpy(memory->u.src_gid, completion->cqe.u.src_gid, sizeof(memory->u.src_gid));
-    else
-      memory->u.length_hi = completion->has_source ? 0 : completion->cqe.u.length_hi;
-  }
-  /* The first four bytes hold the phase: one store, when all else is there. */
-  struct efa_cqe head = *cqe;
-  head.flags = (uint8_t)(cqe->flags | (count / cq->depth & 1 ? 0 : EFA_CQE_PHASE));
-  uint32_t first;
-  memcpy(&first, &head, sizeof(first));
-  __atomic_store_n((uint32_t *)(void *)memory, first, __ATOMIC_RELEASE);
+  /* The first eight bytes hold the phase: one store, when all else is there. */
+  struct efa_cqe cqe = completion->cqe.base;
+  uint64_t halves[2];
+  cqe.flags |= count & cq->depth ? 0 : EFA_CQE_PHASE;
+  memcpy(halves, &cqe, sizeof(halves));
+  if (cq->entry_bytes == sizeof(*memory))
+    put_behind(cq, completion, memory);
+  memcpy((uint8_t *)memory + sizeof(halves[0]), &halves[1], sizeof(halves[1]));
+  __atomic_store_n((uint64_t *)(void *)memory, halves[0], __ATOMIC_RELEASE);
   if (cq->armed)
     tell(twin, cq);
 }

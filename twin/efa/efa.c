@@ -12,6 +12,7 @@
 
 #include "hw/pci.h"
 #include "src/core/error_internal.h"
+#include "twin/wire/wire.h"
 
 #define OPTIONS_MIN_BYTES sizeof(size_t)
 #define KEEP_ALIVE_MS     1000u
@@ -119,6 +120,19 @@ static void end_deliver(void *context, const void *frame, uint32_t bytes, uint64
     return; /* for another station */
   if (!srd_receive(twin->srd, frame, bytes, now_ns))
     twin->drops.foreign++;
+}
+
+/* From another software EFA: the same, but the data is where that one's driver has it. */
+static void end_handed(void *context, const struct iovec *head, const struct iovec *data,
+                       uint64_t now_ns)
+{
+  struct efa_twin *twin = context;
+  const uint8_t *to = head->iov_base;
+  twin->now_ns = now_ns;
+  if (twin->in_reset)
+    twin->drops.not_enabled++;
+  else if (to[0] & 1 || memcmp(to, twin->options.mac.bytes, 6) == 0)
+    srd_receive_handed(twin->srd, head, data, now_ns);
 }
 
 static unsigned end_poll(void *context, uint64_t now_ns)
@@ -397,6 +411,7 @@ int shunt_twin_efa_create(const struct shunt_twin_efa_options *options, struct s
   status = shunt_wire_attach(wire, name, &end_ops, twin, &twin->end, error);
   if (status)
     goto fail;
+  wire_take_handed(twin->end, end_handed);
   *model = &twin->model;
   return 0;
 

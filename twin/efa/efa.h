@@ -41,8 +41,9 @@
 #define EFA_TWIN_TX_BATCH     0u /* work requests between two doorbells: as many as there are */
 
 /* BAR 0: registers and the MSI-X table. BAR 2: send queues, EFA_TWIN_LLQ_BYTES for each queue pair.
- * BAR 4: doorbells, a page for each UAR, in it 8 bytes for each queue pair (send, receive) and
- * behind them 4 for each completion queue. The latter two are plain memory that is looked at. */
+ * BAR 4: doorbells, a page for each UAR, in it 4 bytes for each send queue, then for each receive
+ * queue, then for each completion queue: what is looked at in every turn is on no line that a
+ * receiver writes. The latter two BARs are plain memory that is looked at. */
 #define EFA_TWIN_BAR_DOORBELLS  4u
 #define EFA_TWIN_REGISTER_BYTES 0x4000u
 #define EFA_TWIN_MSIX_TABLE     0x2000u
@@ -50,7 +51,8 @@
 #define EFA_TWIN_PAGE_BYTES     4096u
 #define EFA_TWIN_LLQ_BAR_BYTES  (EFA_TWIN_QPS * EFA_TWIN_LLQ_BYTES)
 #define EFA_TWIN_DOORBELL_BYTES (EFA_TWIN_UARS * EFA_TWIN_PAGE_BYTES)
-#define EFA_TWIN_CQ_DOORBELLS   (EFA_TWIN_QPS * 8u) /* where they begin in a page */
+#define EFA_TWIN_RQ_DOORBELLS   (EFA_TWIN_QPS * 4u) /* where they begin in a page */
+#define EFA_TWIN_CQ_DOORBELLS   (EFA_TWIN_QPS * 8u)
 _Static_assert(EFA_TWIN_CQ_DOORBELLS + EFA_TWIN_CQS * 4u == EFA_TWIN_PAGE_BYTES, "a page is full");
 
 /* What the driver did wrong. */
@@ -96,6 +98,7 @@ struct efa_twin_mr {
   uint32_t page_count;
   uint64_t iova, length;
   uint64_t *pages; /* DMA addresses */
+  unsigned hint;   /* the range that they lie in, most likely */
 };
 
 struct efa_twin_ah {
@@ -125,6 +128,7 @@ struct efa_twin_cq {
   uint16_t users; /* queue pairs */
   uint32_t entry_bytes;
   uint64_t base;
+  unsigned hint; /* the range that it lies in, most likely */
   uint32_t counts[EFA_TWIN_SUB_CQS];
   uint32_t count;         /* of all sub-queues */
   uint32_t doorbell_seen; /* as it was looked at last */
@@ -156,7 +160,9 @@ struct efa_twin_qp {
   uint16_t sq_depth, rq_depth; /* of the latter, descriptors */
   uint32_t wqe_bytes;
   uint64_t rq_base;
+  unsigned rq_hint;            /* the range that it lies in, most likely */
   uint16_t sq_count, rq_count; /* consumed, as the doorbells count */
+  uint16_t rq_produced;        /* as the doorbell said last: read again when all that is consumed */
   uint16_t sq_seen, rq_seen;   /* doorbells that are known to be bad */
   struct efa_twin_send *sends, *free_sends;
   uint32_t sends_running;
@@ -278,19 +284,24 @@ uint16_t efa_twin_ah_of(struct efa_twin *twin, const struct srd_gid *gid, uint16
  *             where any byte is out of bounds, or not in DMA memory */
 bool efa_twin_memory(struct efa_twin *twin, uint32_t key, uint16_t pd, uint8_t permission,
                      uint64_t address, uint32_t bytes, struct iovec pieces[], unsigned *n);
+/* The region that [address, +bytes) lies in, whether its pages are there or not; else NULL. A
+ * region has no holes. */
+struct efa_twin_mr *efa_twin_mr_of(struct efa_twin *twin, uint32_t key, uint16_t pd,
+                                   uint8_t permission, uint64_t address, uint32_t bytes);
 void efa_twin_memory_forget(struct efa_twin *twin);
 
 /* queues.c */
 struct efa_twin_qp *efa_twin_qp_by_number(struct efa_twin *twin, uint16_t number);
 uint32_t *efa_twin_doorbell(struct efa_twin *twin, uint32_t offset);
 uint32_t efa_twin_sq_doorbell(const struct efa_twin *twin, const struct efa_twin_qp *qp);
+uint32_t efa_twin_rq_doorbell(const struct efa_twin *twin, const struct efa_twin_qp *qp);
 uint32_t efa_twin_cq_doorbell(const struct efa_twin *twin, const struct efa_twin_cq *cq);
 void efa_twin_qp_forget(struct efa_twin *twin, struct efa_twin_qp *qp);
 
 /* complete.c */
 struct efa_twin_completion {
   struct efa_cqe_wide cqe; /* flags without phase */
-  bool has_source;
+  bool has_source;         /* cqe.u is the source's GID, for queues that want it */
 };
 void efa_twin_complete(struct efa_twin *twin, uint16_t number, uint16_t sub_cq,
                        const struct efa_twin_completion *completion);

@@ -183,29 +183,46 @@ void efa_twin_memory_forget(struct efa_twin *twin)
  * -----------------------------------------------------------------------------------------------
  */
 
-bool efa_twin_memory(struct efa_twin *twin, uint32_t key, uint16_t pd, uint8_t permission,
-                     uint64_t address, uint32_t bytes, struct iovec pieces[], unsigned *n)
+struct efa_twin_mr *efa_twin_mr_of(struct efa_twin *twin, uint32_t key, uint16_t pd,
+                                   uint8_t permission, uint64_t address, uint32_t bytes)
 {
   struct efa_twin_mr *mr = mr_of(twin, key);
   if (!mr || mr->pd != pd || (mr->permissions & permission) != permission)
-    return false;
+    return NULL;
   uint64_t offset = address - mr->iova;
-  if (offset > mr->length || bytes > mr->length - offset)
+  return offset <= mr->length && bytes <= mr->length - offset ? mr : NULL;
+}
+
+/* Pages that follow each other in memory make one piece. */
+static bool append(struct iovec pieces[], unsigned *n, uint8_t *memory, uint64_t bytes)
+{
+  struct iovec *last = &pieces[*n - 1];
+  if (*n && (uint8_t *)last->iov_base + last->iov_len == memory) {
+    last->iov_len += bytes;
+    return true;
+  }
+  if (*n == SRD_PIECES_MOST)
+    return false;
+  pieces[(*n)++] = (struct iovec){memory, bytes};
+  return true;
+}
+
+bool efa_twin_memory(struct efa_twin *twin, uint32_t key, uint16_t pd, uint8_t permission,
+                     uint64_t address, uint32_t bytes, struct iovec pieces[], unsigned *n)
+{
+  struct efa_twin_mr *mr = efa_twin_mr_of(twin, key, pd, permission, address, bytes);
+  if (!mr)
     return false;
   uint64_t page_bytes = UINT64_C(1) << mr->page_shift;
-  offset += mr->iova & (page_bytes - 1);
+  uint64_t offset = address - mr->iova + (mr->iova & (page_bytes - 1));
   bool writes = permission & (EFA_MR_LOCAL_WRITE | EFA_MR_REMOTE_WRITE);
   while (bytes) {
     uint64_t in_page = offset & (page_bytes - 1);
     uint64_t piece = page_bytes - in_page < bytes ? page_bytes - in_page : bytes;
-    if (*n == SRD_PIECES_MOST)
-      return false;
     uint64_t from = mr->pages[offset >> mr->page_shift] + in_page;
-    void *memory =
-        shunt_model_dma_piece(&twin->model, &twin->model.range_hit, from, &piece, writes);
-    if (!memory)
+    void *memory = shunt_model_dma_piece(&twin->model, &mr->hint, from, &piece, writes);
+    if (!memory || !append(pieces, n, memory, piece))
       return false;
-    pieces[(*n)++] = (struct iovec){memory, piece};
     offset += piece;
     bytes -= (uint32_t)piece;
   }

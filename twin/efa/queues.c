@@ -99,12 +99,23 @@ static unsigned index_of(const struct efa_twin *twin, const struct efa_twin_qp *
 
 static uint32_t sq_doorbell_offset(const struct efa_twin *twin, const struct efa_twin_qp *qp)
 {
-  return qp->uar * EFA_TWIN_PAGE_BYTES + 8u * index_of(twin, qp);
+  return qp->uar * EFA_TWIN_PAGE_BYTES + 4u * index_of(twin, qp);
+}
+
+static uint32_t rq_doorbell_offset(const struct efa_twin *twin, const struct efa_twin_qp *qp)
+{
+  return sq_doorbell_offset(twin, qp) + EFA_TWIN_RQ_DOORBELLS;
 }
 
 uint32_t efa_twin_sq_doorbell(const struct efa_twin *twin, const struct efa_twin_qp *qp)
 {
   const void *at = twin->doorbells + sq_doorbell_offset(twin, qp);
+  return __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE);
+}
+
+uint32_t efa_twin_rq_doorbell(const struct efa_twin *twin, const struct efa_twin_qp *qp)
+{
+  const void *at = twin->doorbells + rq_doorbell_offset(twin, qp);
   return __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE);
 }
 
@@ -220,15 +231,14 @@ uint8_t efa_twin_create_qp(struct efa_twin *twin, const void *command, void *res
   twin->qps_live[twin->qp_count++] = (uint16_t)index;
   twin->cqs[qp->send_cq].users++;
   twin->cqs[qp->recv_cq].users++;
-  uint32_t doorbell = sq_doorbell_offset(twin, qp);
-  *efa_twin_doorbell(twin, doorbell) = 0;
-  *efa_twin_doorbell(twin, doorbell + 4) = 0;
+  *efa_twin_doorbell(twin, sq_doorbell_offset(twin, qp)) = 0;
+  *efa_twin_doorbell(twin, rq_doorbell_offset(twin, qp)) = 0;
   answer->handle = index;
   answer->qp_num = qp->number;
   answer->send_sub_cq = qp->send_sub_cq;
   answer->recv_sub_cq = qp->recv_sub_cq;
-  answer->sq_doorbell = doorbell;
-  answer->rq_doorbell = doorbell + 4;
+  answer->sq_doorbell = sq_doorbell_offset(twin, qp);
+  answer->rq_doorbell = rq_doorbell_offset(twin, qp);
   answer->llq = index * EFA_TWIN_LLQ_BYTES;
   return EFA_ADMIN_SUCCESS;
 }

@@ -10,19 +10,15 @@
 #define GRH_NEXT      0x1Bu /* IBA transport (8.3) */
 #define GRH_HOP_LIMIT 64u
 
-static uint32_t *rq_doorbell(struct efa_twin *twin, const struct efa_twin_qp *qp)
-{
-  return efa_twin_doorbell(twin,
-                           qp->uar * EFA_TWIN_PAGE_BYTES + 8u * (uint32_t)(qp - twin->qps) + 4);
-}
-
-/* Descriptors that wait; 0 where the doorbell says more than the ring has. */
+/* Descriptors that wait, as the doorbell says now; 0 where that is more than the ring has. */
 static uint16_t posted(struct efa_twin *twin, struct efa_twin_qp *qp)
 {
-  uint16_t produced = (uint16_t)__atomic_load_n(rq_doorbell(twin, qp), __ATOMIC_ACQUIRE);
+  uint16_t produced = (uint16_t)efa_twin_rq_doorbell(twin, qp);
   uint16_t n = (uint16_t)(produced - qp->rq_count);
-  if (n <= qp->rq_depth)
+  if (n <= qp->rq_depth) {
+    qp->rq_produced = produced;
     return n;
+  }
   if (qp->rq_seen != produced) {
     qp->rq_seen = produced;
     twin->faults.bad_doorbell++;
@@ -40,19 +36,33 @@ struct buffer {
   struct iovec piece[SRD_PIECES_MOST];
 };
 
-/* Look at the next work request, without taking it. False where none is posted whole. */
+/* The descriptor that is ahead of the first one waiting, or false. */
+static bool descriptor(struct efa_twin *twin, struct efa_twin_qp *qp, unsigned ahead,
+                       struct efa_rx_desc *desc)
+{
+  uint16_t place = (uint16_t)(qp->rq_count + ahead) & (qp->rq_depth - 1u);
+  const void *memory = shunt_model_dma_near(&twin->model, &qp->rq_hint,
+                                            qp->rq_base + place * sizeof(*desc), sizeof(*desc), 0);
+  if (memory)
+    memcpy(desc, memory, sizeof(*desc));
+  return memory != NULL;
+}
+
+/* Look at the next work request, without taking it. False where none is posted whole. The doorbell
+ * is on a line that its driver writes: it is read once for all that it told of. */
 static bool look(struct efa_twin *twin, struct efa_twin_qp *qp, struct buffer *buffer)
 {
-  uint16_t left = qp->rq_depth ? posted(twin, qp) : 0;
-  *buffer = (struct buffer){.status = EFA_STATUS_OK};
+  uint16_t left = (uint16_t)(qp->rq_produced - qp->rq_count);
+  if (left < EFA_TWIN_RQ_SGES && qp->rq_depth)
+    left = posted(twin, qp);
+  buffer->status = EFA_STATUS_OK;
+  buffer->descriptors = 0;
+  buffer->bytes = 0;
+  buffer->pieces = 0;
   while (buffer->descriptors < left) {
     struct efa_rx_desc desc;
-    uint16_t place = (uint16_t)(qp->rq_count + buffer->descriptors) % qp->rq_depth;
-    const void *memory =
-        shunt_model_dma(&twin->model, qp->rq_base + place * sizeof(desc), sizeof(desc), 0);
-    if (!memory)
+    if (!descriptor(twin, qp, buffer->descriptors, &desc))
       return false;
-    memcpy(&desc, memory, sizeof(desc));
     if (!buffer->descriptors)
       buffer->req_id = desc.req_id;
     uint64_t address = (uint64_t)desc.address_hi << 32 | desc.address_lo;
@@ -122,13 +132,9 @@ void efa_twin_receive_flush(struct efa_twin *twin, struct efa_twin_qp *qp)
 {
   for (uint16_t n = qp->rq_depth ? posted(twin, qp) : 0; n; n--) {
     struct efa_rx_desc desc;
-    const void *memory = shunt_model_dma(
-        &twin->model, qp->rq_base + (qp->rq_count % qp->rq_depth) * sizeof(desc), sizeof(desc), 0);
+    bool is_there = descriptor(twin, qp, 0, &desc);
     qp->rq_count++;
-    if (!memory)
-      continue;
-    memcpy(&desc, memory, sizeof(desc));
-    if (desc.lkey_ctrl & EFA_RX_FIRST)
+    if (is_there && desc.lkey_ctrl & EFA_RX_FIRST)
       complete(twin, qp, desc.req_id, EFA_STATUS_FLUSHED, 0, 0, NULL);
   }
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "twin/efa/efa.h"
+#include "twin/wire/wire.h"
 
 #define REQUESTS_A_TURN 64u
 #define LOOPBACK_MOST   4096u
@@ -142,11 +143,7 @@ static bool local_memory_exists(struct efa_twin *twin, const struct efa_twin_qp 
   for (unsigned i = 0; i < send->sges; i++) {
     const struct efa_tx_sge *sge = &send->sge[i];
     uint64_t address = (uint64_t)sge->address_hi << 32 | sge->address_lo;
-    struct iovec pieces[SRD_PIECES_MOST];
-    unsigned n = 0;
-    /* Its two ends: a region has no holes. */
-    if (!efa_twin_memory(twin, sge->lkey, qp->pd, permission, address, 0, pieces, &n) ||
-        !efa_twin_memory(twin, sge->lkey, qp->pd, permission, address + sge->length, 0, pieces, &n))
+    if (!efa_twin_mr_of(twin, sge->lkey, qp->pd, permission, address, sge->length))
       return false;
   }
   return true;
@@ -226,10 +223,11 @@ static void begin(struct efa_twin *twin, struct efa_twin_qp *qp, struct efa_twin
 /* --- The send queues
  * ---------------------------------------------------------------------------------------- */
 
-static const void *wqe_at(const struct efa_twin *twin, const struct efa_twin_qp *qp, uint16_t count)
+static const uint8_t *wqe_at(const struct efa_twin *twin, const struct efa_twin_qp *qp,
+                             uint16_t count)
 {
   size_t llq = (size_t)(qp - twin->qps) * EFA_TWIN_LLQ_BYTES;
-  return twin->llq + llq + (size_t)(count % qp->sq_depth) * qp->wqe_bytes;
+  return twin->llq + llq + (size_t)(count & (qp->sq_depth - 1u)) * qp->wqe_bytes;
 }
 
 /* How many work requests wait, by the doorbell; 0 where it says more than the ring has. */
@@ -246,14 +244,26 @@ static uint16_t waiting(struct efa_twin *twin, struct efa_twin_qp *qp)
   return 0;
 }
 
+/* The next work request out of the ring. */
+static struct efa_twin_send *fetch(struct efa_twin *twin, struct efa_twin_qp *qp,
+                                   struct efa_tx_wqe_wide *wqe)
+{
+  struct efa_twin_send *send = qp->free_sends;
+  const uint8_t *from = wqe_at(twin, qp, qp->sq_count);
+  memcpy(wqe, from, EFA_SQ_ENTRY_BYTES);
+  if (qp->wqe_bytes != EFA_SQ_ENTRY_BYTES)
+    memcpy((uint8_t *)wqe + EFA_SQ_ENTRY_BYTES, from + EFA_SQ_ENTRY_BYTES,
+           sizeof(*wqe) - EFA_SQ_ENTRY_BYTES);
+  qp->free_sends = send->next_free;
+  qp->sq_count++;
+  fill(qp, wqe, send);
+  return send;
+}
+
 static void take(struct efa_twin *twin, struct efa_twin_qp *qp)
 {
   struct efa_tx_wqe_wide wqe;
-  struct efa_twin_send *send = qp->free_sends;
-  memcpy(&wqe, wqe_at(twin, qp, qp->sq_count), qp->wqe_bytes);
-  qp->free_sends = send->next_free;
-  qp->sq_count++;
-  fill(qp, &wqe, send);
+  struct efa_twin_send *send = fetch(twin, qp, &wqe);
   uint8_t status = read_request(twin, qp, &wqe, send);
   if (status == EFA_STATUS_OK)
     begin(twin, qp, send);
@@ -284,12 +294,7 @@ void efa_twin_send_flush(struct efa_twin *twin, struct efa_twin_qp *qp)
   srd_cancel(twin->srd, of_queue_pair, qp, SRD_FLUSHED);
   for (unsigned n = qp->sq_depth ? waiting(twin, qp) : 0; n && qp->free_sends; n--) {
     struct efa_tx_wqe_wide wqe;
-    struct efa_twin_send *send = qp->free_sends;
-    memcpy(&wqe, wqe_at(twin, qp, qp->sq_count), qp->wqe_bytes);
-    qp->free_sends = send->next_free;
-    qp->sq_count++;
-    fill(qp, &wqe, send);
-    end_send(twin, qp, send, EFA_STATUS_FLUSHED);
+    end_send(twin, qp, fetch(twin, qp, &wqe), EFA_STATUS_FLUSHED);
   }
   if (qp->state == EFA_QP_RESET)
     qp->sq_count = (uint16_t)efa_twin_sq_doorbell(twin, qp);
@@ -401,16 +406,29 @@ unsigned efa_twin_loopback_poll(struct efa_twin *twin)
   return done;
 }
 
+static bool to_oneself(const struct efa_twin *twin, const struct iovec *head)
+{
+  return memcmp(head->iov_base, twin->options.mac.bytes, sizeof(twin->options.mac.bytes)) == 0;
+}
+
 static void srd_transmit(void *context, const struct iovec pieces[], unsigned n)
 {
   struct efa_twin *twin = context;
-  if (memcmp(pieces[0].iov_base, twin->options.mac.bytes, 6) == 0)
+  if (to_oneself(twin, &pieces[0]))
     loop_back(twin, pieces, n);
   else if (twin->end)
     shunt_wire_send(twin->end, pieces, n, twin->now_ns); /* no carrier: as if it were lost */
 }
 
+static bool srd_hand(void *context, const struct iovec *head, const struct iovec *data)
+{
+  struct efa_twin *twin = context;
+  return twin->end && !to_oneself(twin, head) &&
+         wire_hand_over(twin->end, head, data, twin->now_ns);
+}
+
 const struct srd_ops efa_twin_srd_ops = {.transmit = srd_transmit,
+                                         .hand = srd_hand,
                                          .source = srd_source,
                                          .place = srd_place,
                                          .done = srd_done,

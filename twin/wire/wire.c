@@ -485,6 +485,35 @@ int shunt_wire_send(struct shunt_wire_end *end, const struct iovec pieces[], uns
   return 0;
 }
 
+void wire_take_handed(struct shunt_wire_end *end, wire_hand *hand)
+{
+  end->hand = hand;
+}
+
+bool wire_hand_over(struct shunt_wire_end *end, const struct iovec *head, const struct iovec *body,
+                    uint64_t now_ns)
+{
+  struct shunt_wire_end *to = end->direct;
+  uint64_t bytes = head->iov_len + (body ? body->iov_len : 0);
+  if (to == NULL || end->hand == NULL || to->hand != end->hand || bytes > SHUNT_WIRE_FRAME_BYTES ||
+      !end_is_free(to))
+    return false;
+  struct shunt_wire *wire = end->wire;
+  end->statistics.sent++;
+  end->statistics.sent_bytes += bytes;
+  to->statistics.offered++;
+  to->statistics.delivered++;
+  to->statistics.delivered_bytes += bytes;
+  wire_enter(wire);
+  to->delivering = true;
+  wire->depth++;
+  to->hand(to->context, head, body, now_ns);
+  wire->depth--;
+  to->delivering = false;
+  wire_leave(wire);
+  return true;
+}
+
 /* ---- Polling ---- */
 
 /* Frames that callbacks queue meanwhile (sequence >= limit) wait for the next poll, so that this

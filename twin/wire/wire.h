@@ -110,11 +110,17 @@ uint64_t impair_due_ns(struct impair *impair, const struct impair_verdict *verdi
 
 struct wire_record; /* record.c */
 
+/* A frame arrives as it lies with its sender, body where it is, or NULL. What two ends that take
+ * frames by the same function leave out between them (a checksum) is theirs to agree on. */
+typedef void wire_hand(void *context, const struct iovec *head, const struct iovec *body,
+                       uint64_t now_ns);
+
 struct shunt_wire_end {
   struct shunt_wire *wire;
   /* The one end that hears this one, where nothing can happen to a frame between the two and nobody
    * records it; else NULL. */
   struct shunt_wire_end *direct;
+  wire_hand *hand; /* NULL: takes whole frames only */
   struct shunt_wire_end_ops ops;
   void *context;
   char name[WIRE_NAME_BYTES];
@@ -155,6 +161,14 @@ struct shunt_wire {
  * Returns 0 or -EINVAL */
 int wire_take_options(void *set, size_t set_bytes, const void *options, const char *what,
                       struct shunt_error *error);
+
+/* Let an end take frames so. */
+void wire_take_handed(struct shunt_wire_end *end, wire_hand *hand);
+/* Hand a frame to the one end that hears this one, inside the call and without a copy. Returns
+ * false where there are others, where something may happen to the frame or somebody records it, or
+ * where the other end takes no such frames or is at work on one: then it is to be sent. */
+bool wire_hand_over(struct shunt_wire_end *end, const struct iovec *head, const struct iovec *body,
+                    uint64_t now_ns);
 
 /* Find out anew who hears whom directly: after any change of ends, plugs, impairments, recording.
  */
