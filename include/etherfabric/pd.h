@@ -44,8 +44,8 @@ typedef struct ef_pd {
  * flags    enum ef_pd_flags. EF_PD_VPORT and EF_PD_RX_PACKED_STREAM are of devices that shunt does
  *          not drive
  * Owner    the caller, until ef_pd_free; pd must stay where it is until then
- * Returns  0, -EINVAL, -EBADF (the handle), -ENODEV (no such interface), -EOPNOTSUPP (a flag),
- *          -ENOMEM. The device is opened with the domain's first virtual interface */
+ * Returns  0, -EINVAL, -EBADF (the handle), -ENODEV (no such interface), -EOPNOTSUPP (a flag, or
+ *          an EFA), -ENOMEM. The device is opened with the domain's first virtual interface */
 extern int ef_pd_alloc(ef_pd *pd, ef_driver_handle pd_dh, int ifindex, enum ef_pd_flags flags);
 extern int ef_pd_alloc_by_name(ef_pd *pd, ef_driver_handle pd_dh, const char *cluster_or_intf_name,
                                enum ef_pd_flags flags);

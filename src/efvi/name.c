@@ -51,8 +51,8 @@ static unsigned index_of(const char *name)
   return (unsigned)strtoul(name, NULL, 10);
 }
 
-int efvi_name_resolve(const char *name, const char *map, char device[EFVI_NAME_BYTES],
-                      struct shunt_error *error)
+static int name_resolve(const char *name, const char *map, char device[EFVI_NAME_BYTES],
+                        struct shunt_error *error)
 {
   char interface[IF_NAMESIZE];
   if (!name || !*name || strlen(name) >= EFVI_NAME_BYTES)
@@ -78,4 +78,17 @@ int efvi_name_resolve(const char *name, const char *map, char device[EFVI_NAME_B
   }
   snprintf(device, EFVI_NAME_BYTES, "xdp:%s", index ? interface : name);
   return 0;
+}
+
+/* An interface of ef_vi has frames. */
+int efvi_name_resolve(const char *name, const char *map, char device[EFVI_NAME_BYTES],
+                      struct shunt_error *error)
+{
+  int result = name_resolve(name, map, device, error);
+  if (result || strncmp(device, "efa:", 4) != 0)
+    return result;
+  shunt_error_set(error, -EOPNOTSUPP, "no ef_vi on %s", device);
+  shunt_error_why(error, "an EFA moves messages between endpoints, not Ethernet frames");
+  shunt_error_remedy(error, "use shunt/fabric.h there, or an ixgbe or xdp device here");
+  return -EOPNOTSUPP;
 }

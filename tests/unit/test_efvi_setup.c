@@ -56,6 +56,8 @@ static void names(void **state)
   assert_resolves("1", "1=ixgbe:twin?wire=b", 0, "ixgbe:twin?wire=b");
   assert_resolves("ixgbe:0000:03:00.0", NULL, 0, "ixgbe:0000:03:00.0");
   assert_resolves("eth", map, -ENODEV, NULL);
+  assert_resolves("efa:twin", NULL, -EOPNOTSUPP, NULL);
+  assert_resolves("eth0", "eth0=efa:twin?wire=a", -EOPNOTSUPP, NULL);
   assert_resolves("999999", NULL, -ENODEV, NULL);
   assert_resolves("999999999999999", NULL, -ENODEV, NULL);
   assert_resolves("nosuch0", NULL, -ENODEV, NULL);
