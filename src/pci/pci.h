@@ -35,6 +35,9 @@ struct pci_ops {
   int (*interrupts)(struct pci *pci, unsigned n, int fds[], struct shunt_error *error);
   /* A model's turn; NULL on hardware. */
   unsigned (*step)(struct pci *pci);
+  /* Map a BAR anew, so that stores to it are combined into whole lines. No pointer into it may be
+   * in use. Returns whether it is so now; else it is as it was. NULL: no BAR can be. */
+  bool (*combine)(struct pci *pci, unsigned bar);
 };
 
 /* Head of every back end's object. */
@@ -82,6 +85,11 @@ static inline volatile uint32_t *pci_direct(struct pci *pci, uint64_t offset)
 static inline unsigned pci_step(struct pci *pci)
 {
   return pci->ops->step ? pci->ops->step(pci) : 0;
+}
+
+static inline bool pci_combine(struct pci *pci, unsigned bar)
+{
+  return pci->ops->combine && pci->ops->combine(pci, bar);
 }
 
 /* Let time pass; a model behind the function gets its turns meanwhile. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A PCI function through the files that Linux has of it: resourceN is its BARs' memory, config its
- * configuration space (Documentation/PCI/sysfs-pci.rst). No interrupts, no IOMMU: the device is
+/* A PCI function through the files that Linux has of it: resourceN is its BARs' memory,
+ * resourceN_wc the same of prefetchable ones, write-combining, where the CPU can do that; config is
+ * its configuration space (Documentation/PCI/sysfs-pci.rst). No interrupts, no IOMMU: the device is
  * told physical addresses, so the memory must be of huge pages, which stay where they are. */
 #include <endian.h>
 #include <errno.h>
@@ -111,6 +112,60 @@ static int sysfs_interrupts(struct pci *pci, unsigned n, int fds[], struct shunt
   return -EOPNOTSUPP;
 }
 
+/* ---- BARs ---- */
+
+/* Map one BAR through a file, "resource%u" or so. Returns 0, or -errno of what failed. */
+static int sysfs_map_bar(struct sysfs *sysfs, unsigned bar, const char *file,
+                         char path[PCI_PATH_BYTES])
+{
+  address_path(sysfs->root, sysfs->pci.address, file, path);
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0)
+    return -errno;
+  struct stat status;
+  void *memory = MAP_FAILED;
+  if (fstat(fd, &status) == 0 && status.st_size > 0)
+    memory = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  else
+    errno = ENXIO;
+  int code = memory == MAP_FAILED ? -errno : 0;
+  close(fd);
+  if (code < 0)
+    return code;
+  sysfs->bars[bar] = (struct sysfs_bar){memory, (uint64_t)status.st_size};
+  return 0;
+}
+
+static int sysfs_map_plain(struct sysfs *sysfs, unsigned bar, char path[PCI_PATH_BYTES])
+{
+  char file[16];
+  snprintf(file, sizeof file, "resource%u", bar);
+  return sysfs_map_bar(sysfs, bar, file, path);
+}
+
+/* The other mapping goes first: while pages are mapped uncached, x86 gives them out as nothing else
+ * (arch/x86/mm/pat/memtype.c, reserve_pfn_range). */
+static bool sysfs_combine(struct pci *pci, unsigned bar)
+{
+  struct sysfs *sysfs = sysfs_of(pci);
+  char file[16], path[PCI_PATH_BYTES];
+  if (bar >= PCI_BARS || sysfs->bars[bar].memory == NULL)
+    return false;
+  const struct sysfs_bar before = sysfs->bars[bar];
+  snprintf(file, sizeof file, "resource%u_wc", bar);
+  address_path(sysfs->root, pci->address, file, path);
+  if (access(path, R_OK | W_OK) != 0)
+    return false;
+  munmap((void *)before.memory, before.bytes);
+  sysfs->bars[bar] = (struct sysfs_bar){0};
+  if (sysfs_map_bar(sysfs, bar, file, path) < 0) {
+    sysfs_map_plain(sysfs, bar, path);
+    return false;
+  }
+  snprintf(pci->path, sizeof pci->path, "sysfs, physical addresses, BAR %u write-combining", bar);
+  return true;
+}
+
 /* ---- Open and close ---- */
 
 /* Write a line to one of the function's files. */
@@ -151,6 +206,7 @@ static const struct pci_ops sysfs_ops = {
     .dma_map = sysfs_dma_map,
     .dma_unmap = sysfs_dma_unmap,
     .interrupts = sysfs_interrupts,
+    .combine = sysfs_combine,
 };
 
 static int sysfs_check_driver(const struct sysfs *sysfs, struct shunt_error *error)
@@ -216,38 +272,15 @@ static int sysfs_open_config(struct sysfs *sysfs, struct shunt_error *error)
   return 0;
 }
 
-/* Map one BAR. Returns 0, or -errno of what failed. */
-static int sysfs_map_bar(struct sysfs *sysfs, unsigned bar, char path[PCI_PATH_BYTES])
-{
-  char file[16];
-  snprintf(file, sizeof file, "resource%u", bar);
-  address_path(sysfs->root, sysfs->pci.address, file, path);
-  int fd = open(path, O_RDWR | O_CLOEXEC);
-  if (fd < 0)
-    return -errno;
-  struct stat status;
-  void *memory = MAP_FAILED;
-  if (fstat(fd, &status) == 0 && status.st_size > 0)
-    memory = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  else
-    errno = ENXIO;
-  int code = memory == MAP_FAILED ? -errno : 0;
-  close(fd);
-  if (code < 0)
-    return code;
-  sysfs->bars[bar] = (struct sysfs_bar){memory, (uint64_t)status.st_size};
-  return 0;
-}
-
 static int sysfs_map_bars(struct sysfs *sysfs, struct shunt_error *error)
 {
   char path[PCI_PATH_BYTES];
-  int code = sysfs_map_bar(sysfs, 0, path);
+  int code = sysfs_map_plain(sysfs, 0, path);
   if (code < 0)
     return sysfs_explain_open(path, code, error);
   /* The others need not exist, and I/O ports can't be mapped. */
   for (unsigned bar = 1; bar < PCI_BARS; bar++)
-    sysfs_map_bar(sysfs, bar, path);
+    sysfs_map_plain(sysfs, bar, path);
   return 0;
 }
 

@@ -155,6 +155,31 @@ static void what_is_outside_reads_all_ones(void **state)
   pci_close(pci);
 }
 
+static void a_bar_is_combined_where_the_kernel_has_that(void **state)
+{
+  (void)state;
+  static const uint8_t memory[4096] = {0x5C};
+  struct pci *pci = open_well();
+  pci->ops->write32(pci, 2, 0, 1);
+  assert_false(pci_combine(pci, 2)); /* no file of that name */
+  assert_false(pci_combine(pci, 1)); /* no such BAR */
+  assert_false(pci_combine(pci, 6));
+  assert_int_equal(pci->ops->read32(pci, 2, 0), 1);
+  assert_string_equal(pci->path, "sysfs, physical addresses");
+  tree_put(DEVICE "resource2_wc", "");
+  assert_false(pci_combine(pci, 2)); /* one that can't be mapped: as before */
+  assert_int_equal(pci->ops->read32(pci, 2, 0), 1);
+  tree_put_bytes(DEVICE "resource2_wc", memory, sizeof memory);
+  assert_true(pci_combine(pci, 2));
+  assert_int_equal(pci->ops->read32(pci, 2, 0), 0x5C);
+  *pci->ops->direct(pci, 2, 8) = 7;
+  assert_int_equal(tree_get(DEVICE "resource2_wc")[8], 7);
+  assert_string_equal(pci->path, "sysfs, physical addresses, BAR 2 write-combining");
+  pci_write32(pci, 0, 3); /* the others stay what they are */
+  assert_int_equal(pci_read32(pci, 0), 3);
+  pci_close(pci);
+}
+
 static void a_kernel_driver_is_named(void **state)
 {
   (void)state;
@@ -296,6 +321,7 @@ int main(void)
       TEST(pci_open_finds_it),
       TEST(registers_are_the_files_memory),
       TEST(what_is_outside_reads_all_ones),
+      TEST(a_bar_is_combined_where_the_kernel_has_that),
       TEST(a_kernel_driver_is_named),
       TEST(an_iommu_that_translates_is_refused),
       TEST(a_second_program_is_refused),

@@ -134,7 +134,12 @@ static int start(struct efa *efa, struct shunt_error *error)
     return result;
   set_bus_master(efa, true);
   result = bring_up(efa, EFA_RESET_NORMAL, error);
-  return result ? result : start_interrupts(efa, error);
+  if (result)
+    return result;
+  /* Doorbells among the send queues would wait to be combined, too. */
+  if (efa->device.doorbell_bar != EFA_BAR_LLQ)
+    pci_combine(efa->pci, EFA_BAR_LLQ);
+  return start_interrupts(efa, error);
 }
 
 /* --- Down, and up again --------------------------------------------------------------------------
