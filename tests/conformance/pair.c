@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "shunt/vfio_user.h"
+#include "src/port/driver.h"
 
 /* ---- Twins behind sockets ---- */
 
@@ -50,14 +51,15 @@ static void *served_run(void *context)
   return NULL;
 }
 
-static int served_make(struct served *served, unsigned i, const char *keys,
+static int served_make(struct served *served, unsigned i, const struct device *device,
                        struct shunt_error *error)
 {
   struct shunt_model *model;
-  const char *path = served->name[i] + strlen("ixgbe:vfio-user:");
-  snprintf(served->name[i], sizeof(served->name[i]), "ixgbe:vfio-user:/tmp/shunt-pair-%d-%u",
-           (int)getpid(), i);
-  int result = shunt_testbed_twin(served->testbed, "ixgbe", keys, &model, error);
+  char path[48];
+  snprintf(path, sizeof(path), "/tmp/shunt-pair-%d-%u", (int)getpid(), i);
+  snprintf(served->name[i], sizeof(served->name[i]), "%sixgbe:vfio-user:%s",
+           device->prefix ? device->prefix : "", path);
+  int result = shunt_testbed_twin(served->testbed, "ixgbe", device->keys, &model, error);
   return result ? result : shunt_vfio_user_create(model, path, NULL, &served->server[i], error);
 }
 
@@ -67,7 +69,7 @@ struct served *served_start(struct device *device, struct shunt_error *error)
   assert_non_null(served);
   int result = shunt_testbed_create(NULL, &served->testbed, error);
   for (unsigned i = 0; i < 2 && !result; i++)
-    result = served_make(served, i, device->keys, error);
+    result = served_make(served, i, device, error);
   if (!result) {
     assert_int_equal(pthread_create(&served->thread, NULL, served_run, served), 0);
     served->has_thread = true;
@@ -118,6 +120,13 @@ const char *kernel_pair_make(void)
 
 /* ---- Pairs ---- */
 
+int device_open(const struct device *device, const char *name,
+                const struct shunt_port_options *options, struct shunt_port **port,
+                struct shunt_error *error)
+{
+  return port_open_with(device->driver, name, options, port, error);
+}
+
 int pair_create(struct pair *pair, const struct device *device, struct served *served,
                 const struct shunt_port_options *given, uint32_t buf_bytes,
                 struct shunt_error *error)
@@ -146,7 +155,7 @@ int pair_create(struct pair *pair, const struct device *device, struct served *s
   for (unsigned i = 0; i < 2 && !result; i++) {
     struct shunt_port_info info = {.size = sizeof(info)};
     const char *name = i && device->peer_name ? device->peer_name : device->name;
-    result = shunt_port_open(name, &options, &pair->port[i], error);
+    result = device_open(device, name, &options, &pair->port[i], error);
     if (result)
       break;
     pair->queue[i] = shunt_port_queue(pair->port[i], 0);

@@ -16,6 +16,8 @@
 #include "shunt/port.h"
 #include "shunt/testbed.h"
 
+struct port_driver; /* src/port/driver.h */
+
 /* A kind of device: the name that both ports are opened with. Where twins behind sockets are meant,
  * keys is what each twin is made of, and the names are filled in by served_start. */
 struct device {
@@ -24,7 +26,14 @@ struct device {
   const char *keys;
   const char *peer_name; /* of the second port; NULL: the same */
   bool kernel;           /* two interfaces of the kernel: frames take a moment, and are real */
+  const struct port_driver *driver; /* a test's own, with its prefix; NULL: what the name says */
+  const char *prefix;
 };
+
+/* shunt_port_open, by the device's driver. */
+int device_open(const struct device *device, const char *name,
+                const struct shunt_port_options *options, struct shunt_port **port,
+                struct shunt_error *error);
 
 struct pair {
   struct shunt_testbed *testbed;

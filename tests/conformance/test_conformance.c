@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The same cases over every driver and device there is: what shunt/port.h promises, observed. */
+#include "conformance/efvi_port.h"
 #include "conformance/pair.h"
 
 #include <errno.h>
@@ -23,6 +24,18 @@ static struct device devices[] = {
     {.label = "AF_XDP, drv",
      .name = "xdp:xa?mode=drv",
      .peer_name = "xdp:xb?mode=drv",
+     .kernel = 1},
+    {.label = "ef_vi on an 82599",
+     .name = "efvi:ixgbe:twin?wire=c&id=10fb",
+     .driver = &efvi_port_driver},
+    {.label = "ef_vi on an 82599 over vfio-user",
+     .keys = "wire=c&id=10f9",
+     .driver = &efvi_port_driver,
+     .prefix = "efvi:"},
+    {.label = "ef_vi on AF_XDP",
+     .name = "efvi:xdp:xa?mode=skb",
+     .peer_name = "efvi:xdp:xb?mode=skb",
+     .driver = &efvi_port_driver,
      .kernel = 1},
 };
 
@@ -454,7 +467,7 @@ static void an_armed_queue_wakes(const struct device *device)
   }
   pair_destroy(&pair);
   struct shunt_port *port;
-  assert_int_equal(shunt_port_open(device->name, NULL, &port, &error), 0);
+  assert_int_equal(device_open(device, device->name, NULL, &port, &error), 0);
   assert_int_equal(shunt_queue_fd(shunt_port_queue(port, 0), &error), -EINVAL);
   shunt_port_close(port);
 }
@@ -565,7 +578,7 @@ static void a_lone_port_steps_itself(const struct device *device)
   struct shunt_error error;
   if (device->keys || device->kernel)
     skip(); /* its testbed is another process's affair, and its wire has two ends */
-  if (shunt_port_open(device->name, NULL, &port, &error))
+  if (device_open(device, device->name, NULL, &port, &error))
     fail_msg("%s: %s", error.what, error.why);
   struct shunt_pool *pool;
   shunt_buf buf, back;
@@ -598,6 +611,7 @@ static void a_lone_port_steps_itself(const struct device *device)
 struct run {
   struct device *device;
   void (*run)(const struct device *device);
+  const char *name; /* the case's */
 };
 
 /* Made for the first case that wants them. */
@@ -613,6 +627,11 @@ static void run_case(void **state)
   }
   if (run->device->kernel && no_interfaces) {
     print_message("%s\n", no_interfaces);
+    skip();
+  }
+  const char *lacks = run->device->driver ? efvi_port_lacks(run->name) : NULL;
+  if (lacks) {
+    print_message("%s\n", lacks);
     skip();
   }
   run->run(run->device);
@@ -675,7 +694,7 @@ int main(int argc, char **argv)
   static struct run runs[CASES * DEVICES];
   static char names[CASES * DEVICES][128];
   for (unsigned i = 0; i < CASES * DEVICES; i++) {
-    runs[i] = (struct run){&devices[i / CASES], cases[i % CASES].run};
+    runs[i] = (struct run){&devices[i / CASES], cases[i % CASES].run, cases[i % CASES].name};
     snprintf(names[i], sizeof(names[i]), "%s: %s", devices[i / CASES].label, cases[i % CASES].name);
     tests[i] = (struct CMUnitTest){.name = names[i],
                                    .test_func = run_case,
