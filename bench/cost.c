@@ -12,6 +12,7 @@
 #include <valgrind/callgrind.h>
 
 #include "bench/callgrind.h"
+#include "bench/cost_efvi.h"
 #include "bench/instant.h"
 #include "bench/instant_efa.h"
 #include "bench/instant_xdp.h"
@@ -142,7 +143,7 @@ static const char *const apis[] = {"portable", "inline"};
 static const unsigned batches[] = {1, 8, 32, 64};
 #define WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
 #define BATCHES   (sizeof(batches) / sizeof(batches[0]))
-#define SERIES    (DRIVERS * WORKLOADS * 2 * BATCHES + COST_EFA_SERIES)
+#define SERIES    (DRIVERS * WORKLOADS * 2 * BATCHES + COST_EFA_SERIES + COST_EFVI_SERIES)
 
 /* --- Devices that do everything at once ----------------------------------------------------------
  */
@@ -266,7 +267,7 @@ static int work(void)
       for (unsigned api = 0; api < 2; api++)
         for (unsigned which = 0; which < BATCHES; which++)
           failed |= measure(driver, &workloads[w], api, which);
-  return failed | cost_efa_work();
+  return failed | cost_efa_work() | cost_efvi_work();
 }
 
 /* --- The parent --------------------------------------------------------------------------------
