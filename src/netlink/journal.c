@@ -91,6 +91,9 @@ static bool take_line(struct line *line, struct journal *journal, bool *end)
     *end = true;
   else if (!strcmp(word, "boot"))
     return !*journal->boot && take_word(line, journal->boot, sizeof(journal->boot));
+  else if (!strcmp(word, "namespace"))
+    return !journal->namespace_inode &&
+           take_number(line, 10, UINT64_MAX, &journal->namespace_inode);
   else if (!strcmp(word, "interface"))
     return take_interface(line, journal);
   else if (!strcmp(word, "owner"))
@@ -124,8 +127,12 @@ int journal_parse(const char *text, size_t bytes, struct journal *journal)
 
 size_t journal_format(const struct journal *journal, char text[JOURNAL_BYTES])
 {
-  size_t used = (size_t)snprintf(text, JOURNAL_BYTES, FIRST_LINE "boot %s\ninterface %d %s\n",
-                                 journal->boot, journal->ifindex, journal->name);
+  size_t used = (size_t)snprintf(text, JOURNAL_BYTES, FIRST_LINE "boot %s\n", journal->boot);
+  if (journal->namespace_inode)
+    used += (size_t)snprintf(text + used, JOURNAL_BYTES - used, "namespace %" PRIu64 "\n",
+                             journal->namespace_inode);
+  used += (size_t)snprintf(text + used, JOURNAL_BYTES - used, "interface %d %s\n", journal->ifindex,
+                           journal->name);
   for (unsigned i = 0; i < journal->owner_count; i++)
     used += (size_t)snprintf(text + used, JOURNAL_BYTES - used, "owner %d %" PRIu64 " %08x\n",
                              journal->owners[i].pid, journal->owners[i].start,
@@ -138,7 +145,7 @@ size_t journal_format(const struct journal *journal, char text[JOURNAL_BYTES])
 }
 
 /* The longest journal fits: owners have 45 bytes a line at most, settings 63. */
-static_assert(128 + JOURNAL_OWNERS * 48 + JOURNAL_SETTINGS * 64 < JOURNAL_BYTES, "journal.h");
+static_assert(160 + JOURNAL_OWNERS * 48 + JOURNAL_SETTINGS * 64 < JOURNAL_BYTES, "journal.h");
 
 /* ---- Owners and settings ---- */
 

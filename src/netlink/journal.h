@@ -3,6 +3,7 @@
  *
  *   shunt-setup 1
  *   boot 7d3c1a52-...                      /proc/sys/kernel/random/boot_id
+ *   namespace 4026531840                   its inode, by which it can be found; may be left out
  *   interface 5 eth0                       the name is for people: the index counts
  *   owner 4711 892311 1f00ba51             process, its start (proc(5), stat field 22), a token
  *   setting mtu 1500 9000                  before, after
@@ -20,6 +21,7 @@
 #include <stdint.h>
 
 #include "shunt/error.h"
+#include "shunt/log.h"
 
 #define JOURNAL_OWNERS   32
 #define JOURNAL_SETTINGS 24
@@ -38,6 +40,7 @@ struct journal_setting {
 
 struct journal {
   char boot[40];
+  uint64_t namespace_inode; /* 0: not known */
   int32_t ifindex;
   char name[IF_NAMESIZE];
   unsigned owner_count, setting_count;
@@ -54,6 +57,7 @@ size_t journal_format(const struct journal *journal, char text[JOURNAL_BYTES]);
 struct journals {
   int directory, lock;
   uint64_t space; /* the network namespace: SO_NETNS_COOKIE, or its inode before Linux 5.14 */
+  uint64_t namespace_inode;
   char boot[40];
 };
 
@@ -73,6 +77,20 @@ int journals_write(const struct journals *journals, const struct journal *journa
  * others: how many there are of other namespaces. Returns how many, or -errno. */
 int journals_list(const struct journals *journals, int ifindices[], unsigned most,
                   unsigned *others);
+
+/* A file of the directory by its name: 0, -EINVAL (it is no sound journal), -errno. */
+int journals_read_file(const struct journals *journals, const char *file, struct journal *journal);
+/* Whether that is the name of a journal of another namespace. */
+bool journals_is_foreign(const struct journals *journals, const char *file);
+
+/* Remove the journals of other namespaces that are of an earlier boot, or whose owners and whose
+ * namespace are gone (journal_sweep.c).
+ *
+ * proc     where processes are looked at; NULL: /proc, where this process sees all of them: else
+ *          only those of an earlier boot go
+ * Returns  how many were removed */
+unsigned journals_sweep(const struct journals *journals, const char *proc,
+                        const struct shunt_log *log);
 
 /* This process as an owner, with a new token. */
 int journal_owner_self(struct journal_owner *owner);

@@ -23,19 +23,22 @@
 #define LOCK_DEADLINE_NS (UINT64_C(5) * 1000000000)
 #define LOCK_PAUSE_NS    UINT64_C(5000000)
 
+static uint64_t namespace_inode(void)
+{
+  struct stat status;
+  return stat("/proc/thread-self/ns/net", &status) ? 0 : status.st_ino;
+}
+
 /* A namespace's cookie is never given again while the kernel runs; its inode may be. */
 static uint64_t network_namespace(void)
 {
   uint64_t cookie = 0;
-  struct stat status;
   socklen_t length = sizeof(cookie);
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   bool known = fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) == 0;
   if (fd >= 0)
     close(fd);
-  if (known)
-    return cookie;
-  return stat("/proc/thread-self/ns/net", &status) ? 0 : status.st_ino;
+  return known ? cookie : namespace_inode();
 }
 
 static int take_lock(int lock)
@@ -65,7 +68,10 @@ static int check_directory(int directory)
 int journals_open(const char *directory, struct journals *journals, struct shunt_error *error)
 {
   int code = 0;
-  *journals = (struct journals){.directory = -1, .lock = -1, .space = network_namespace()};
+  *journals = (struct journals){.directory = -1,
+                                .lock = -1,
+                                .space = network_namespace(),
+                                .namespace_inode = namespace_inode()};
   sysfs_read("/proc/sys/kernel/random/boot_id", journals->boot, sizeof(journals->boot));
   if (!*journals->boot)
     snprintf(journals->boot, sizeof(journals->boot), "unknown");
@@ -120,18 +126,25 @@ static ssize_t read_file(const struct journals *journals, const char *name,
   return code ? code : bytes;
 }
 
+int journals_read_file(const struct journals *journals, const char *file, struct journal *journal)
+{
+  char text[JOURNAL_BYTES];
+  ssize_t bytes = read_file(journals, file, text);
+  return bytes < 0 ? (int)bytes : journal_parse(text, (size_t)bytes, journal);
+}
+
 int journals_read(const struct journals *journals, int ifindex, struct journal *journal,
                   struct shunt_error *error)
 {
-  char name[64], text[JOURNAL_BYTES];
+  char name[64];
   file_name(journals, ifindex, name);
-  ssize_t bytes = read_file(journals, name, text);
-  int code = bytes < 0 ? (int)bytes : journal_parse(text, (size_t)bytes, journal);
+  int code = journals_read_file(journals, name, journal);
   if (code == 0 && !strcmp(journal->boot, journals->boot) && journal->ifindex == ifindex)
     return 0;
   if (code == 0 || code == -ENOENT) { /* an earlier boot's settings went with it */
     memset(journal, 0, sizeof(*journal));
     memcpy(journal->boot, journals->boot, sizeof(journal->boot));
+    journal->namespace_inode = journals->namespace_inode;
     journal->ifindex = ifindex;
     return 0;
   }
@@ -169,6 +182,22 @@ int journals_write(const struct journals *journals, const struct journal *journa
   return code;
 }
 
+/* The interface's index where the name is that of a journal, else 0. */
+static int index_of(const char *file)
+{
+  uint64_t space;
+  int ifindex;
+  return sscanf(file, "setup-%" SCNx64 "-%d", &space, &ifindex) == 2 ? ifindex : 0;
+}
+
+bool journals_is_foreign(const struct journals *journals, const char *file)
+{
+  char own[64];
+  int ifindex = index_of(file);
+  file_name(journals, ifindex, own);
+  return ifindex && strcmp(own, file) != 0;
+}
+
 int journals_list(const struct journals *journals, int ifindices[], unsigned most, unsigned *others)
 {
   unsigned count = 0;
@@ -183,15 +212,10 @@ int journals_list(const struct journals *journals, int ifindices[], unsigned mos
   }
   rewinddir(directory);
   for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-    uint64_t space;
-    int ifindex;
-    char name[64];
-    if (sscanf(entry->d_name, "setup-%" SCNx64 "-%d", &space, &ifindex) != 2)
-      continue;
-    file_name(journals, ifindex, name);
-    if (strcmp(name, entry->d_name) != 0)
+    int ifindex = index_of(entry->d_name);
+    if (journals_is_foreign(journals, entry->d_name))
       (*others)++;
-    else if (count < most)
+    else if (ifindex && count < most)
       ifindices[count++] = ifindex;
   }
   closedir(directory);

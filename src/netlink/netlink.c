@@ -47,7 +47,9 @@ struct nlmsghdr *netlink_begin(struct netlink *netlink, void *buffer, uint16_t t
 {
   struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
   request->nlmsg_type = type;
-  request->nlmsg_flags = NLM_F_REQUEST | (flags & NLM_F_DUMP ? flags : flags | NLM_F_ACK);
+  /* NLM_F_DUMP is two bits, and each by itself has another meaning (NLM_F_EXCL is one of them). */
+  const bool dumps = (flags & NLM_F_DUMP) == NLM_F_DUMP;
+  request->nlmsg_flags = NLM_F_REQUEST | (dumps ? flags : flags | NLM_F_ACK);
   request->nlmsg_seq = ++netlink->sequence;
   *(void **)head = mnl_nlmsg_put_extra_header(request, head_bytes);
   return request;

@@ -343,6 +343,8 @@ int setup_recover(const char *directory, const char *interface, bool dry,
   if (code < 0)
     return code;
   int count = journals_list(&journals, ifindices, RECOVER_MOST, &recovered->others);
+  if (recovered->others && !dry)
+    recovered->others -= journals_sweep(&journals, NULL, log);
   for (int i = 0; i < count; i++) {
     if (only && ifindices[i] != only)
       continue;

@@ -75,7 +75,8 @@ struct setup_recovered {
   unsigned journals; /* that were left by processes which are gone */
   unsigned settings; /* put back */
   unsigned held;     /* journals whose owners live: left alone */
-  unsigned others;   /* journals of other network namespaces: left alone, too */
+  unsigned others;   /* journals of other network namespaces: left alone, too; those of namespaces
+                        that are gone are removed */
 };
 
 /* Put back what processes that are gone have left changed, in this network namespace.

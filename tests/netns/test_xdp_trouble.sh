@@ -40,6 +40,12 @@ if command -v setpriv >/dev/null; then
   near setpriv --bounding-set=-bpf,-sys_admin "$real_shunt" info "xdp:v0" &&
     fail "no CAP_BPF, and open"
   says "CAP_BPF"
+  # What the verifier asks of who steps over an IP header; without rules nothing does.
+  near setpriv --bounding-set=-perfmon,-sys_admin "$real_shunt" info "xdp:v0?rules=udp port 9" &&
+    fail "no CAP_PERFMON, and a program that steps over an IP header"
+  says "CAP_PERFMON"
+  near setpriv --bounding-set=-perfmon,-sys_admin "$real_shunt" info xdp:v0 ||
+    fail "without rules it takes CAP_PERFMON"
 
   # Memory of all sockets of a user counts, so that of one port fits and that of two does not.
   make_veth 1500 2

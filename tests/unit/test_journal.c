@@ -18,6 +18,7 @@
 
 static const char good[] = "shunt-setup 1\n"
                            "boot 7d3c1a52-0000-4000-8000-000000000000\n"
+                           "namespace 4026531840\n"
                            "interface 5 eth0\n"
                            "owner 4711 892311 1f00ba51\n"
                            "owner 1 18446744073709551615 00000000\n"
@@ -87,6 +88,8 @@ static void refuses_garbage(void **state)
       HEAD "interface 1 a\nend",
       HEAD "interface 1 \001\nend\n",
       HEAD "boot y\ninterface 1 a\nend\n",
+      HEAD "namespace x\ninterface 1 a\nend\n",
+      HEAD "namespace 1\nnamespace 2\ninterface 1 a\nend\n",
       "shunt-setup 1\ninterface 1 a\nend\n",
   };
   for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -214,6 +217,98 @@ static void keeps_files(void **state)
   rmdir(directory);
 }
 
+/* ---- Other namespaces ---- */
+
+static void make(const char *path, const char *text)
+{
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+}
+
+/* A journal of another namespace in the directory, of no owner or of one that lives. */
+static void put(const struct journals *journals, const char *directory, int ifindex, uint64_t inode,
+                const char *boot, const struct journal_owner *owner)
+{
+  char path[96], text[JOURNAL_BYTES];
+  struct journal journal = {.ifindex = ifindex, .name = "far0", .namespace_inode = inode};
+  snprintf(journal.boot, sizeof(journal.boot), "%s", boot);
+  if (owner)
+    journal.owners[journal.owner_count++] = *owner;
+  journal.setting_count = 1;
+  journal.settings[0] = (struct journal_setting){.key = "mtu", .before = 1500, .after = 2000};
+  journal_format(&journal, text);
+  snprintf(path, sizeof(path), "%s/setup-%lx-%d", directory, (unsigned long)journals->space + 1,
+           ifindex);
+  make(path, text);
+}
+
+static bool is_there(const struct journals *journals, const char *directory, int ifindex)
+{
+  char path[96];
+  snprintf(path, sizeof(path), "%s/setup-%lx-%d", directory, (unsigned long)journals->space + 1,
+           ifindex);
+  return access(path, F_OK) == 0;
+}
+
+/* A /proc of one process, which is in namespace 11, has a file open on 12, and sees 13 mounted. */
+static void make_proc(const char *proc)
+{
+  static const char *const directories[] = {"",          "/1",           "/1/task",
+                                            "/1/task/1", "/1/task/1/ns", "/1/fd"};
+  char path[96];
+  for (unsigned i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+    snprintf(path, sizeof(path), "%s%s", proc, directories[i]);
+    assert_int_equal(mkdir(path, 0700), 0);
+  }
+  snprintf(path, sizeof(path), "%s/1/task/1/ns/net", proc);
+  assert_int_equal(symlink("net:[11]", path), 0);
+  snprintf(path, sizeof(path), "%s/1/fd/3", proc);
+  assert_int_equal(symlink("net:[12]", path), 0);
+  snprintf(path, sizeof(path), "%s/1/mountinfo", proc);
+  make(path, "20 1 8:1 / / rw - ext4 /dev/vda rw\n"
+             "21 20 0:4 net:[13] /run/netns/far rw - nsfs nsfs rw\n");
+}
+
+static void forgets_namespaces_that_are_gone(void **state)
+{
+  (void)state;
+  char directory[] = "/tmp/shunt-journal-XXXXXX", proc[64], command[128];
+  struct journals journals;
+  struct journal_owner self;
+  struct shunt_error error = {0};
+  assert_non_null(mkdtemp(directory));
+  snprintf(proc, sizeof(proc), "%s/proc", directory);
+  make_proc(proc);
+  assert_int_equal(journals_open(directory, &journals, &error), 0);
+  assert_int_equal(journal_owner_self(&self), 0);
+  put(&journals, directory, 1, 10, journals.boot, NULL); /* nothing is in it: gone */
+  put(&journals, directory, 2, 10, journals.boot, &self);
+  put(&journals, directory, 3, 0, journals.boot, NULL); /* not known which one it is */
+  put(&journals, directory, 4, 10, "another", NULL);
+  for (int i = 11; i <= 13; i++)
+    put(&journals, directory, i, (uint64_t)i, journals.boot, NULL);
+  assert_int_equal(journals_sweep(&journals, proc, NULL), 2);
+  assert_false(is_there(&journals, directory, 1));
+  assert_true(is_there(&journals, directory, 2));
+  assert_true(is_there(&journals, directory, 3));
+  assert_false(is_there(&journals, directory, 4));
+  for (int i = 11; i <= 13; i++)
+    assert_true(is_there(&journals, directory, i));
+
+  /* Where something can't be looked at nothing is known to be gone. */
+  put(&journals, directory, 1, 10, journals.boot, NULL);
+  snprintf(command, sizeof(command), "%s/1/mountinfo", proc);
+  assert_int_equal(unlink(command), 0);
+  assert_int_equal(symlink("mountinfo", command), 0); /* ELOOP */
+  assert_int_equal(journals_sweep(&journals, proc, NULL), 0);
+  assert_true(is_there(&journals, directory, 1));
+  journals_close(&journals);
+  snprintf(command, sizeof(command), "rm -r %s", directory);
+  assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -223,6 +318,7 @@ int main(void)
       cmocka_unit_test(knows_the_living),
       cmocka_unit_test(holds_the_most_there_can_be),
       cmocka_unit_test(keeps_files),
+      cmocka_unit_test(forgets_namespaces_that_are_gone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
