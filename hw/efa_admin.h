@@ -298,10 +298,11 @@ static_assert(offsetof(struct efa_reg_mr, length) == 40, "layout");
 #define EFA_PBL_PAGE_POINTERS  512u
 struct efa_pbl_chunk {
   uint64_t pages[EFA_PBL_CHUNK_POINTERS];
-  uint32_t reserved;
   struct efa_control_buffer next;
+  uint32_t reserved;
 };
 static_assert(sizeof(struct efa_pbl_chunk) == EFA_PBL_CHUNK_BYTES, "layout");
+static_assert(offsetof(struct efa_pbl_chunk, next) == EFA_PBL_CHUNK_NEXT, "layout");
 
 struct efa_reg_mr_response {
   struct efa_acq_head head;

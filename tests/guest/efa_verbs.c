@@ -63,7 +63,7 @@ static void obey(struct node *node, const struct order *order, struct answer *an
     must_do(ibv_destroy_ah(node->ah), "ibv_destroy_ah");
     break;
   case POST:
-    node_post(node, order->bytes, order->sges, order->seed);
+    node_post_with(node, order->bytes, order->sges, order->seed, node->mr->lkey + order->flags);
     break;
   case TAKE:
     node_take(node, &answer->completion);

@@ -14,6 +14,7 @@
 #define GRH          40u /* before what a UD queue pair receives */
 #define QKEY         0x1234u
 #define ROUNDS       50u
+#define LOOP_BYTES   (511u << 12)
 
 enum kind { UD, SRD };
 
@@ -46,7 +47,8 @@ struct request {
   bool is_inline;
   uint32_t immediate;
   uint32_t bytes, sges, offset; /* in node's memory; sges 0: one */
-  uint32_t lkey;                /* 0: the right one */
+  void *memory;                 /* NULL: node's */
+  uint32_t lkey;                /* 0: that of node's memory */
   struct ibv_ah *ah;            /* NULL: the other one's */
   uint32_t qpn, qkey;           /* qkey 0: the right one */
   uint32_t rkey;
@@ -60,9 +62,17 @@ void node_close_qp(struct node *node);
 void node_fail_qp(struct node *node);
 struct ibv_ah *node_make_ah(struct ibv_pd *pd, const union ibv_gid *gid);
 void node_post(struct node *node, uint32_t bytes, uint32_t sges, uint64_t id);
+void node_post_with(struct node *node, uint32_t bytes, uint32_t sges, uint64_t id, uint32_t lkey);
 void node_take(struct node *node, struct completion *to);
-/* Returns what ibv_wr_complete does. */
+/* Put n requests into the ring and ring once. Returns what ibv_wr_complete does. */
+int node_send_all(struct node *node, const struct request requests[], unsigned n);
 int node_send(struct node *node, const struct request *request);
+
+/* Register bytes at memory, which are IBV_ACCESS_*. */
+struct ibv_mr *node_register(struct node *node, void *memory, size_t bytes, int access);
+/* bytes of addresses, LOOP_BYTES of memory again and again, so that no two pages of the region lie
+ * side by side: however much it is, its page list says each. */
+uint8_t *make_loop(size_t bytes);
 
 void fill(uint8_t *memory, uint32_t bytes, uint32_t seed);
 uint32_t sum(const uint8_t *memory, uint32_t bytes);
@@ -77,7 +87,7 @@ enum order_what {
   MAKE,   /* a queue pair: kind, flags, rnr_retry */
   KNOW,   /* gid */
   FORGET, /* what it knows */
-  POST,   /* a receive: bytes, sges, seed as its id */
+  POST,   /* a receive: bytes, sges, seed as its id; flags: so far from the right lkey */
   TAKE,   /* a completion; offset: not to be summed up */
   ECHO,   /* ROUNDS messages of so many bytes, for which one receive is posted */
   FILL,   /* memory: offset, bytes, seed */

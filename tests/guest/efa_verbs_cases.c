@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void is(const char *name, uint64_t wanted, uint64_t got)
 {
@@ -54,7 +55,7 @@ static void what_it_is(struct node *node)
   struct efadv_device_attr attr;
   must_do(efadv_query_device(node->context, &attr, sizeof(attr)), "efadv_query_device");
   is("efadv: send queue's depth", 4096, attr.max_sq_wr);
-  is("efadv: receive queue's depth", 32768, attr.max_rq_wr);
+  is("efadv: receive queue's depth", 16384, attr.max_rq_wr);
   is("efadv: inline bytes", 32, attr.inline_buf_size);
   is("efadv: RDMA's bytes", 1u << 30, attr.max_rdma_size);
   is("efadv: RDMA read and write, RNR retry, GIDs, unsolicited", 31, attr.device_caps);
@@ -123,6 +124,62 @@ static void sends(struct node *node)
   ask((struct order){.what = POST, .bytes = 64, .sges = 1});
   is("nothing: status", 0, status_of(node, &(struct request){.qpn = peer.qpn}));
   is("nothing: bytes", 0, taken_there(0).bytes);
+}
+
+#define BATCH 64u
+
+/* Unordered: each message finds a receive, and which one is not said. */
+static void batch(struct node *node)
+{
+  struct answer peer = pair(node, SRD, 7);
+  struct request requests[BATCH];
+  uint32_t sent = 0, bytes = 0, ids = 0;
+  for (uint32_t i = 0; i < BATCH; i++) {
+    requests[i] = (struct request){.bytes = i + 1, .qpn = peer.qpn};
+    ask((struct order){.what = POST, .bytes = 100, .sges = 1, .seed = i});
+  }
+  must_do(node_send_all(node, requests, BATCH), "a batch");
+  for (uint32_t i = 0; i < BATCH; i++) {
+    struct completion here, there = taken_there(0);
+    node_take(node, &here);
+    sent += !here.status;
+    bytes += there.bytes;
+    ids += (uint32_t)there.id;
+  }
+  is("64 requests and one doorbell: 64 were sent", BATCH, sent);
+  is("each length came once", BATCH * (BATCH + 1) / 2, bytes);
+  is("each into a receive of its own", BATCH * (BATCH - 1) / 2, ids);
+}
+
+static void datagrams(struct node *node)
+{
+  struct answer peer = pair(node, UD, 0);
+  struct completion there;
+  fill(node->memory, 8000, 4);
+
+  ask((struct order){.what = POST, .bytes = 100, .sges = 1});
+  is("UD, inline: status", 0,
+     status_of(node, &(struct request){.bytes = 20, .is_inline = true, .qpn = peer.qpn}));
+  there = taken_there(GRH);
+  is("UD, inline: 20 bytes behind a routing header", 60, there.bytes);
+  is("UD, inline: data", sum_of_filled(20, 4), there.sum);
+
+  ask((struct order){.what = POST, .bytes = 8000 + GRH, .sges = 2});
+  is("UD, immediate and two pieces: status", 0,
+     status_of(
+         node,
+         &(struct request){
+             .op = SEND_IMMEDIATE, .immediate = 99, .bytes = 8000, .sges = 2, .qpn = peer.qpn}));
+  there = taken_there(GRH);
+  is("UD, immediate", 99, there.immediate);
+  is("UD, two pieces: data", sum_of_filled(8000, 4), there.sum);
+
+  struct request send = {.bytes = 100, .qpn = peer.qpn};
+  is("UD, nobody takes it: the sender does not know", 0, status_of(node, &send));
+  send.lkey = node->mr->lkey + 1;
+  is("UD, an unknown lkey", 5, status_of(node, &send));
+  send = (struct request){.bytes = MTU + 1, .qpn = peer.qpn};
+  is("UD, more than the MTU", 6, status_of(node, &send));
 }
 
 static void stranger(struct node *node)
@@ -194,6 +251,75 @@ static void memory(struct node *node)
   is("unsolicited: immediate", 77, there.immediate);
 }
 
+/* A device is its own peer, too. What a region allows is all that is done to it. */
+static void oneself(struct node *node)
+{
+  const uint32_t pages = 3 << 12;
+  pair(node, SRD, 7);
+  struct ibv_ah *self = node_make_ah(node->pd, &node->gid);
+  struct ibv_mr *mr = node_register(node, node->memory, pages, 0);
+  struct request request = {.bytes = pages, .ah = self, .qpn = node->qp->qp_num};
+  request.op = WRITE;
+  request.rkey = node->mr->rkey;
+  request.remote = (uintptr_t)node->memory + RECEIVED_AT;
+  request.lkey = mr->lkey;
+  fill(node->memory, pages, 31);
+  is("to oneself, from a region of three pages: status", 0, status_of(node, &request));
+  is("to oneself: data", sum_of_filled(pages, 31), sum(node->memory + RECEIVED_AT, pages));
+
+  request.rkey = mr->rkey;
+  request.remote = (uintptr_t)node->memory;
+  is("write to a region that must not be written", 7, status_of(node, &request));
+  request.op = READ;
+  request.lkey = 0;
+  is("read from a region that must not be read", 7, status_of(node, &request));
+  request.rkey = node->mr->rkey;
+  request.lkey = mr->lkey;
+  is("read into a region that must not be written", 5, status_of(node, &request));
+  must_do(ibv_dereg_mr(mr), "ibv_dereg_mr");
+  request.op = WRITE;
+  is("from a region that is gone", 5, status_of(node, &request));
+  must_do(ibv_destroy_ah(self), "ibv_destroy_ah");
+}
+
+#define LIST_PIECE                                                                                 \
+  ((size_t)510 * 512 << 12) /* of a region: as much as a piece of its page list says */
+#define LOOP (2 * LIST_PIECE + (16u << 20))
+
+/* A page list of 4 MB is more than Linux gets in one piece, so it is chained. What is sent and
+ * received lies where the first and second piece meet. */
+static void large(struct node *node)
+{
+  const uint32_t bytes = 20000;
+  struct answer peer = pair(node, SRD, 7);
+  uint8_t *memory = make_loop(LOOP), *there = memory + LIST_PIECE - 3000;
+  struct ibv_mr *mr = node_register(node, memory, LOOP, IBV_ACCESS_LOCAL_WRITE);
+  struct request request = {.op = WRITE,
+                            .memory = there,
+                            .bytes = bytes,
+                            .lkey = mr->lkey,
+                            .qpn = peer.qpn,
+                            .rkey = peer.rkey,
+                            .remote = peer.address};
+  fill(there, bytes, 41);
+  is("from a region of 2 GB: status", 0, status_of(node, &request));
+  is("from a region of 2 GB: data", sum_of_filled(bytes, 41),
+     ask((struct order){.what = SUM, .bytes = bytes}).completion.sum);
+
+  ask((struct order){.what = FILL, .bytes = bytes, .seed = 42});
+  request.op = READ;
+  request.memory = there = memory + LOOP - bytes;
+  is("into its end: status", 0, status_of(node, &request));
+  is("into its end: data", sum_of_filled(bytes, 42), sum(there, bytes));
+  request.memory = there + 1;
+  is("beyond its end", 5, status_of(node, &request));
+  request.memory = memory;
+  request.bytes = (1u << 30) + 1;
+  is("more than 1 GB", 6, status_of(node, &request));
+  must_do(ibv_dereg_mr(mr), "ibv_dereg_mr");
+  munmap(memory, LOOP);
+}
+
 /* ---- What does not ---- */
 
 static void not_ready(struct node *node)
@@ -227,6 +353,14 @@ static void locally_wrong(struct node *node)
   is("an address handle of another protection domain", 4, status_of(node, &send));
   must_do(ibv_destroy_ah(send.ah), "ibv_destroy_ah");
   must_do(ibv_dealloc_pd(pd), "ibv_dealloc_pd");
+
+  send = (struct request){.bytes = 8, .qpn = peer.qpn};
+  must_do(node_send(node, &send), "a send"); /* for which nothing is posted */
+  must_do(ibv_destroy_ah(node->ah), "ibv_destroy_ah");
+  struct completion completion;
+  node_take(node, &completion);
+  is("an address handle that goes meanwhile", 4, completion.status);
+  node->ah = node_make_ah(node->pd, &peer.gid);
 }
 
 static void remotely_wrong(struct node *node)
@@ -235,6 +369,15 @@ static void remotely_wrong(struct node *node)
   struct request send = {.bytes = 100, .qpn = peer.qpn};
   ask((struct order){.what = POST, .bytes = 50, .sges = 1});
   is("longer than what is posted", 11, status_of(node, &send));
+  ask((struct order){.what = CLOSE});
+  send.qpn = peer.qpn = ask((struct order){.what = MAKE, .kind = SRD, .rnr_retry = 7}).qpn;
+  ask((struct order){.what = POST, .bytes = 100, .sges = 1, .flags = 1});
+  is("what is posted there has an unknown lkey", 8, status_of(node, &send));
+  is("and is told so", 5, taken_there(0).status);
+  ask((struct order){.what = POST, .bytes = 100, .sges = 1});
+  send.qkey = QKEY + 1;
+  is("another qkey", 9, status_of(node, &send));
+  send.qkey = 0;
   send.qpn = peer.qpn ^ 0x100;
   is("no such queue pair there", 9, status_of(node, &send));
   send.qpn = peer.qpn;
@@ -295,8 +438,12 @@ void run_cases(struct node *node)
   ping_pong(node, UD, 64, "UD: 50 times there and back");
   ping_pong(node, UD, MTU, "UD: 50 times there and back, 8928 bytes");
   sends(node);
+  batch(node);
+  datagrams(node);
   stranger(node);
   memory(node);
+  oneself(node);
+  large(node);
   woken(node);
   not_ready(node);
   locally_wrong(node);

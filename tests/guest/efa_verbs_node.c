@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An EFA by libibverbs and efadv. */
+#define _GNU_SOURCE
 #include "efa_verbs.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WAIT_S 30 /* for a completion */
 
@@ -61,10 +63,32 @@ void node_open(struct node *node, const char *name)
   node->memory = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   node->mr =
-      must(ibv_reg_mr(node->pd, node->memory, REGION_BYTES,
-                      IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE),
-           "ibv_reg_mr");
+      node_register(node, node->memory, REGION_BYTES,
+                    IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE);
   must_do(ibv_query_gid(node->context, 1, 0, &node->gid), "ibv_query_gid");
+}
+
+struct ibv_mr *node_register(struct node *node, void *memory, size_t bytes, int access)
+{
+  return must(ibv_reg_mr(node->pd, memory, bytes, access), "ibv_reg_mr");
+}
+
+uint8_t *make_loop(size_t bytes)
+{
+  int file = memfd_create("loop", 0);
+  must_do(ftruncate(file, LOOP_BYTES), "ftruncate");
+  uint8_t *memory =
+      mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  for (size_t at = 0; at < bytes; at += LOOP_BYTES) {
+    size_t part = bytes - at < LOOP_BYTES ? bytes - at : LOOP_BYTES;
+    if (mmap(memory + at, part, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0) ==
+        MAP_FAILED)
+      die("mmap");
+  }
+  close(file);
+  fill(memory, LOOP_BYTES, 0);
+  madvise(memory, bytes, MADV_POPULATE_READ); /* sooner than by the pages of a region */
+  return memory;
 }
 
 struct ibv_ah *node_make_ah(struct ibv_pd *pd, const union ibv_gid *gid)
@@ -186,28 +210,32 @@ void node_take(struct node *node, struct completion *to)
   ibv_end_poll(node->cq);
 }
 
-void node_post(struct node *node, uint32_t bytes, uint32_t sges, uint64_t id)
+void node_post_with(struct node *node, uint32_t bytes, uint32_t sges, uint64_t id, uint32_t lkey)
 {
   struct ibv_sge list[2];
   uint32_t first = sges == 2 ? bytes / 3 : bytes;
   uint64_t at = (uint64_t)(uintptr_t)node->memory + RECEIVED_AT;
-  list[0] = (struct ibv_sge){at, first, node->mr->lkey};
-  list[1] = (struct ibv_sge){at + first, bytes - first, node->mr->lkey};
+  list[0] = (struct ibv_sge){at, first, lkey};
+  list[1] = (struct ibv_sge){at + first, bytes - first, lkey};
   struct ibv_recv_wr wr = {.wr_id = id, .sg_list = list, .num_sge = (int)sges}, *bad;
   must_do(ibv_post_recv(node->qp, &wr, &bad), "ibv_post_recv");
 }
 
+void node_post(struct node *node, uint32_t bytes, uint32_t sges, uint64_t id)
+{
+  node_post_with(node, bytes, sges, id, node->mr->lkey);
+}
+
 /* ---- Sends ---- */
 
-int node_send(struct node *node, const struct request *request)
+static void put(struct node *node, const struct request *request)
 {
   struct ibv_qp_ex *qp = ibv_qp_to_qp_ex(node->qp);
   uint32_t lkey = request->lkey ? request->lkey : node->mr->lkey;
-  uint8_t *memory = node->memory + request->offset;
+  uint8_t *memory = (request->memory ? request->memory : node->memory) + request->offset;
   uint32_t first = request->sges == 2 ? request->bytes / 2 : request->bytes;
   struct ibv_sge list[] = {{(uintptr_t)memory, first, lkey},
                            {(uintptr_t)memory + first, request->bytes - first, lkey}};
-  ibv_wr_start(qp);
   qp->wr_id = 7;
   qp->wr_flags = IBV_SEND_SIGNALED;
   switch (request->op) {
@@ -232,5 +260,18 @@ int node_send(struct node *node, const struct request *request)
     ibv_wr_set_inline_data(qp, memory, request->bytes);
   else
     ibv_wr_set_sge_list(qp, request->sges ? request->sges : 1, list);
+}
+
+int node_send_all(struct node *node, const struct request requests[], unsigned n)
+{
+  struct ibv_qp_ex *qp = ibv_qp_to_qp_ex(node->qp);
+  ibv_wr_start(qp);
+  for (unsigned i = 0; i < n; i++)
+    put(node, &requests[i]);
   return ibv_wr_complete(qp);
+}
+
+int node_send(struct node *node, const struct request *request)
+{
+  return node_send_all(node, request, 1);
 }

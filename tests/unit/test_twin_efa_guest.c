@@ -85,7 +85,8 @@ static int create_receiver(uint32_t depth, uint32_t ring_bytes)
   return status;
 }
 
-/* Work requests of up to two pieces: libibverbs says how many, and makes the ring for twice that. */
+/* Work requests of up to two pieces: libibverbs says how many, and makes the ring for twice that.
+ */
 static void test_receive_ring_has_more_descriptors_than_requests(void **state)
 {
   (void)state;
@@ -107,6 +108,57 @@ static void test_receive_ring_has_more_descriptors_than_requests(void **state)
   assert_false(rig_next(left, RIG_RCQ, &left->received, &cqe));
 }
 
+static void put(uint8_t *chunk, size_t at, uint64_t value, size_t bytes)
+{
+  memcpy(chunk + at, &value, bytes);
+}
+
+/* Where a chained page list goes on stands behind 510 pointers: length, low and high half of the
+ * address (efa_verbs.c: pbl_chunk_list_create). */
+static void test_page_list_goes_on_where_linux_says(void **state)
+{
+  (void)state;
+  uint8_t *first = left->memory + RIG_LISTS, *second = first + 4096, *addresses = second + 4096;
+  uint64_t lists = RIG_IOVA + RIG_LISTS;
+  for (unsigned i = 0; i < 510; i++)
+    put(first, 8 * i, lists + 8192, 8);
+  put(first, 4080, 4096, 4);
+  put(first, 4084, (uint32_t)(lists + 4096), 4);
+  put(first, 4088, lists >> 32, 4);
+  put(second, 0, lists + 8192, 8);
+  for (unsigned i = 0; i < 512; i++)
+    put(addresses, 8 * i, RIG_IOVA + RIG_DATA, 8);
+  struct efa_reg_mr asked = {.head.flags = EFA_AQ_CONTROL | EFA_AQ_CONTROL_INDIRECT,
+                             .pd = rig_take(left, EFA_ADMIN_ALLOC_PD),
+                             .length = (UINT64_C(510) * 512 + 1) * RIG_PAGE,
+                             .flags = 12,
+                             .pbl.list = {4096, {(uint32_t)lists, (uint32_t)(lists >> 32)}}};
+  assert_int_equal(RIG_COMMAND(left, EFA_ADMIN_REG_MR, asked, NULL), EFA_ADMIN_SUCCESS);
+}
+
+/* Each name that Linux has for a port's statistics is one of the model's counters. */
+static void test_statistics_have_linux_names(void **state)
+{
+  static const char linux_names[] =
+      "tx_bytes tx_pkts rx_bytes rx_pkts rx_drops send_bytes send_wrs recv_bytes recv_wrs "
+      "rdma_read_wrs rdma_read_bytes rdma_read_wr_err rdma_read_resp_bytes rdma_write_wrs "
+      "rdma_write_bytes rdma_write_wr_err rdma_write_recv_bytes retrans_bytes retrans_pkts "
+      "retrans_timeout_events unresponsive_remote_events impaired_remote_conn_events";
+  (void)state;
+  char wanted[sizeof(linux_names)];
+  const char *names[128];
+  uint64_t values[128];
+  unsigned n = shunt_model_counters(left->model, names, values, 128);
+  memcpy(wanted, linux_names, sizeof(wanted));
+  for (char *rest, *name = strtok_r(wanted, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+    unsigned i = 0;
+    while (i < n && strcmp(names[i], name))
+      i++;
+    if (i == n)
+      fail_msg("there is no %s", name);
+  }
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -115,6 +167,8 @@ int main(void)
       CASE(test_events_find_an_empty_ring),
       CASE(test_guid_is_the_interface_id),
       CASE(test_receive_ring_has_more_descriptors_than_requests),
+      CASE(test_page_list_goes_on_where_linux_says),
+      CASE(test_statistics_have_linux_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,6 +213,7 @@ static unsigned efa_counters(const struct shunt_model *model, const char *names[
       {"duplicates", srd->duplicates},
       {"rnr_sent", srd->rnr_sent},
       {"rnr_received", srd->rnr_received},
+      {"unresponsive_remote_events", srd->unresponsive + srd->unreachable},
       {"unresponsive", srd->unresponsive},
       {"unreachable", srd->unreachable},
       {"malformed", srd->malformed},
