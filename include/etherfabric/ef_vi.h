@@ -362,9 +362,9 @@ enum ef_vi_arch {
   EF_VI_ARCH_EF10,
   EF_VI_ARCH_EF100,
   EF_VI_ARCH_EFCT,
-  EF_VI_ARCH_AF_XDP, /* what every interface of shunt's says: buffers are posted, none is the
-                        device's own */
-  EF_VI_ARCH_EF10CT,
+  EF_VI_ARCH_AF_XDP, /* what interfaces of shunt's say: buffers are posted, none is the device's
+                        own */
+  EF_VI_ARCH_EF10CT, /* ... but those of domains with EF_PD_EXPRESS */
 };
 
 struct ef_vi_nic_type {
@@ -613,7 +613,8 @@ extern int ef_vi_receive_get_bytes(ef_vi *vi, const void *pkt, uint16_t *bytes_o
 extern __attribute__((deprecated)) int
 ef_vi_receive_get_user_data(ef_vi *vi, const void *pkt, uint32_t *user_mark, uint8_t *user_flag);
 
-/* The request ids behind a merged event: at most EF_VI_RECEIVE_BATCH. Returns how many. */
+/* The request ids behind a merged event (EF_VI_RX_EVENT_MERGE): at most EF_VI_RECEIVE_BATCH; the
+ * packets' lengths stand in their prefixes. Returns how many. */
 extern int ef_vi_receive_unbundle(ef_vi *ep, const ef_event *event, ef_request_id *ids);
 
 /* The request id of the buffer that the next packet goes into. Not where the ring is empty. */
@@ -702,6 +703,7 @@ extern int ef_vi_transmit_init(ef_vi *vi, ef_addr addr, int bytes, ef_request_id
 /* The same, of several pieces. */
 #define ef_vi_transmitv_init(vi, iov, iov_len, dma_id)                                             \
   (vi)->ops.transmitv_init((vi), (iov), (iov_len), (dma_id))
+/* The same, where extra asks for nothing and the memory is this process's; else -EOPNOTSUPP. */
 extern __attribute__((deprecated("ef_vi_transmitv_init_extra"))) int
 ef_vi_transmitv_init_extra(struct ef_vi *, const struct ef_vi_tx_extra *, const ef_remote_iovec *,
                            int iov_len, ef_request_id);
@@ -720,7 +722,14 @@ extern void ef_vi_transmit_init_undo(ef_vi *vi);
  * Returns  how many; the ring has their room again */
 extern int ef_vi_transmit_unbundle(ef_vi *ep, const ef_event *event, ef_request_id *ids);
 
-/* PIO and CTPIO: a packet written to the device rather than fetched by it. */
+/* PIO and CTPIO: a packet written to the device rather than fetched by it; here, to its ring.
+ *
+ * ef_vi_transmit_pio sends from the linked region (etherfabric/pio.h), at an offset that is a
+ * multiple of 64; ef_vi_transmit_copy_pio copies there first. They return 0, -EINVAL, -EAGAIN (the
+ * ring is full).
+ * ef_vi_transmit_ctpio sends at once, without filling in checksums; a fallback has to follow before
+ * anything else is sent: it brings the id, and is the packet where there was no room for the first.
+ * No packet is announced as sent by CTPIO (EF_EVENT_TX_CTPIO). */
 #define ef_vi_transmit_pio(vi, offset, len, dma_id)                                                \
   (vi)->ops.transmit_pio((vi), (offset), (len), (dma_id))
 #define ef_vi_transmit_copy_pio(vi, pio_offset, src_buf, len, dma_id)                              \
@@ -754,7 +763,17 @@ ef_vi_inline void ef_vi_transmit_ctpio(ef_vi *vi, const void *frame_buf, size_t 
   (vi)->ops.start_transmit_warm((vi), (saved_state), (warm_ctpio_mmap_ptr))
 #define ef_vi_stop_transmit_warm(vi, saved_state) (vi)->ops.stop_transmit_warm((vi), (saved_state))
 
-/* Alternatives: packets that lie ready and are sent by one call. */
+/* Alternatives: packets that lie ready and are sent by one call (ef_vi_transmit_alt_alloc).
+ *
+ *   ef_vi_transmit_alt_select(vi, 0);
+ *   ef_vi_transmit(vi, addr, bytes, id);      EF_EVENT_TYPE_TX says that the buffer is free
+ *   ef_vi_transmit_alt_select_normal(vi);
+ *   ...
+ *   ef_vi_transmit_alt_go(vi, 0);             EF_EVENT_TYPE_TX_ALT says that it was sent
+ *
+ * In the STOP state an alternative keeps packets; in GO it sends them, also those that come; in
+ * DISCARD it throws them away, with the same event for each. The calls return 0 or -EINVAL (there
+ * is no such alternative); sends to one that finds no buffer return -ENOSPC. */
 extern unsigned ef_vi_transmit_alt_num_ids(ef_vi *vi);
 #define ef_vi_transmit_alt_select(vi, alt_id)  (vi)->ops.transmit_alt_select((vi), (alt_id))
 #define ef_vi_transmit_alt_select_normal(vi)   (vi)->ops.transmit_alt_select_default((vi))
@@ -763,7 +782,7 @@ extern unsigned ef_vi_transmit_alt_num_ids(ef_vi *vi);
 #define ef_vi_transmit_alt_discard(vi, alt_id) (vi)->ops.transmit_alt_discard((vi), (alt_id))
 extern int ef_vi_transmit_alt_query_overhead(ef_vi *vi, struct ef_vi_transmit_alt_overhead *params);
 
-/* Bytes that a packet takes of an alternative's buffer. */
+/* Bytes that a packet takes of the alternatives' buffers: whole ones of 2048. */
 ef_vi_inline ef_vi_pure uint32_t
 ef_vi_transmit_alt_usage(const struct ef_vi_transmit_alt_overhead *params, uint32_t pkt_len)
 {

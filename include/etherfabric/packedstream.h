@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Packed stream: many packets in one large buffer. No device that shunt drives receives that way:
- * an interface with EF_VI_RX_PACKED_STREAM is refused. */
+/* Packed stream: many packets in one large buffer, each behind a description of it.
+ *
+ * An interface made with EF_VI_RX_PACKED_STREAM takes buffers of psp_buffer_size bytes (1 MiB, or
+ * 64 KiB with EF_VI_RX_PS_BUF_SIZE_64K) and raises EF_EVENT_TYPE_RX_PACKED_STREAM events, each of
+ * up to EF_VI_RECEIVE_BATCH packets in one buffer. */
 #ifndef SHUNT_ETHERFABRIC_PACKEDSTREAM_H
 #define SHUNT_ETHERFABRIC_PACKEDSTREAM_H
 
@@ -20,24 +23,32 @@ extern "C" {
 
 /* In front of each packet. */
 typedef struct {
-  uint16_t ps_next_offset;
-  uint8_t ps_pkt_start_offset;
-  uint8_t ps_flags;
-  uint16_t ps_cap_len;
-  uint16_t ps_orig_len;
-  uint32_t ps_ts_sec;
+  uint16_t ps_next_offset;     /* from this description to the next */
+  uint8_t ps_pkt_start_offset; /* ... to the packet */
+  uint8_t ps_flags;            /* EF_VI_PS_FLAG_* */
+  uint16_t ps_cap_len;         /* bytes that are there ... */
+  uint16_t ps_orig_len;        /* ... and that there were */
+  uint32_t ps_ts_sec;          /* when it came; both 0: the device did not say */
   uint32_t ps_ts_nsec;
 } ef_packed_stream_packet;
 
 typedef struct {
   int psp_buffer_size;
   int psp_buffer_align;
-  int psp_start_offset;
-  int psp_max_usable_buffers;
+  int psp_start_offset;       /* of the first description in a buffer */
+  int psp_max_usable_buffers; /* that can be posted at a time */
 } ef_packed_stream_params;
 
 /* Returns 0 or -EINVAL (vi does not receive that way). */
 extern int ef_vi_packed_stream_get_params(ef_vi *vi, ef_packed_stream_params *psp_out);
+/* Take the packets of an event. To be called once for each, in order.
+ *
+ * pkt_iter     where the event says EF_EVENT_RX_PS_NEXT_BUFFER: ef_packed_stream_packet_first() of
+ *              the next buffer that was posted; else what the call before left. Left behind the
+ *              event's packets
+ * n_pkts_out, n_bytes_out  how many there are
+ * Returns      0, -EINVAL (no such interface, no such event), -ENODATA (all is there, but packets
+ *              without a time on an interface made with EF_VI_RX_TIMESTAMPS) */
 extern int ef_vi_packed_stream_unbundle(ef_vi *vi, const ef_event *ev,
                                         ef_packed_stream_packet **pkt_iter, int *n_pkts_out,
                                         int *n_bytes_out);

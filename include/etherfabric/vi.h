@@ -40,7 +40,7 @@ extern int ef_vi_free(ef_vi *vi, ef_driver_handle nic);
  * the caller's again, and no event says so. Waits at most a second for packets to leave. */
 extern int ef_vi_flush(ef_vi *vi, ef_driver_handle nic);
 
-/* Least time between packets. Returns -EOPNOTSUPP. */
+/* Least time between packets. Returns -EOPNOTSUPP: no device here keeps it. */
 extern int ef_vi_pace(ef_vi *vi, ef_driver_handle nic, int val);
 
 /* Bytes behind the Ethernet header; 0 where vi is none. */
@@ -59,10 +59,19 @@ extern int ef_vi_prime(ef_vi *vi, ef_driver_handle dh, unsigned current_ptr);
  * Returns  0, -EINVAL, -EBADF, -ENOENT (there is no such interface), -EAGAIN (16 wait already) */
 extern int ef_eventq_put(unsigned resource_id, ef_driver_handle evq_dh, unsigned ev_bits);
 
-/* Transmit alternatives. Returns 0, -EINVAL, -EALREADY, -EOPNOTSUPP. */
+/* Make transmit alternatives: packets that lie ready, of which one call sends one (see
+ * ef_vi_transmit_alt_select). They are at first in the STOP state.
+ *
+ * vi         made with EF_VI_TX_ALT
+ * num_alts   1 to 16; their ids are 0 and up
+ * buf_space  bytes of packets, up to 128 KiB for all: see ef_vi_transmit_alt_query_overhead
+ * Returns    0, -EINVAL, -EALREADY (there are some), -EBUSY (more than there can be), -ENOMEM */
 extern int ef_vi_transmit_alt_alloc(struct ef_vi *vi, ef_driver_handle vi_dh, int num_alts,
                                     size_t buf_space);
+/* End them; packets that lie ready are thrown away. Returns 0, -EINVAL, -EBUSY (packets have not
+ * left the device for a second). */
 extern int ef_vi_transmit_alt_free(struct ef_vi *vi, ef_driver_handle vi_dh);
+/* Returns the bytes that n_alts alternatives share, or -EINVAL. */
 extern int ef_vi_transmit_alt_query_buffering(struct ef_vi *vi, int ifindex, ef_driver_handle vi_dh,
                                               int n_alts);
 
@@ -73,9 +82,23 @@ typedef struct {
   struct ef_pd *vis_pd;
 } ef_vi_set;
 
+/* Make a set of n_vis interfaces.
+ *
+ * n_vis    1 to 16. A device that is not open yet gets a queue for each, unless its name says how
+ *          many (queues=N)
+ * Owner    the caller, until ef_vi_set_free or the domain's end; interfaces of a set that is freed
+ *          go on sharing what its filters match
+ * Returns  0, -EINVAL, -EBADF, -EBUSY (the device has fewer queues), -ENOMEM
+ * An 82599 spreads over the set's interfaces by the hash of addresses and ports; AF_XDP by the
+ * interface's own queues, of which each member has one. */
 extern int ef_vi_set_alloc_from_pd(ef_vi_set *vi_set, ef_driver_handle vi_set_dh, struct ef_pd *pd,
                                    ef_driver_handle pd_dh, int n_vis);
+/* Returns 0 or -EINVAL. */
 extern int ef_vi_set_free(ef_vi_set *vi_set, ef_driver_handle vi_set_dh);
+/* Make an interface of the set, as ef_vi_alloc_from_pd does.
+ *
+ * index_in_vi_set  0 to n_vis - 1; -1: any
+ * Returns          as ef_vi_alloc_from_pd; -EBUSY also where the place is taken */
 extern int ef_vi_alloc_from_set(ef_vi *vi, ef_driver_handle vi_dh, ef_vi_set *vi_set,
                                 ef_driver_handle vi_set_dh, int index_in_vi_set, int evq_capacity,
                                 int rxq_capacity, int txq_capacity, ef_vi *evq_opt,
@@ -134,14 +157,15 @@ extern int ef_filter_spec_set_multicast_all(ef_filter_spec *filter_spec);
 /* What no other filter of the device matches. */
 extern int ef_filter_spec_set_unicast_mismatch(ef_filter_spec *filter_spec);
 extern int ef_filter_spec_set_multicast_mismatch(ef_filter_spec *filter_spec);
-/* A copy of what the port receives, or sends. */
+/* A copy of what the port receives: where nobody else asks for frames of it, which is no copy then.
+ * Or of what it sends, which no device here can make. */
 extern int ef_filter_spec_set_port_sniff(ef_filter_spec *filter_spec, int promiscuous);
 extern int ef_filter_spec_set_tx_port_sniff(ef_filter_spec *filter_spec);
-/* Keep frames from the kernel. */
+/* Keep frames from the kernel: there is none behind a device that shunt drives itself. */
 extern int ef_filter_spec_set_block_kernel(ef_filter_spec *filter_spec);
 extern int ef_filter_spec_set_block_kernel_multicast(ef_filter_spec *filter_spec);
 extern int ef_filter_spec_set_block_kernel_unicast(ef_filter_spec *filter_spec);
-/* The device's queue that matches go to, rather than the interface's. */
+/* The device's queue that matches go to: the interface's own (ef_vi_instance). */
 extern int ef_filter_spec_set_dest(ef_filter_spec *filter_spec, int dest, unsigned flags);
 extern __attribute__((deprecated("ef_filter_spec_set_user_mark"))) int
 ef_filter_spec_set_user_mark(ef_filter_spec *filter_spec, uint32_t user_mark, int bitwise_or);
@@ -179,6 +203,7 @@ typedef struct ef_filter_info {
 extern int ef_vi_filter_query(ef_vi *vi, ef_driver_handle vi_dh,
                               const ef_filter_cookie *filter_cookie, ef_filter_info *filter_info,
                               size_t filter_info_size);
+/* The same, for a set that has interfaces: its filters end with the last of them. */
 extern int ef_vi_set_filter_add(ef_vi_set *vi_set, ef_driver_handle vi_set_dh,
                                 const ef_filter_spec *filter_spec,
                                 ef_filter_cookie *filter_cookie_out);

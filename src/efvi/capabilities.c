@@ -10,8 +10,11 @@
 #include "src/efvi/efvi.h"
 
 /* 64, 128, ..., 4096 */
-#define RING_SIZES (2 * EFVI_RING_MOST - EFVI_RING_LEAST)
+#define RING_SIZES   (2 * EFVI_RING_MOST - EFVI_RING_LEAST)
+#define PACKED_SIZES (1024 | 64)
 
+/* What works, though in software, is there; but PIO and CTPIO, whose calls work too, are not: a
+ * program that looks chooses the ordinary path then, which is the fastest. */
 struct capability {
   const char *name;
   unsigned long value; /* of an 82599 */
@@ -19,15 +22,16 @@ struct capability {
 };
 
 static const struct capability capabilities[EF_VI_CAP_MAX] = {
-    [EF_VI_CAP_PIO] = {"PIO", 0, 0},
-    [EF_VI_CAP_PIO_BUFFER_SIZE] = {"PIO buffer size", 0, 0},
-    [EF_VI_CAP_PIO_BUFFER_COUNT] = {"PIO buffers", 0, 0},
+    [EF_VI_CAP_PIO] = {"PIO, in the device (without, its calls write to the ring)", 0, 0},
+    [EF_VI_CAP_PIO_BUFFER_SIZE] = {"PIO buffer size", EFVI_PIO_BYTES, EFVI_PIO_BYTES},
+    [EF_VI_CAP_PIO_BUFFER_COUNT] = {"PIO buffers", EFVI_QUEUES, EFVI_QUEUES},
     [EF_VI_CAP_HW_MULTICAST_LOOPBACK] = {"multicast loopback", 0, 0},
     [EF_VI_CAP_HW_MULTICAST_REPLICATION] = {"multicast to several interfaces", 0, 0},
-    [EF_VI_CAP_HW_RX_TIMESTAMPING] = {"time stamps of received packets", 0, 0},
-    [EF_VI_CAP_HW_TX_TIMESTAMPING] = {"time stamps of sent packets", 0, 0},
-    [EF_VI_CAP_PACKED_STREAM] = {"packed stream", 0, 0},
-    [EF_VI_CAP_PACKED_STREAM_BUFFER_SIZES] = {"packed stream buffer sizes", 0, 0},
+    [EF_VI_CAP_HW_RX_TIMESTAMPING] = {"time stamps of every received packet", 0, 1},
+    [EF_VI_CAP_HW_TX_TIMESTAMPING] = {"time stamps of sent packets", 0, 1},
+    [EF_VI_CAP_PACKED_STREAM] = {"packed stream", 1, 1},
+    [EF_VI_CAP_PACKED_STREAM_BUFFER_SIZES] = {"packed stream buffer sizes, KiB", PACKED_SIZES,
+                                              PACKED_SIZES},
     [EF_VI_CAP_VPORTS] = {"virtual ports", 0, 0},
     [EF_VI_CAP_PHYS_MODE] = {"physical addresses", 0, 0},
     [EF_VI_CAP_BUFFER_MODE] = {"registered memory", 1, 1},
@@ -49,7 +53,7 @@ static const struct capability capabilities[EF_VI_CAP_MAX] = {
     [EF_VI_CAP_RX_FILTER_TYPE_MCAST_ALL] = {"filter: all multicast", 1, 1},
     [EF_VI_CAP_RX_FILTER_TYPE_UCAST_MISMATCH] = {"filter: other unicast", 1, 1},
     [EF_VI_CAP_RX_FILTER_TYPE_MCAST_MISMATCH] = {"filter: other multicast", 1, 1},
-    [EF_VI_CAP_RX_FILTER_TYPE_SNIFF] = {"filter: copies of received packets", 0, 0},
+    [EF_VI_CAP_RX_FILTER_TYPE_SNIFF] = {"filter: copies of received packets", 1, 0},
     [EF_VI_CAP_TX_FILTER_TYPE_SNIFF] = {"filter: copies of sent packets", 0, 0},
     [EF_VI_CAP_RX_FILTER_IP4_PROTO] = {"filter: IP protocol", 1, 1},
     [EF_VI_CAP_RX_FILTER_ETHERTYPE] = {"filter: EtherType", 1, 1},
@@ -59,14 +63,16 @@ static const struct capability capabilities[EF_VI_CAP_MAX] = {
     [EF_VI_CAP_ZERO_RX_PREFIX] = {"packets without a prefix", 1, 1},
     [EF_VI_CAP_TX_PUSH_ALWAYS] = {"push of every descriptor", 0, 0},
     [EF_VI_CAP_NIC_PACE] = {"least time between packets", 0, 0},
-    [EF_VI_CAP_RX_MERGE] = {"merged receive events", 0, 0},
-    [EF_VI_CAP_TX_ALTERNATIVES] = {"transmit alternatives", 0, 0},
-    [EF_VI_CAP_TX_ALTERNATIVES_VFIFOS] = {"transmit alternatives: how many", 0, 0},
-    [EF_VI_CAP_TX_ALTERNATIVES_CP_BUFFERS] = {"transmit alternatives: buffers", 0, 0},
+    [EF_VI_CAP_RX_MERGE] = {"merged receive events", 1, 1},
+    [EF_VI_CAP_TX_ALTERNATIVES] = {"transmit alternatives", 1, 1},
+    [EF_VI_CAP_TX_ALTERNATIVES_VFIFOS] = {"transmit alternatives: how many", EFVI_ALTS, EFVI_ALTS},
+    [EF_VI_CAP_TX_ALTERNATIVES_CP_BUFFERS] = {"transmit alternatives: buffers", EFVI_ALT_BUFS,
+                                              EFVI_ALT_BUFS},
     [EF_VI_CAP_RX_FW_VARIANT] = {"receive firmware", 0, 0},
     [EF_VI_CAP_TX_FW_VARIANT] = {"transmit firmware", 0, 0},
-    [EF_VI_CAP_CTPIO] = {"CTPIO", 0, 0},
-    [EF_VI_CAP_TX_ALTERNATIVES_CP_BUFFER_SIZE] = {"transmit alternatives: buffer size", 0, 0},
+    [EF_VI_CAP_CTPIO] = {"CTPIO, in the device (without, its calls write to the ring)", 0, 0},
+    [EF_VI_CAP_TX_ALTERNATIVES_CP_BUFFER_SIZE] = {"transmit alternatives: buffer size",
+                                                  EFVI_BUF_BYTES, EFVI_BUF_BYTES},
     [EF_VI_CAP_RX_FORCE_EVENT_MERGING] = {"receive events always merged", 0, 0},
     [EF_VI_CAP_MIN_BUFFER_MODE_SIZE] = {"smallest page of registered memory", EF_VI_NIC_PAGE_SIZE,
                                         EF_VI_NIC_PAGE_SIZE},
@@ -75,9 +81,10 @@ static const struct capability capabilities[EF_VI_CAP_MAX] = {
     [EF_VI_CAP_RX_FILTER_SET_DEST] = {"filter: to another's queue", 0, 0},
     [EF_VI_CAP_RX_FILTER_MAC_IP4_PROTO] = {"filter: MAC address and IP protocol", 1, 0},
     [EF_VI_CAP_RX_POLL] = {"polling for received packets alone", 1, 1},
-    [EF_VI_CAP_RX_REF] = {"packets in the device's memory", 0, 0},
-    [EF_VI_CAP_EXTRA_DATAPATHS] = {"further data paths", 0, 0},
-    [EF_VI_CAP_RX_FILTER_ID] = {"a packet's filter", 0, 0},
+    [EF_VI_CAP_RX_REF] = {"packets in the device's memory (EF_PD_EXPRESS)", 0, 0},
+    [EF_VI_CAP_EXTRA_DATAPATHS] = {"further data paths", EF_VI_EXTRA_DATAPATH_EXPRESS,
+                                   EF_VI_EXTRA_DATAPATH_EXPRESS},
+    [EF_VI_CAP_RX_FILTER_ID] = {"a packet's filter", 1, 1},
 };
 
 int ef_vi_capabilities_max(void)
@@ -91,8 +98,8 @@ const char *ef_vi_capabilities_name(enum ef_vi_capability cap)
 }
 
 /* Lock held. */
-static int capability_get(ef_driver_handle handle, bool is_xdp, enum ef_vi_capability cap,
-                          unsigned long *value)
+static int capability_get(ef_driver_handle handle, bool is_xdp, bool express,
+                          enum ef_vi_capability cap, unsigned long *value)
 {
   if (!efvi_handle_known(handle))
     return efvi_refuse(-EBADF, "%d is no driver handle", handle);
@@ -101,6 +108,10 @@ static int capability_get(ef_driver_handle handle, bool is_xdp, enum ef_vi_capab
   if (!value)
     return efvi_refuse(-EINVAL, "no place for the capability's value");
   *value = is_xdp ? capabilities[cap].xdp : capabilities[cap].value;
+  if (express && cap == EF_VI_CAP_RX_REF)
+    *value = 1;
+  if (express && (cap == EF_VI_CAP_PACKED_STREAM || cap == EF_VI_CAP_RX_MERGE))
+    *value = 0;
   return 0;
 }
 
@@ -110,7 +121,6 @@ int ef_vi_capabilities_get_from_pd_flags(ef_driver_handle handle, int ifindex,
 {
   struct shunt_error error = {0};
   char name[12], device[EFVI_NAME_BYTES];
-  (void)pd_flags; /* none that a domain can have changes what the device can do */
   snprintf(name, sizeof(name), "%d", ifindex);
   int result = ifindex > 0
                    ? efvi_name_resolve(name, getenv("SHUNT_EFVI_DEVICE"), device, &error)
@@ -118,7 +128,8 @@ int ef_vi_capabilities_get_from_pd_flags(ef_driver_handle handle, int ifindex,
   if (result)
     return efvi_fail(&error);
   efvi_lock();
-  result = capability_get(handle, strncmp(device, "xdp:", 4) == 0, cap, value);
+  result =
+      capability_get(handle, strncmp(device, "xdp:", 4) == 0, pd_flags & EF_PD_EXPRESS, cap, value);
   efvi_unlock();
   return result;
 }
@@ -135,7 +146,7 @@ int ef_pd_capabilities_get(ef_driver_handle handle, ef_pd *pd, ef_driver_handle 
   (void)pd_dh;
   efvi_lock();
   struct efvi_pd *own = efvi_pd_of(pd);
-  int result = own ? capability_get(handle, own->device->is_xdp, cap, value)
+  int result = own ? capability_get(handle, own->device->is_xdp, own->express, cap, value)
                    : efvi_refuse(-EINVAL, "this is no protection domain");
   efvi_unlock();
   return result;

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "shunt/xdp.h"
 #include "src/efvi/efvi.h"
 
 /* Every opening of a twin in this process makes one, so there its name is none: two interfaces that
@@ -58,11 +60,34 @@ static void name_with_rules(const struct efvi_device *device, char name[2 * EFVI
   snprintf(name, 2 * EFVI_NAME_BYTES, "%s%s", device->name, rules);
 }
 
-/* Every queue's buffers: one for each descriptor of both rings, and the spare ones. */
+static void name_add(char name[2 * EFVI_NAME_BYTES], const char *setting)
+{
+  const size_t used = strlen(name);
+  snprintf(name + used, 2 * EFVI_NAME_BYTES - used, "%c%s", strchr(name, '?') ? '&' : '?', setting);
+}
+
+/* What the interface's flags ask of AF_XDP. An 82599 writes to memory itself anyway. */
+static void name_with_flags(const struct efvi_device *device, uint64_t flags,
+                            char name[2 * EFVI_NAME_BYTES])
+{
+  if (!device->is_xdp)
+    return;
+  if (flags & EF_VI_RX_ZEROCOPY && !strstr(device->name, "zero_copy="))
+    name_add(name, "zero_copy=require");
+  if (flags & EF_VI_TX_TIMESTAMPS && !strstr(device->name, "tx_time="))
+    name_add(name, "tx_time=1");
+}
+
+/* A queue's buffers: one for each descriptor of both rings, the spare ones, the alternatives'. */
+static uint32_t bufs_a_queue(uint32_t rx_ring, uint32_t tx_ring)
+{
+  return rx_ring + tx_ring + EFVI_TX_SPARE + EFVI_ALT_BUFS;
+}
+
 static int make_region(struct efvi_device *device, const struct shunt_port_options *options,
                        unsigned queues, struct shunt_error *error)
 {
-  uint64_t bufs = (uint64_t)queues * (options->rx_ring + options->tx_ring + EFVI_TX_SPARE);
+  uint64_t bufs = (uint64_t)queues * bufs_a_queue(options->rx_ring, options->tx_ring);
   struct shunt_region_options wanted = {.size = sizeof(wanted),
                                         .bytes = bufs * EFVI_BUF_BYTES,
                                         .buf_bytes = EFVI_BUF_BYTES,
@@ -70,30 +95,116 @@ static int make_region(struct efvi_device *device, const struct shunt_port_optio
   return shunt_region_create(&wanted, &device->region, error);
 }
 
-/* How many queues the name asks for. */
-static unsigned queues_of(const char *name)
+/* How many queues the name asks for; else as many as sets do. */
+unsigned efvi_device_queues(const struct efvi_device *device)
 {
-  const char *key = strstr(name, "queues=");
-  unsigned long queues = key ? strtoul(key + strlen("queues="), NULL, 10) : 1;
+  const char *key = strstr(device->name, "queues=");
+  unsigned long queues = key ? strtoul(key + strlen("queues="), NULL, 10) : device->set_queues;
   return queues < 1 ? 1 : queues > EFVI_QUEUES ? EFVI_QUEUES : (unsigned)queues;
 }
 
-/* Frames that nothing steers go to queue 0. A device with one queue spreads nothing. */
-static int steer_to_first(struct efvi_device *device, struct shunt_error *error)
+/* --- The route of what nothing steers -----------------------------------------------------------
+ */
+
+/* To the queue, or to those of the set. AF_XDP spreads as the interface does, and a device with one
+ * queue not at all. */
+static int route_write(struct efvi_device *device, unsigned queue, const struct efvi_set *set,
+                       struct shunt_error *error)
 {
   struct shunt_rss rss = {.size = sizeof(rss)};
+  unsigned queues[EFVI_QUEUES] = {queue}, count = set ? 0 : 1;
   if (device->info.queues == 1 || device->is_xdp)
     return 0;
+  for (unsigned i = 0; set && i < set->size; i++)
+    if (set->members[i])
+      queues[count++] = set->members[i]->queue->index;
   int result = shunt_port_rss_get(device->port, &rss, error);
-  if (result)
+  if (result || !count)
     return result;
-  memset(rss.table, 0, sizeof(rss.table));
+  for (unsigned i = 0; i < sizeof(rss.table); i++)
+    rss.table[i] = (uint8_t)queues[i % count];
   return shunt_port_rss_set(device->port, &rss, error);
 }
 
-static int device_open(struct efvi_device *device, uint32_t rx_ring, uint32_t tx_ring,
-                       struct shunt_error *error)
+int efvi_route_take(struct efvi_device *device, struct efvi_vi *vi, struct efvi_set *set,
+                    struct shunt_error *error)
 {
+  const unsigned queue = set ? 0 : vi->queue->index;
+  const bool ours =
+      set ? device->route_set == set : !device->route_set && device->route_queue == queue;
+  if (!ours && device->route_filters) {
+    shunt_error_set(error, -EOPNOTSUPP, "no such filter here on %s", device->name);
+    if (device->route_set)
+      shunt_error_why(error, "what the device can't steer by IPv4 address and port goes to one "
+                             "place, which filters of a set have now");
+    else
+      shunt_error_why(error,
+                      "what the device can't steer by IPv4 address and port goes to one "
+                      "place, which filters of the interface of queue %u have now",
+                      device->route_queue);
+    shunt_error_remedy(error, "add it there");
+    return -EOPNOTSUPP;
+  }
+  int result = ours ? 0 : route_write(device, queue, set, error);
+  if (result)
+    return result;
+  device->route_set = set;
+  device->route_queue = queue;
+  device->route_filters++;
+  return 0;
+}
+
+void efvi_route_leave(struct efvi_device *device)
+{
+  device->route_filters--;
+}
+
+int efvi_route_refresh(struct efvi_device *device, struct efvi_set *set, struct shunt_error *error)
+{
+  if (device->route_set != set)
+    return 0;
+  if (set->count)
+    return route_write(device, 0, set, error);
+  device->route_set = NULL;
+  device->route_queue = EFVI_QUEUES; /* no queue's: who asks next has it written */
+  return 0;
+}
+
+/* --- Opening ------------------------------------------------------------------------------------
+ */
+
+/* Whose clock stamps frames of AF_XDP; an 82599 stamps PTP's event messages by its own. */
+static void learn_clocks(struct efvi_device *device)
+{
+  struct shunt_xdp_info info = {.size = sizeof(info)};
+  device->rx_clock = device->tx_clock = EFVI_CLOCK_DEVICE;
+  if (!device->is_xdp || shunt_xdp_info(device->port, &info, NULL))
+    return;
+  if (info.rx_time != SHUNT_XDP_TIME_DEVICE)
+    device->rx_clock = CLOCK_MONOTONIC;
+  if (!info.zero_copy)
+    device->tx_clock = CLOCK_TAI;
+}
+
+static int learn(struct efvi_device *device, const struct shunt_port_options *options,
+                 uint64_t flags, struct shunt_error *error)
+{
+  device->sleeps = options->interrupts;
+  device->stamps_received = options->rx_time;
+  device->stamps_sent = device->is_xdp && flags & EF_VI_TX_TIMESTAMPS;
+  device->info.size = sizeof(device->info);
+  shunt_port_info(device->port, &device->info);
+  learn_clocks(device);
+  device->route_set = NULL;
+  device->route_queue = device->route_filters = 0;
+  return route_write(device, 0, NULL, error);
+}
+
+static int device_open(struct efvi_device *device, uint64_t flags, uint32_t rx_ring,
+                       uint32_t tx_ring, struct shunt_error *error)
+{
+  const unsigned queues = efvi_device_queues(device);
+  const bool stamps = flags & (EF_VI_RX_TIMESTAMPS | EF_VI_RX_PACKED_STREAM);
   struct efvi_state *state = efvi_state();
   char name[2 * EFVI_NAME_BYTES];
   if (!state->testbed && is_twin(device->name)) {
@@ -102,28 +213,26 @@ static int device_open(struct efvi_device *device, uint32_t rx_ring, uint32_t tx
       return result;
   }
   struct shunt_port_options options = {.size = sizeof(options),
+                                       .queues = (uint16_t)queues,
                                        .rx_ring = rx_ring,
                                        .tx_ring = tx_ring,
-                                       .rx_metadata = 1,
+                                       .rx_time = stamps,
                                        .interrupts = 1,
                                        .clock = state->clock,
                                        .testbed = state->testbed};
-  int result = make_region(device, &options, queues_of(device->name), error);
+  int result = make_region(device, &options, queues, error);
   if (result)
     return result;
   options.region = device->region;
   name_with_rules(device, name);
+  name_with_flags(device, flags, name);
   result = shunt_port_open(name, &options, &device->port, error);
   if (result == -EOPNOTSUPP) { /* a device that can't wake anybody can be polled */
     options.interrupts = 0;
     result = shunt_port_open(name, &options, &device->port, error);
   }
-  if (!result) {
-    device->sleeps = options.interrupts;
-    device->info.size = sizeof(device->info);
-    shunt_port_info(device->port, &device->info);
-    result = steer_to_first(device, error);
-  }
+  if (!result)
+    result = learn(device, &options, flags, error);
   if (result) {
     shunt_port_close(device->port);
     device->port = NULL;
@@ -146,9 +255,18 @@ static void device_close(struct efvi_device *device)
   device->region = NULL;
 }
 
-static int device_fits(const struct efvi_device *device, uint32_t rx_ring, uint32_t tx_ring,
-                       struct shunt_error *error)
+/* What was settled when the port was opened. */
+static int device_fits(const struct efvi_device *device, uint64_t flags, uint32_t rx_ring,
+                       uint32_t tx_ring, struct shunt_error *error)
 {
+  const bool stamps = !(flags & EF_VI_RX_TIMESTAMPS && !device->stamps_received) &&
+                      !(flags & EF_VI_TX_TIMESTAMPS && !device->stamps_sent);
+  if (!stamps) {
+    shunt_error_set(error, -EOPNOTSUPP, "no time stamps on %s", device->name);
+    shunt_error_why(error, "it was opened without, by the first of its interfaces");
+    shunt_error_remedy(error, "make the interface with time stamps first");
+    return -EOPNOTSUPP;
+  }
   if (rx_ring <= device->info.rx_ring && tx_ring <= device->info.tx_ring)
     return 0;
   shunt_error_set(error, -EINVAL, "rings of %u and %u on %s", rx_ring, tx_ring, device->name);
@@ -172,9 +290,10 @@ static int queue_take(struct efvi_device *device, struct efvi_vi *vi, struct shu
     return -EBUSY;
   }
   struct efvi_queue *queue = &device->queues[index];
-  const uint32_t rings = device->info.rx_ring + device->info.tx_ring + EFVI_TX_SPARE;
-  const shunt_buf first = (uint64_t)index * rings * EFVI_BUF_BYTES;
+  const uint32_t bufs = bufs_a_queue(device->info.rx_ring, device->info.tx_ring);
+  const shunt_buf first = (uint64_t)index * bufs * EFVI_BUF_BYTES;
   vi->tx_first = first + (uint64_t)device->info.rx_ring * EFVI_BUF_BYTES;
+  vi->alt_first = vi->tx_first + (uint64_t)(device->info.tx_ring + EFVI_TX_SPARE) * EFVI_BUF_BYTES;
   if (!queue->rx_free) {
     queue->rx_free = malloc(device->info.rx_ring * sizeof(queue->rx_free[0]));
     if (!queue->rx_free)
@@ -193,8 +312,8 @@ static int queue_take(struct efvi_device *device, struct efvi_vi *vi, struct shu
 int efvi_device_attach(struct efvi_device *device, struct efvi_vi *vi, uint32_t rx_ring,
                        uint32_t tx_ring, struct shunt_error *error)
 {
-  int result = device->port ? device_fits(device, rx_ring, tx_ring, error)
-                            : device_open(device, rx_ring, tx_ring, error);
+  int result = device->port ? device_fits(device, vi->flags, rx_ring, tx_ring, error)
+                            : device_open(device, vi->flags, rx_ring, tx_ring, error);
   if (result)
     return result;
   result = queue_take(device, vi, error);
@@ -211,7 +330,7 @@ int efvi_device_attach(struct efvi_device *device, struct efvi_vi *vi, uint32_t 
 void efvi_device_detach(struct efvi_device *device, struct efvi_vi *vi)
 {
   vi->rx->owner = NULL;
-  vi->rx->retired = vi->tx_sent != vi->tx_done;
+  vi->rx->retired = vi->tx_sent != vi->tx_done || (vi->alternatives && vi->alternatives->flying);
   if (--device->vi_count == 0)
     device_close(device);
 }

@@ -4,7 +4,10 @@
  * A device is a port, opened when its first virtual interface is made; each virtual interface is
  * one of the port's queues. Programs receive into and send from memory of their own, at any address
  * of it, registered at any time; NICs want buffers of one size in one region, known before the port
- * is opened. So a frame is copied once between the two, in poll and in transmit_init.
+ * is opened, and write to a place inside them that is theirs to choose (its start on an 82599, 256
+ * bytes behind it under AF_XDP). So a frame is copied once between the two, in poll and in
+ * transmit_init. Domains with EF_PD_EXPRESS, whose programs take packets from memory of the
+ * device's own (efct_vi.h), receive without that copy.
  *
  * DMA addresses are a domain's own: a page table says where in this process they lead, so that an
  * address that was never registered is found out on every device, and touches nothing. */
@@ -16,7 +19,9 @@
 
 #include <etherfabric/base.h>
 #include <etherfabric/memreg.h>
+#include <etherfabric/packedstream.h>
 #include <etherfabric/pd.h>
+#include <etherfabric/pio.h>
 #include <etherfabric/vi.h>
 
 #include "shunt/error.h"
@@ -26,22 +31,31 @@
 #define EFVI_NAME_BYTES   192
 #define EFVI_BUF_BYTES    2048u /* of the device's buffers */
 #define EFVI_TX_SPARE     4u    /* buffers behind a transmit ring's: see struct efvi_tx_slot */
+#define EFVI_TX_TIME_ROOM 64u   /* bytes in front of a packet, where AF_XDP notes when it was sent \
+                                 */
+#define EFVI_ALTS         16u   /* alternatives of an interface */
+#define EFVI_ALT_BUFS     64u   /* buffers that they share: bits of a word */
+#define EFVI_PIO_BYTES    4096u /* most bytes of a PIO region */
 #define EFVI_RING_LEAST   64u
 #define EFVI_RING_MOST    4096u
 #define EFVI_RING_DEFAULT 512u
-#define EFVI_PREFIX_BYTES 14u /* of interfaces with time stamps; its layout: receive.c */
+#define EFVI_PREFIX_BYTES 14u /* of interfaces with time stamps; its layout: prefix.c */
+#define EFVI_PREFIX_LONG  18u /* with the filter and the discard flags, too */
 #define EFVI_FRAME_LEAST  17u /* shunt_tx_post */
 #define EFVI_HEADER_MOST  18u /* Ethernet header and a VLAN tag */
 #define EFVI_BURST        16u
 #define EFVI_FILTERS      32u
 #define EFVI_SW_EVENTS    16u
 #define EFVI_QUEUES       16u
+#define EFVI_NO_FILTER    -1
+#define EFVI_CLOCK_DEVICE -1
 #define EFVI_INITED       0x51EF1AB5u
 
 /* Page table of a domain: 2^22 pages of 4 KiB. Address 0 is never given out. */
 #define EFVI_PAGES (UINT64_C(1) << 22)
 
 struct efvi_vi;
+struct efvi_set;
 
 /* A queue of a device. Buffers that the device was given stay with it when an interface ends: there
  * is no taking them back while others use the port, and the next interface inherits them. */
@@ -64,8 +78,14 @@ struct efvi_device {
   struct efvi_queue queues[EFVI_QUEUES];
   unsigned vi_count;
   unsigned promiscuous; /* filters that need it */
+  unsigned set_queues;  /* wanted by sets before the port was opened */
+  /* Where frames go that nothing steers: to a set, or to a queue, while filters count on it. */
+  struct efvi_set *route_set;
+  unsigned route_queue, route_filters;
   bool is_xdp;
-  bool sleeps; /* its queues can wake */
+  bool stamps_received, stamps_sent; /* opened so */
+  int rx_clock, tx_clock; /* that stamps them: the kernel's clockid_t, or EFVI_CLOCK_DEVICE */
+  bool sleeps;            /* its queues can wake */
 };
 
 struct efvi_pd {
@@ -75,6 +95,14 @@ struct efvi_pd {
   uint8_t **pages; /* by page of the DMA address; NULL: not registered */
   uint64_t next_page;
   unsigned vi_count, memreg_count;
+  bool express;
+};
+
+/* A PIO region: memory of this process, as no device here has any. */
+struct efvi_pio {
+  struct efvi_pio *next;
+  ef_pio *user;
+  struct efvi_vi *vi; /* NULL: not linked */
 };
 
 /* What a filter asks for; what is not asked for is 0 in fields. All but vlan in network order.
@@ -101,6 +129,8 @@ _Static_assert(sizeof(struct efvi_match) == 52, "compared by memcmp");
 #define EFVI_MATCH_UNICAST    (1u << 7)
 #define EFVI_MATCH_MULTICAST  (1u << 8)
 #define EFVI_MATCH_NONE_OTHER (1u << 9) /* only what no other filter of the interface takes */
+#define EFVI_MATCH_ALL        (1u << 10)
+#define EFVI_MATCH_NOTHING    (1u << 11)
 
 struct efvi_filter {
   bool used;
@@ -113,6 +143,28 @@ struct efvi_filter {
   uint32_t rules[2];
   bool steered; /* by a filter of the 82599 */
   uint32_t steering;
+  bool routed; /* counts on the device's route */
+  bool sniffs;
+};
+
+/* The filters of an interface or of a set. Interfaces read those of their set from threads of their
+ * own: a filter is whole before it is used, and stays as it was after. */
+struct efvi_filters {
+  struct efvi_filter list[EFVI_FILTERS];
+  unsigned count;
+  uint32_t fields; /* EFVI_MATCH_* of all */
+};
+
+/* Interfaces that share what the set's filters match. It lives as long as one of them, if longer
+ * than the program's structure. */
+struct efvi_set {
+  struct efvi_set *next;
+  unsigned id;
+  bool dropped; /* by the program */
+  struct efvi_pd *pd;
+  unsigned size, count;
+  struct efvi_vi *members[EFVI_QUEUES];
+  struct efvi_filters filters;
 };
 
 /* What an interface counts; the layout that programs get is made from this list. */
@@ -125,7 +177,9 @@ struct efvi_filter {
   X(rx_no_buffer)                                                                                  \
   X(tx_packets)                                                                                    \
   X(tx_bytes)                                                                                      \
-  X(tx_errors)
+  X(tx_errors)                                                                                     \
+  X(tx_alternatives)                                                                               \
+  X(tx_alternatives_discarded)
 
 struct efvi_counters {
 #define X(name) uint64_t name;
@@ -136,9 +190,40 @@ struct efvi_counters {
 /* A packet's buffers lie one behind the other. One that begins near the ring's end goes on in spare
  * buffers behind it, which are free again before the ring has come round. */
 struct efvi_tx_slot {
-  uint32_t buffer; /* which, from tx_first on */
+  uint32_t buffer; /* which, from tx_first on; of an alternative's packet: from alt_first on */
   uint16_t len;
-  bool more;
+  uint8_t more;
+  uint8_t alt; /* 1 + the alternative that the packet goes to, not to the device; 0: none */
+};
+
+enum efvi_alt_state { EFVI_ALT_STOP, EFVI_ALT_GO, EFVI_ALT_DISCARD };
+
+struct efvi_alternative {
+  enum efvi_alt_state state;
+  struct shunt_frame frames[EFVI_ALT_BUFS]; /* pieces that lie ready, in order */
+  unsigned ready;
+  unsigned due; /* packets sent or discarded, of which no event was given yet */
+};
+
+/* The alternatives of an interface (alternative.c). Their packets lie in buffers of the device. */
+struct efvi_alternatives {
+  unsigned count;
+  int selected;    /* -1: none, packets go to the device */
+  uint64_t used;   /* buffers, by bit */
+  uint64_t flying; /* those that the device has */
+  uint64_t last;   /* ... that a packet ends in */
+  unsigned due;    /* of all */
+  uint8_t owner[EFVI_ALT_BUFS];
+  uint32_t done; /* ring descriptors that the device has completed, not yet counted as such */
+  struct efvi_alternative list[];
+};
+
+/* What becomes of received packets. */
+enum efvi_rx_mode {
+  EFVI_RX_PLAIN,   /* an event a buffer */
+  EFVI_RX_MERGED,  /* EF_VI_RX_EVENT_MERGE: an event for several */
+  EFVI_RX_PACKED,  /* EF_VI_RX_PACKED_STREAM (packed.c) */
+  EFVI_RX_EXPRESS, /* EF_PD_EXPRESS: they stay where the device put them (express.c) */
 };
 
 struct efvi_vi {
@@ -149,31 +234,51 @@ struct efvi_vi {
   ef_vi_state state;
   ef_vi_stats lost;
   unsigned users; /* interfaces that use this one's event queue, itself not counted */
+  uint64_t flags; /* enum ef_vi_flags */
+  struct efvi_set *set;
+  unsigned set_index;
 
   /* Receive: the program's buffers by slot, and the device's, which change places on the way. */
   uint8_t **rx_targets;
   struct efvi_queue *rx;
   struct shunt_frame frames[EFVI_BURST];
-  unsigned frame_next, frame_count; /* polled, not yet told of */
-  uint32_t frame_taken;             /* bytes of frames[frame_next] that are delivered */
-  bool rx_inside;                   /* more pieces of the frame polled last are to come ... */
-  bool rx_dropping;                 /* ... which no filter takes */
-  bool rx_skipping;                 /* the rest of a frame that found no buffer is thrown away */
+  int16_t frame_filters[EFVI_BURST]; /* which took them */
+  unsigned frame_next, frame_count;  /* polled, not yet told of */
+  enum efvi_rx_mode rx_mode;
+  uint32_t rx_filled;   /* program's buffers filled, as a free-running index */
+  uint8_t *rx_prefix;   /* of the packet that is being told of */
+  uint16_t rx_filter;   /* that took the frame polled last */
+  uint8_t *packed;      /* packed stream: the buffer that is being filled, NULL: none */
+  uint32_t packed_used; /* bytes of it */
+  uint64_t *held;       /* express: time of each packet that the program has, by buffer ... */
+  uint8_t *held_flags;  /* ... and that it has it */
+  uint32_t frame_taken; /* bytes of frames[frame_next] that are delivered */
+  bool rx_inside;       /* more pieces of the frame polled last are to come ... */
+  bool rx_dropping;     /* ... which no filter takes */
+  bool rx_skipping;     /* the rest of a frame that found no buffer is thrown away */
 
   /* Send: buffers from tx_first on, EFVI_TX_SPARE more than slots. */
-  shunt_buf tx_first;
+  shunt_buf tx_first, alt_first;
+  uint32_t tx_offset; /* of a packet in its buffer */
   struct efvi_tx_slot *tx_slots;
-  uint32_t tx_sent; /* on the device's ring, as a free-running index */
-  uint32_t tx_done; /* completed */
-  uint32_t tx_told; /* of which events were given */
-  bool tx_warm;     /* packets are prepared and thrown away */
+  struct efvi_alternatives *alternatives; /* NULL: none */
+  uint64_t *tx_times;                     /* when slots' packets were sent; NULL: nobody asks */
+  uint32_t tx_sent;                       /* on the device's ring, as a free-running index */
+  uint32_t tx_done;                       /* completed */
+  uint32_t tx_told;                       /* of which events were given */
+  bool tx_warm;                           /* packets are prepared and thrown away */
+  bool ctpio_open;     /* a packet was sent whose id comes with the fallback ... */
+  uint32_t ctpio_slot; /* ... as this index */
 
-  struct efvi_filter filters[EFVI_FILTERS];
-  unsigned filter_count;
+  struct efvi_filters filters;
   struct efvi_counters counters, zero; /* zero: at the last reset */
 
   uint16_t sw_events[EFVI_SW_EVENTS]; /* under the lock, but for the count */
   unsigned sw_count;                  /* atomic */
+
+  int timer_fd;          /* -1: none was set yet */
+  bool timer_runs;       /* it was started, and nobody has seen its end */
+  uint64_t timer_primed; /* nanoseconds that run from the next event on; 0: none */
 };
 
 /* --- State of the process (state.c) ------------------------------------------------------------
@@ -195,6 +300,8 @@ struct efvi_vi *efvi_vi_of(const ef_vi *vi);
 struct efvi_state {
   struct efvi_device *devices;
   struct efvi_pd *pds;
+  struct efvi_set *sets;
+  struct efvi_pio *pios;
   unsigned next_id;
   struct shunt_testbed *testbed; /* of twins in this process; NULL: none needed yet */
   bool testbed_is_given;
@@ -215,7 +322,7 @@ int efvi_refuse(int code, const char *what, ...) SHUNT_PRINTF(2, 3);
  */
 
 /* The device that a name means, with map as in SHUNT_EFVI_DEVICE (NULL: none).
- * Returns 0, -EINVAL, -ENODEV. */
+ * Returns 0, -EINVAL, -ENODEV, -EOPNOTSUPP (an EFA). */
 int efvi_name_resolve(const char *name, const char *map, char device[EFVI_NAME_BYTES],
                       struct shunt_error *error);
 
@@ -227,23 +334,75 @@ int efvi_name_resolve(const char *name, const char *map, char device[EFVI_NAME_B
 struct efvi_device *efvi_device_hold(const char *name, const char *interface);
 void efvi_device_release(struct efvi_device *device);
 
-/* Take a queue with rings of those sizes for the interface; the first one opens the port. Fills
- * queue, rx and tx_first. Returns the queue's index or a negative errno. */
+/* Take a queue with rings of those sizes for the interface; the first one opens the port, with what
+ * the interface's flags need. Fills queue, rx and tx_first. Returns the queue's index or a negative
+ * errno. */
 int efvi_device_attach(struct efvi_device *device, struct efvi_vi *vi, uint32_t rx_ring,
                        uint32_t tx_ring, struct shunt_error *error);
 /* What it had polled and sent is flushed already. */
 void efvi_device_detach(struct efvi_device *device, struct efvi_vi *vi);
 
+/* How many queues its port has, or would be opened with. */
+unsigned efvi_device_queues(const struct efvi_device *device);
+
+/* Have frames that nothing steers go to the interface, or to all of the set. Returns 0, or
+ * -EOPNOTSUPP: others count on them. */
+int efvi_route_take(struct efvi_device *device, struct efvi_vi *vi, struct efvi_set *set,
+                    struct shunt_error *error);
+void efvi_route_leave(struct efvi_device *device);
+/* The set's interfaces have changed; where none is left, what nothing steers is nobody's. */
+int efvi_route_refresh(struct efvi_device *device, struct efvi_set *set, struct shunt_error *error);
+
 /* --- Filters (match.c, filter.c) ---------------------------------------------------------------
  */
 
 /* Read a specification. Returns 0, -EINVAL or -EOPNOTSUPP. */
-int efvi_match_read(const ef_filter_spec *spec, struct efvi_match *match,
+int efvi_match_read(const ef_filter_spec *spec, bool is_xdp, struct efvi_match *match,
                     struct shunt_error *error);
-/* Whether one of the filters takes a frame. */
-bool efvi_match_any(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes);
-/* Remove every filter. Lock held. */
+/* Whether it asks for a copy of frames to other stations, too. */
+bool efvi_sniffs_all(const ef_filter_spec *spec);
+/* Which filter takes a frame: its id, a set's from EFVI_FILTERS on; EFVI_NO_FILTER: none. */
+int efvi_match_any(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes);
+/* Remove every filter of the interface, or of the set. Lock held. */
 void efvi_filters_clear(struct efvi_vi *vi);
+void efvi_set_filters_clear(struct efvi_set *set);
+
+/* Whose a filter is: an interface's, or a set's (vi is NULL then). */
+struct efvi_target {
+  struct efvi_device *device;
+  struct efvi_vi *vi;
+  struct efvi_set *set;
+  struct efvi_filters *filters;
+};
+/* Add a filter. Lock held. Returns its id or a negative errno. */
+int efvi_filter_add(const struct efvi_target *target, const ef_filter_spec *spec,
+                    struct shunt_error *error);
+/* Lock held. Returns 0 or -ENOENT. */
+int efvi_filter_remove(const struct efvi_target *target, const ef_filter_cookie *cookie);
+
+/* --- Sets (set.c). Lock held. ------------------------------------------------------------------
+ */
+
+/* The set that a program's structure names, NULL where it is none. */
+struct efvi_set *efvi_set_of(const ef_vi_set *set);
+/* The interface ends. */
+void efvi_set_leave(struct efvi_vi *vi);
+/* The domain ends, and with it its sets, which have no interfaces any more. */
+void efvi_sets_end(const struct efvi_pd *pd);
+
+/* What ef_vi_alloc_from_pd and ef_vi_alloc_from_set have in common (vi.c). Lock held. */
+struct efvi_request {
+  ef_vi *vi;
+  ef_driver_handle handle;
+  struct efvi_pd *pd;
+  int evq_capacity, rxq_capacity, txq_capacity;
+  ef_vi *evq;
+  enum ef_vi_flags flags;
+};
+int efvi_vi_alloc(const struct efvi_request *request, ef_driver_handle pd_dh,
+                  ef_driver_handle evq_dh, struct shunt_error *error);
+/* The interface's end; nobody uses its event queue. Lock held. */
+void efvi_vi_end(struct efvi_vi *own);
 
 /* --- The interface's calls ---------------------------------------------------------------------
  */
@@ -269,10 +428,22 @@ static inline struct efvi_vi *efvi_own(const ef_vi *vi)
   return (struct efvi_vi *)vi->shunt;
 }
 
+/* prefix.c */
+/* Bytes of the prefix of an interface with these flags. */
+uint32_t efvi_prefix_bytes(uint64_t flags);
+void efvi_prefix_write(struct efvi_vi *vi, uint8_t *prefix, const struct shunt_frame *frame,
+                       int filter);
+/* The packet has ended: its length, and what is wrong with it. */
+void efvi_prefix_finish(struct efvi_vi *vi, uint8_t *prefix, uint32_t bytes, unsigned discards);
+int efvi_receive_get_timestamp(ef_vi *user, const void *pkt, ef_precisetime *time);
+/* A frame's time by a clock of the kernel's, or EFVI_CLOCK_DEVICE, as what the calls hand out: UTC
+ * where that can be known. 0 is none. Returns 0 or -ENODATA. */
+int efvi_time_of(int clock, uint64_t time_ns, ef_precisetime *time);
+int32_t efvi_receive_get_filter_id(ef_vi *user, const ef_event *event, const void *pkt);
+
 /* receive.c */
 int efvi_receive_init(ef_vi *user, ef_addr addr, ef_request_id id);
 void efvi_receive_push(ef_vi *user);
-int efvi_receive_get_timestamp(ef_vi *user, const void *pkt, ef_precisetime *time);
 int efvi_receive_set_discards(ef_vi *user, unsigned flags);
 uint64_t efvi_receive_get_discards(ef_vi *user);
 /* Poll the device where nothing waits. Returns whether a frame, or a part of one, waits. */
@@ -281,20 +452,74 @@ bool efvi_receive_waits(struct efvi_vi *vi);
 int efvi_receive_events(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int n);
 /* Forget all frames and buffers. */
 void efvi_receive_flush(struct efvi_vi *vi);
+/* The flags of a discard that a frame's are. */
+unsigned efvi_discard_flags(uint32_t frame_flags);
+/* The frame at frame_next is used up. Returns whether it was a packet's last piece. */
+bool efvi_piece_done(struct efvi_vi *vi);
+/* The same, of a frame whose buffer somebody keeps. */
+bool efvi_piece_keep(struct efvi_vi *vi);
+/* Hand the device buffers, up to count. */
+void efvi_receive_give(struct efvi_vi *vi, uint32_t count);
+
+/* packed.c: the event of frames that wait, or 0: they found no room. */
+int efvi_packed_event(struct efvi_vi *vi, uint8_t q_id, ef_event *event);
+/* Bytes of a buffer of a packed stream. */
+uint32_t efvi_packed_bytes(const struct efvi_vi *vi);
+
+/* express.c */
+int efvi_express_start(struct efvi_vi *vi);
+int efvi_express_event(struct efvi_vi *vi, uint8_t q_id, ef_event *event);
+/* Whether pkt is a packet that the program has; its time. */
+bool efvi_express_time(const struct efvi_vi *vi, const void *pkt, uint64_t *time_ns);
+/* Take back what the program has. */
+void efvi_express_flush(struct efvi_vi *vi);
 
 /* transmit.c */
 int efvi_transmit(ef_vi *user, ef_addr base, int len, ef_request_id id);
 int efvi_transmitv(ef_vi *user, const ef_iovec *iov, int iov_len, ef_request_id id);
 int efvi_transmitv_init(ef_vi *user, const ef_iovec *iov, int iov_len, ef_request_id id);
 void efvi_transmit_push(ef_vi *user);
-int efvi_transmit_ctpio_fallback(ef_vi *user, ef_addr addr, size_t len, ef_request_id id);
-int efvi_transmitv_ctpio_fallback(ef_vi *user, const ef_iovec *iov, int iov_len, ef_request_id id);
 void efvi_start_transmit_warm(ef_vi *user, ef_vi_tx_warm_state *saved, char *ctpio);
 void efvi_stop_transmit_warm(ef_vi *user, ef_vi_tx_warm_state *saved);
+/* A packet from this process's memory: unchanged, and past the alternatives, where straight. */
+int efvi_transmit_copy(struct efvi_vi *vi, const struct iovec *iov, int iov_len, uint64_t bytes,
+                       bool straight, ef_request_id id);
 /* Ask the device. Returns how many descriptors are done and not yet told of. */
 uint32_t efvi_transmit_waits(struct efvi_vi *vi);
 int efvi_transmit_events(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int n);
 void efvi_transmit_flush(struct efvi_vi *vi);
+
+/* pio.c: PIO and CTPIO */
+int efvi_transmit_pio(ef_vi *user, int offset, int len, ef_request_id id);
+int efvi_transmit_copy_pio(ef_vi *user, int offset, const void *data, int len, ef_request_id id);
+void efvi_transmit_pio_warm(ef_vi *user);
+void efvi_transmit_copy_pio_warm(ef_vi *user, int offset, const void *data, int len);
+void efvi_transmitv_ctpio(ef_vi *user, size_t bytes, const struct iovec *iov, int iov_len,
+                          unsigned threshold);
+void efvi_transmitv_ctpio_copy(ef_vi *user, size_t bytes, const struct iovec *iov, int iov_len,
+                               unsigned threshold, void *fallback);
+int efvi_transmit_ctpio_fallback(ef_vi *user, ef_addr addr, size_t len, ef_request_id id);
+int efvi_transmitv_ctpio_fallback(ef_vi *user, const ef_iovec *iov, int iov_len, ef_request_id id);
+/* The interface ends. Lock held. */
+void efvi_pio_unlink(struct efvi_vi *vi);
+
+/* alternative.c */
+int efvi_alt_select(ef_vi *user, unsigned alt_id);
+int efvi_alt_select_normal(ef_vi *user);
+int efvi_alt_stop(ef_vi *user, unsigned alt_id);
+int efvi_alt_go(ef_vi *user, unsigned alt_id);
+int efvi_alt_discard(ef_vi *user, unsigned alt_id);
+/* Take count buffers that lie in a row. Returns the first, or -ENOSPC. */
+int efvi_alt_take(struct efvi_vi *vi, uint32_t count);
+/* Give up a packet that never got to its alternative. */
+void efvi_alt_undo(struct efvi_vi *vi, const struct efvi_tx_slot *slot);
+/* The packet in a slot goes to its alternative. */
+void efvi_alt_put(struct efvi_vi *vi, const struct efvi_tx_slot *slot);
+/* Poll completions, the alternatives' among them, and count those of the ring in tx_done. */
+void efvi_alt_poll(struct efvi_vi *vi);
+int efvi_alt_events(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int n);
+/* Forget every packet that waits. */
+void efvi_alt_flush(struct efvi_vi *vi);
 
 /* sums.c: fill in the checksums of a packet to send. ip, l4: which. */
 void efvi_sums_fill(uint8_t *frame, uint32_t bytes, bool ip, bool l4);
@@ -306,7 +531,18 @@ int efvi_eventq_has_event(const ef_vi *user);
 int efvi_eventq_has_many_events(const ef_vi *user, int n);
 void efvi_eventq_prime(ef_vi *user);
 
-/* unsupported.c */
+/* timer.c */
+void efvi_timer_prime(ef_vi *user, unsigned us);
+void efvi_timer_run(ef_vi *user, unsigned us);
+void efvi_timer_clear(ef_vi *user);
+void efvi_timer_zero(ef_vi *user);
+/* The queue was polled: what was primed runs where there were events, and what has run out is over.
+ */
+void efvi_timer_polled(struct efvi_vi *vi, bool events);
+/* Whether the timer has run out since the last look; it has not any more. */
+bool efvi_timer_expired(struct efvi_vi *vi);
+
+/* ops.c */
 extern const struct ops efvi_ops;        /* of an interface that is alive */
 extern const struct ops efvi_ops_closed; /* closed.c: of one that is not: every call says -EINVAL */
 

@@ -57,6 +57,8 @@ int efvi_eventq_poll(ef_vi *user, ef_event *events, int n)
   }
   if (SHUNT_UNLIKELY(software_waits(vi)))
     made += software_events(vi, events + made, n - made);
+  if (SHUNT_UNLIKELY(vi->timer_fd >= 0))
+    efvi_timer_polled(vi, made > 0);
   vi->state.evq.evq_ptr += (uint32_t)made;
   return made;
 }
@@ -72,20 +74,27 @@ int efvi_receive_poll(ef_vi *user, ef_event *events, int n)
   return made;
 }
 
-/* At least this many events wait: a frame is one, as is a batch of sent packets. */
+/* At least so many events of one interface wait. */
+static unsigned events_wait(struct efvi_vi *vi)
+{
+  unsigned frames = efvi_receive_waits(vi) ? vi->frame_count - vi->frame_next : 0;
+  const unsigned sent = efvi_transmit_waits(vi);
+  if (vi->rx_mode == EFVI_RX_MERGED || vi->rx_mode == EFVI_RX_PACKED)
+    frames = (frames + EF_VI_RECEIVE_BATCH - 1) / EF_VI_RECEIVE_BATCH;
+  if (vi->tx_times)
+    return frames + sent;
+  return frames + (sent + EF_VI_TRANSMIT_BATCH - 1) / EF_VI_TRANSMIT_BATCH +
+         (vi->alternatives ? vi->alternatives->due : 0);
+}
+
 int efvi_eventq_has_many_events(const ef_vi *user, int n)
 {
   struct efvi_vi *vi = efvi_own(user);
   unsigned waiting = software_waits(vi);
   device_step(vi);
-  for (int q = 0; q < user->vi_qs_n; q++) {
-    if (!user->vi_qs[q])
-      continue;
-    struct efvi_vi *one = efvi_own(user->vi_qs[q]);
-    if (efvi_receive_waits(one))
-      waiting += one->frame_count - one->frame_next;
-    waiting += (efvi_transmit_waits(one) + EF_VI_TRANSMIT_BATCH - 1) / EF_VI_TRANSMIT_BATCH;
-  }
+  for (int q = 0; q < user->vi_qs_n; q++)
+    if (user->vi_qs[q])
+      waiting += events_wait(efvi_own(user->vi_qs[q]));
   return n < 0 || waiting > (unsigned)n;
 }
 
@@ -207,7 +216,7 @@ int ef_eventq_wait(ef_vi *vi, ef_driver_handle vi_dh, unsigned current_ptr,
   uint64_t now_ns = shunt_monotonic_ns(), end_ns = now_ns;
   if (timeout)
     end_ns += (uint64_t)timeout->tv_sec * 1000000000u + (uint64_t)timeout->tv_usec * 1000u;
-  while (!efvi_eventq_has_event(vi)) {
+  while (!efvi_eventq_has_event(vi) && !efvi_timer_expired(own)) {
     if (timeout && now_ns >= end_ns)
       return -ETIMEDOUT;
     struct pollfd wait = {.fd = vi_dh, .events = POLLIN};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Filters of an interface: what is needed of the device so that their frames reach the interface's
- * queue. A mismatch filter takes what the interface's other filters don't, and so with them takes
- * all of its kind. */
+/* Filters of an interface or a set: what is needed of the device so that their frames reach its
+ * queue, or its queues. A mismatch filter takes what the other filters don't, and so with them
+ * takes all of its kind. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,76 +10,85 @@
 #include "shunt/bytes.h"
 #include "shunt/xdp.h"
 #include "src/efvi/efvi.h"
+#include "src/efvi/filter.h"
 
 /* --- AF_XDP: rules, which take frames from the kernel -------------------------------------------
  */
 
-static int rule_add(struct efvi_vi *vi, struct efvi_filter *filter, const char *text,
+static int rule_add(struct efvi_device *device, struct efvi_filter *filter, const char *text,
                     struct shunt_error *error)
 {
   struct shunt_xdp_rule rule = {.size = sizeof(rule)};
   int result = shunt_xdp_rule_parse(text, &rule, error);
   if (!result)
-    result = shunt_xdp_rule_add(vi->device->port, &rule, &filter->rules[filter->rule_count], error);
+    result = shunt_xdp_rule_add(device->port, &rule, &filter->rules[filter->rule_count], error);
   if (!result)
     filter->rule_count++;
   return result;
 }
 
-/* The filter as a rule's text. MAC addresses are no condition of rules: what only they tell apart
- * would be taken from the kernel whole. Beside an EtherType the interface's own address goes
- * without saying. */
-static int rule_text(const struct efvi_vi *vi, const struct efvi_match *match, char text[256],
+/* MAC addresses are no condition of rules: what only they tell apart would be taken from the kernel
+ * whole. Beside an EtherType the interface's own address goes without saying. */
+static int check_mac(const struct efvi_device *device, const struct efvi_match *match,
                      struct shunt_error *error)
 {
-  char vlan[16] = "", to[INET6_ADDRSTRLEN], from[INET6_ADDRSTRLEN];
-  const int family = match->fields & EFVI_MATCH_IP6 ? AF_INET6 : AF_INET;
-  const bool own = memcmp(match->mac, vi->device->info.mac.bytes, 6) == 0;
-  if (match->fields & EFVI_MATCH_MAC && !(own && match->fields & EFVI_MATCH_ETHERTYPE)) {
-    shunt_error_set(error, -EOPNOTSUPP, "no filter of MAC addresses on AF_XDP");
-    shunt_error_why(error, "its program would take every other station's frames from the kernel");
-    shunt_error_remedy(error,
-                       "filter by address and port or by EtherType, or ask for all (unicast_all)");
-    return -EOPNOTSUPP;
-  }
-  if (match->fields & EFVI_MATCH_VLAN)
-    snprintf(vlan, sizeof(vlan), "vlan %u ", match->vlan);
-  if (match->fields & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6)) {
-    inet_ntop(family, match->destination, to, sizeof(to));
-    inet_ntop(family, match->source, from, sizeof(from));
-    int used =
-        snprintf(text, 256, "%s%s %s dst %s dst port %u", vlan, family == AF_INET ? "ip4" : "ip6",
-                 match->protocol == 6 ? "tcp" : "udp", to, ntohs(match->destination_port));
-    if (match->fields & EFVI_MATCH_SOURCE)
-      snprintf(text + used, 256 - (size_t)used, " src %s src port %u", from,
-               ntohs(match->source_port));
-  } else if (match->fields & EFVI_MATCH_ETHERTYPE)
-    snprintf(text, 256, "%sether 0x%04x", vlan, ntohs(match->ethertype));
-  else if (match->fields & EFVI_MATCH_PROTOCOL)
-    snprintf(text, 256, "%sproto %u", vlan, match->protocol);
-  else
-    snprintf(text, 256, "%s%s", vlan, *vlan ? "" : "all");
-  return 0;
+  const bool own = memcmp(match->mac, device->info.mac.bytes, 6) == 0;
+  if (!(match->fields & EFVI_MATCH_MAC) || (own && match->fields & EFVI_MATCH_ETHERTYPE))
+    return 0;
+  shunt_error_set(error, -EOPNOTSUPP, "no filter of MAC addresses on AF_XDP");
+  shunt_error_why(error, "its program would take every other station's frames from the kernel");
+  shunt_error_remedy(error,
+                     "filter by address and port or by EtherType, or ask for all (unicast_all)");
+  return -EOPNOTSUPP;
 }
 
-static int xdp_add(struct efvi_vi *vi, struct efvi_filter *filter, struct shunt_error *error)
+static void ip_text(const struct efvi_match *match, const char *vlan, char text[256])
 {
-  char text[256];
-  if (filter->match.fields == EFVI_MATCH_MULTICAST) {
-    int result = rule_add(vi, filter, "ip4 dst multicast", error);
-    return result ? result : rule_add(vi, filter, "ip6 dst multicast", error);
-  }
-  int result = rule_text(vi, &filter->match, text, error);
-  return result ? result : rule_add(vi, filter, text, error);
+  char to[INET6_ADDRSTRLEN], from[INET6_ADDRSTRLEN];
+  const int family = match->fields & EFVI_MATCH_IP6 ? AF_INET6 : AF_INET;
+  inet_ntop(family, match->destination, to, sizeof(to));
+  inet_ntop(family, match->source, from, sizeof(from));
+  int used =
+      snprintf(text, 256, "%s%s %s dst %s dst port %u", vlan, family == AF_INET ? "ip4" : "ip6",
+               match->protocol == 6 ? "tcp" : "udp", to, ntohs(match->destination_port));
+  if (match->fields & EFVI_MATCH_SOURCE)
+    snprintf(text + used, 256 - (size_t)used, " src %s src port %u", from,
+             ntohs(match->source_port));
+}
+
+static int xdp_add(struct efvi_device *device, struct efvi_filter *filter,
+                   struct shunt_error *error)
+{
+  const struct efvi_match *match = &filter->match;
+  char vlan[16] = "", text[256];
+  int result = check_mac(device, match, error);
+  if (result)
+    return result;
+  if (match->fields & EFVI_MATCH_VLAN)
+    snprintf(vlan, sizeof(vlan), "vlan %u ", match->vlan);
+  if (match->fields & EFVI_MATCH_MULTICAST) {
+    snprintf(text, sizeof(text), "%sip4 dst multicast", vlan);
+    result = rule_add(device, filter, text, error);
+    if (result)
+      return result;
+    snprintf(text, sizeof(text), "%sip6 dst multicast", vlan);
+  } else if (match->fields & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6))
+    ip_text(match, vlan, text);
+  else if (match->fields & EFVI_MATCH_ETHERTYPE)
+    snprintf(text, sizeof(text), "%sether 0x%04x", vlan, ntohs(match->ethertype));
+  else if (match->fields & EFVI_MATCH_PROTOCOL)
+    snprintf(text, sizeof(text), "%sproto %u", vlan, match->protocol);
+  else
+    snprintf(text, sizeof(text), "%s%s", vlan, *vlan ? "" : "all");
+  return rule_add(device, filter, text, error);
 }
 
 /* --- Other devices: addresses, and the queue ----------------------------------------------------
  */
 
-static int promiscuous_add(struct efvi_vi *vi, struct efvi_filter *filter,
+static int promiscuous_add(struct efvi_device *device, struct efvi_filter *filter,
                            struct shunt_error *error)
 {
-  struct efvi_device *device = vi->device;
   int result = device->promiscuous ? 0 : shunt_port_promiscuous(device->port, 1, error);
   if (result)
     return result;
@@ -88,9 +97,10 @@ static int promiscuous_add(struct efvi_vi *vi, struct efvi_filter *filter,
   return 0;
 }
 
-static int group_add(struct efvi_vi *vi, struct efvi_filter *filter, struct shunt_error *error)
+static int group_add(struct efvi_device *device, struct efvi_filter *filter,
+                     struct shunt_error *error)
 {
-  int result = shunt_port_multicast_add(vi->device->port, &filter->group, error);
+  int result = shunt_port_multicast_add(device->port, &filter->group, error);
   filter->grouped = !result;
   return result;
 }
@@ -111,36 +121,35 @@ static bool group_of(const struct efvi_match *match, struct shunt_mac *group)
 }
 
 /* Have the port accept what the filter asks for. */
-static int accept_addresses(struct efvi_vi *vi, struct efvi_filter *filter,
+static int accept_addresses(struct efvi_device *device, struct efvi_filter *filter, bool everything,
                             struct shunt_error *error)
 {
   static const uint8_t broadcast[6] = {255, 255, 255, 255, 255, 255};
   const struct efvi_match *match = &filter->match;
-  const bool own = memcmp(match->mac, vi->device->info.mac.bytes, 6) == 0 ||
-                   memcmp(match->mac, broadcast, 6) == 0;
+  const bool own =
+      memcmp(match->mac, device->info.mac.bytes, 6) == 0 || memcmp(match->mac, broadcast, 6) == 0;
   if (match->fields & EFVI_MATCH_MAC && own)
     return 0;
   if (group_of(match, &filter->group))
-    return group_add(vi, filter, error);
-  return match->fields & (EFVI_MATCH_MAC | EFVI_MATCH_UNICAST | EFVI_MATCH_MULTICAST)
-             ? promiscuous_add(vi, filter, error)
+    return group_add(device, filter, error);
+  return everything || match->fields & (EFVI_MATCH_MAC | EFVI_MATCH_UNICAST | EFVI_MATCH_MULTICAST)
+             ? promiscuous_add(device, filter, error)
              : 0;
 }
 
-/* Queue 0 gets what nothing steers; the others what the 82599's five-tuple filters can express. */
-static int steer(struct efvi_vi *vi, struct efvi_filter *filter, struct shunt_error *error)
+/* The 82599's five-tuple filters name one queue; whatever they can't express, and what a set
+ * shares, goes where frames go that nothing steers. */
+static int steer(const struct efvi_target *target, struct efvi_filter *filter,
+                 struct shunt_error *error)
 {
   const struct efvi_match *match = &filter->match;
-  if (vi->device->info.queues == 1)
+  struct efvi_device *device = target->device;
+  if (device->info.queues == 1)
     return 0;
-  if (!(match->fields & EFVI_MATCH_IP4)) {
-    if (vi->queue->index == 0)
-      return 0;
-    shunt_error_set(error, -EOPNOTSUPP, "no such filter on queue %u of %s", vi->queue->index,
-                    vi->device->name);
-    shunt_error_why(error, "the device steers by IPv4 address and port; the rest goes to queue 0");
-    shunt_error_remedy(error, "add it to the interface that was made first");
-    return -EOPNOTSUPP;
+  if (target->set || !(match->fields & EFVI_MATCH_IP4)) {
+    int result = efvi_route_take(device, target->vi, target->set, error);
+    filter->routed = !result;
+    return result;
   }
   struct shunt_filter wanted = {.size = sizeof(wanted),
                                 .kind = SHUNT_FILTER_FIVE_TUPLE,
@@ -149,75 +158,187 @@ static int steer(struct efvi_vi *vi, struct efvi_filter *filter, struct shunt_er
                                 .source_ip = shunt_load_be32(match->source),
                                 .source_port = ntohs(match->source_port),
                                 .protocol = match->protocol,
-                                .queue = (uint16_t)vi->queue->index};
-  int result = shunt_port_filter_add(vi->device->port, &wanted, &filter->steering, error);
+                                .queue = (uint16_t)target->vi->queue->index};
+  int result = shunt_port_filter_add(device->port, &wanted, &filter->steering, error);
   filter->steered = !result;
   return result;
+}
+
+/* --- Sniffing: a copy of what the port receives is the frame itself where nobody else asks for it
+ * -
+ */
+
+static bool others_have(const struct efvi_target *target, const struct efvi_filters *filters,
+                        bool sniffing)
+{
+  if (filters == target->filters || !filters->count)
+    return false;
+  for (unsigned i = 0; i < EFVI_FILTERS; i++)
+    if (filters->list[i].used && (sniffing || filters->list[i].sniffs))
+      return true;
+  return false;
+}
+
+static int check_sniffing(const struct efvi_target *target, bool sniffing,
+                          struct shunt_error *error)
+{
+  const struct efvi_device *device = target->device;
+  bool clash = false;
+  for (unsigned i = 0; i < EFVI_QUEUES; i++)
+    if (device->queues[i].owner)
+      clash |= others_have(target, &device->queues[i].owner->filters, sniffing);
+  for (const struct efvi_set *set = efvi_state()->sets; set; set = set->next)
+    if (set->pd->device == device)
+      clash |= others_have(target, &set->filters, sniffing);
+  if (!clash)
+    return 0;
+  shunt_error_set(error, -EOPNOTSUPP, "%s makes no copies of frames", device->name);
+  shunt_error_why(error, "%s",
+                  sniffing ? "other interfaces of the device have filters of their own"
+                           : "another interface of the device sniffs");
+  shunt_error_remedy(error, "capture with `shunt capture`");
+  return -EOPNOTSUPP;
 }
 
 /* --- Both --------------------------------------------------------------------------------------
  */
 
-static void filter_remove(struct efvi_vi *vi, struct efvi_filter *filter)
+static void fields_update(struct efvi_filters *filters)
 {
-  struct efvi_device *device = vi->device;
+  uint32_t fields = 0;
+  for (unsigned i = 0; i < EFVI_FILTERS; i++)
+    fields |= filters->list[i].used ? filters->list[i].match.fields : 0;
+  __atomic_store_n(&filters->fields, fields, __ATOMIC_RELEASE);
+}
+
+/* What it had of the device. */
+static void filter_withdraw(struct efvi_device *device, struct efvi_filter *filter)
+{
   for (unsigned i = 0; i < filter->rule_count; i++)
     (void)shunt_xdp_rule_remove(device->port, filter->rules[i], NULL);
   if (filter->steered)
     (void)shunt_port_filter_remove(device->port, filter->steering, NULL);
+  if (filter->routed)
+    efvi_route_leave(device);
   if (filter->grouped)
     (void)shunt_port_multicast_remove(device->port, &filter->group, NULL);
   if (filter->promiscuous && --device->promiscuous == 0)
     (void)shunt_port_promiscuous(device->port, 0, NULL);
-  vi->filter_count -= filter->used;
-  *filter = (struct efvi_filter){0};
+}
+
+static void filter_end(struct efvi_device *device, struct efvi_filters *filters,
+                       struct efvi_filter *filter)
+{
+  __atomic_store_n(&filter->used, false, __ATOMIC_RELEASE);
+  __atomic_store_n(&filters->count, filters->count - 1, __ATOMIC_RELEASE);
+  fields_update(filters);
+  filter_withdraw(device, filter);
+}
+
+static void filters_clear(struct efvi_device *device, struct efvi_filters *filters)
+{
+  for (unsigned i = 0; i < EFVI_FILTERS; i++)
+    if (filters->list[i].used)
+      filter_end(device, filters, &filters->list[i]);
 }
 
 void efvi_filters_clear(struct efvi_vi *vi)
 {
-  for (unsigned i = 0; i < EFVI_FILTERS; i++)
-    if (vi->filters[i].used)
-      filter_remove(vi, &vi->filters[i]);
+  filters_clear(vi->device, &vi->filters);
 }
 
-static int filter_find_free(const struct efvi_vi *vi, const struct efvi_match *match,
+void efvi_set_filters_clear(struct efvi_set *set)
+{
+  filters_clear(set->pd->device, &set->filters);
+}
+
+static int filter_find_free(const struct efvi_filters *filters, const struct efvi_match *match,
                             struct shunt_error *error)
 {
   int unused = -1;
   for (int i = (int)EFVI_FILTERS - 1; i >= 0; i--) {
-    if (!vi->filters[i].used)
+    if (!filters->list[i].used)
       unused = i;
-    else if (memcmp(&vi->filters[i].match, match, sizeof(*match)) == 0)
-      return shunt_error_set(error, -EEXIST, "the interface has that filter already");
+    else if (memcmp(&filters->list[i].match, match, sizeof(*match)) == 0)
+      return shunt_error_set(error, -EEXIST, "there is that filter already");
   }
   return unused >= 0
              ? unused
-             : shunt_error_set(error, -ENOSPC, "an interface has at most %u filters", EFVI_FILTERS);
+             : shunt_error_set(error, -ENOSPC, "there are at most %u filters", EFVI_FILTERS);
 }
 
-static int filter_add(struct efvi_vi *vi, const ef_filter_spec *spec, struct shunt_error *error)
+/* A filter leads to its own interface. */
+static int check_destination(const struct efvi_target *target, const ef_filter_spec *spec,
+                             struct shunt_error *error)
 {
-  struct efvi_match match;
-  int result = efvi_match_read(spec, &match, error);
+  const unsigned queue = spec->flags >> SPEC_DEST_SHIFT;
+  if (!(spec->type & SPEC_DEST) || (target->vi && target->vi->queue->index == queue))
+    return 0;
+  shunt_error_set(error, -EOPNOTSUPP, "no filter that leads to queue %u", queue);
+  shunt_error_why(error,
+                  "each queue is an interface's, and takes what that interface's filters say");
+  shunt_error_remedy(error, "add the filter to the interface whose ef_vi_instance is %u", queue);
+  return -EOPNOTSUPP;
+}
+
+static int filter_install(const struct efvi_target *target, struct efvi_filter *filter,
+                          const ef_filter_spec *spec, struct shunt_error *error)
+{
+  if (filter->match.fields & EFVI_MATCH_NOTHING) /* there is no kernel behind such a device */
+    return 0;
+  filter->sniffs = (spec->type & SPEC_SNIFF) != 0;
+  int result = check_sniffing(target, filter->sniffs, error);
   if (result)
     return result;
-  int index = filter_find_free(vi, &match, error);
+  if (target->device->is_xdp)
+    return xdp_add(target->device, filter, error);
+  result = accept_addresses(target->device, filter, efvi_sniffs_all(spec), error);
+  return result ? result : steer(target, filter, error);
+}
+
+int efvi_filter_add(const struct efvi_target *target, const ef_filter_spec *spec,
+                    struct shunt_error *error)
+{
+  struct efvi_filters *filters = target->filters;
+  struct efvi_filter made = {.type = (int)spec->type};
+  int result = efvi_match_read(spec, target->device->is_xdp, &made.match, error);
+  result = result ? result : check_destination(target, spec, error);
+  if (result)
+    return result;
+  const int index = filter_find_free(filters, &made.match, error);
   if (index < 0)
     return index;
-  struct efvi_filter *filter = &vi->filters[index];
-  filter->match = match;
-  filter->type = (int)spec->type;
-  result = vi->device->is_xdp ? xdp_add(vi, filter, error) : accept_addresses(vi, filter, error);
-  if (!result && !vi->device->is_xdp)
-    result = steer(vi, filter, error);
+  result = filter_install(target, &made, spec, error);
   if (result) {
-    filter_remove(vi, filter);
+    filter_withdraw(target->device, &made);
     return result;
   }
-  filter->used = true;
-  vi->filter_count++;
+  filters->list[index] = made;
+  __atomic_store_n(&filters->list[index].used, true, __ATOMIC_RELEASE);
+  __atomic_store_n(&filters->count, filters->count + 1, __ATOMIC_RELEASE);
+  fields_update(filters);
   return index;
 }
+
+static struct efvi_filter *filter_of(struct efvi_filters *filters, const ef_filter_cookie *cookie)
+{
+  if (cookie->filter_id < 0 || cookie->filter_id >= (int)EFVI_FILTERS)
+    return NULL;
+  struct efvi_filter *filter = &filters->list[cookie->filter_id];
+  return filter->used && filter->type == cookie->filter_type ? filter : NULL;
+}
+
+int efvi_filter_remove(const struct efvi_target *target, const ef_filter_cookie *cookie)
+{
+  struct efvi_filter *filter = filter_of(target->filters, cookie);
+  if (!filter)
+    return efvi_refuse(-ENOENT, "no filter %d", cookie->filter_id);
+  filter_end(target->device, target->filters, filter);
+  return 0;
+}
+
+/* --- An interface's -----------------------------------------------------------------------------
+ */
 
 int ef_vi_filter_add(ef_vi *vi, ef_driver_handle vi_dh, const ef_filter_spec *filter_spec,
                      ef_filter_cookie *filter_cookie_out)
@@ -227,8 +348,9 @@ int ef_vi_filter_add(ef_vi *vi, ef_driver_handle vi_dh, const ef_filter_spec *fi
   (void)vi_dh;
   if (!own || !filter_spec || !vi->vi_rxq.mask)
     return efvi_refuse(-EINVAL, "no filter, or no interface that receives");
+  const struct efvi_target target = {.device = own->device, .vi = own, .filters = &own->filters};
   efvi_lock();
-  int index = filter_add(own, filter_spec, &error);
+  int index = efvi_filter_add(&target, filter_spec, &error);
   efvi_unlock();
   if (index < 0)
     return efvi_fail(&error);
@@ -238,25 +360,15 @@ int ef_vi_filter_add(ef_vi *vi, ef_driver_handle vi_dh, const ef_filter_spec *fi
   return 0;
 }
 
-static struct efvi_filter *filter_of(struct efvi_vi *vi, const ef_filter_cookie *cookie)
-{
-  if (cookie->filter_id < 0 || cookie->filter_id >= (int)EFVI_FILTERS)
-    return NULL;
-  struct efvi_filter *filter = &vi->filters[cookie->filter_id];
-  return filter->used && filter->type == cookie->filter_type ? filter : NULL;
-}
-
 int ef_vi_filter_del(ef_vi *vi, ef_driver_handle vi_dh, ef_filter_cookie *filter_cookie)
 {
   struct efvi_vi *own = efvi_vi_of(vi);
   (void)vi_dh;
   if (!own || !filter_cookie)
     return efvi_refuse(-EINVAL, "no interface, or no filter");
+  const struct efvi_target target = {.device = own->device, .vi = own, .filters = &own->filters};
   efvi_lock();
-  struct efvi_filter *filter = filter_of(own, filter_cookie);
-  int result = filter ? 0 : efvi_refuse(-ENOENT, "no filter %d", filter_cookie->filter_id);
-  if (filter)
-    filter_remove(own, filter);
+  int result = efvi_filter_remove(&target, filter_cookie);
   efvi_unlock();
   return result;
 }
@@ -270,7 +382,7 @@ int ef_vi_filter_query(ef_vi *vi, ef_driver_handle vi_dh, const ef_filter_cookie
     return efvi_refuse(-EINVAL, "no interface, no filter, or an answer of %zu bytes",
                        filter_info_size);
   efvi_lock();
-  bool known = filter_of(own, filter_cookie) != NULL;
+  bool known = filter_of(&own->filters, filter_cookie) != NULL;
   efvi_unlock();
   if (!known)
     return efvi_refuse(-ENOENT, "no filter %d", filter_cookie->filter_id);

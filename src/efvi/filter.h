@@ -21,4 +21,7 @@ enum {
   SPEC_DEST = 1 << 14,
 };
 
+/* The queue of SPEC_DEST, in flags. */
+#define SPEC_DEST_SHIFT 16
+
 #endif

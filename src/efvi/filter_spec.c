@@ -143,8 +143,10 @@ int ef_filter_spec_set_multicast_mismatch(ef_filter_spec *filter_spec)
 
 int ef_filter_spec_set_port_sniff(ef_filter_spec *filter_spec, int promiscuous)
 {
-  (void)promiscuous;
-  return spec_add(filter_spec, SPEC_SNIFF, 0);
+  int result = spec_add(filter_spec, SPEC_SNIFF, 0);
+  if (!result)
+    filter_spec->data[DATA_PROTOCOL] = promiscuous != 0;
+  return result;
 }
 
 int ef_filter_spec_set_tx_port_sniff(ef_filter_spec *filter_spec)
@@ -159,12 +161,18 @@ int ef_filter_spec_set_block_kernel(ef_filter_spec *filter_spec)
 
 int ef_filter_spec_set_block_kernel_multicast(ef_filter_spec *filter_spec)
 {
-  return spec_add(filter_spec, SPEC_BLOCK_KERNEL, 0);
+  int result = spec_add(filter_spec, SPEC_BLOCK_KERNEL, 0);
+  if (!result)
+    filter_spec->data[DATA_PROTOCOL] = EFVI_MATCH_MULTICAST;
+  return result;
 }
 
 int ef_filter_spec_set_block_kernel_unicast(ef_filter_spec *filter_spec)
 {
-  return spec_add(filter_spec, SPEC_BLOCK_KERNEL, 0);
+  int result = spec_add(filter_spec, SPEC_BLOCK_KERNEL, 0);
+  if (!result)
+    filter_spec->data[DATA_PROTOCOL] = EFVI_MATCH_UNICAST;
+  return result;
 }
 
 int ef_filter_spec_set_dest(ef_filter_spec *filter_spec, int dest, unsigned flags)
@@ -173,9 +181,11 @@ int ef_filter_spec_set_dest(ef_filter_spec *filter_spec, int dest, unsigned flag
     return efvi_refuse(-EINVAL, "no filter specification");
   if (filter_spec->type & (SPEC_SNIFF | SPEC_TX_SNIFF | SPEC_BLOCK_KERNEL))
     return efvi_refuse(-EPROTONOSUPPORT, "such a filter has no destination");
-  if (flags || dest < 0)
+  if (flags || dest < 0 || dest > UINT16_MAX)
     return efvi_refuse(-EINVAL, "no queue %d with flags 0x%x", dest, flags);
   filter_spec->type |= SPEC_DEST;
+  filter_spec->flags =
+      (filter_spec->flags & UINT16_MAX) | (unsigned)dest << SPEC_DEST_SHIFT; /* data[] is full */
   return 0;
 }
 
@@ -194,14 +204,30 @@ int ef_filter_spec_set_user_flag(ef_filter_spec *filter_spec, uint8_t user_flag,
 /* --- What it matches ----------------------------------------------------------------------------
  */
 
-static int refuse_type(unsigned type, struct shunt_error *error)
+/* Filters that take no frame of their own to know. */
+static int read_special(const ef_filter_spec *spec, bool is_xdp, struct efvi_match *match,
+                        struct shunt_error *error)
 {
+  match->fields =
+      spec->type & SPEC_SNIFF ? EFVI_MATCH_ALL : EFVI_MATCH_NOTHING | spec->data[DATA_PROTOCOL];
+  if (!is_xdp && !(spec->type & SPEC_TX_SNIFF))
+    return 0;
   shunt_error_set(error, -EOPNOTSUPP, "the device has no such filter");
-  shunt_error_why(error, "%s",
-                  type & SPEC_DEST ? "a filter leads to its own interface here, to no other queue"
-                  : type & SPEC_BLOCK_KERNEL ? "what filters don't take is the kernel's, as ever"
-                                             : "no copies are made of what others receive or send");
+  if (spec->type & SPEC_TX_SNIFF)
+    shunt_error_why(error, "no device here loops back what it sends");
+  else if (spec->type & SPEC_SNIFF)
+    shunt_error_why(error, "XDP hands a frame to one receiver: it makes no copies");
+  else
+    shunt_error_why(error, "what the filters of AF_XDP don't take is the kernel's, as ever");
+  shunt_error_remedy(error, spec->type & SPEC_BLOCK_KERNEL
+                                ? "ask for all (unicast_all, multicast_all)"
+                                : "capture with `shunt capture`");
   return -EOPNOTSUPP;
+}
+
+bool efvi_sniffs_all(const ef_filter_spec *spec)
+{
+  return spec->type & SPEC_SNIFF && spec->data[DATA_PROTOCOL];
 }
 
 static int read_ip(const ef_filter_spec *spec, struct efvi_match *match, struct shunt_error *error)
@@ -222,22 +248,31 @@ static int read_ip(const ef_filter_spec *spec, struct efvi_match *match, struct 
   return 0;
 }
 
-int efvi_match_read(const ef_filter_spec *spec, struct efvi_match *match, struct shunt_error *error)
+/* The VLAN, which goes with most. */
+static int read_vlan(const ef_filter_spec *spec, struct efvi_match *match,
+                     struct shunt_error *error)
 {
-  const unsigned type = spec->type & ~(unsigned)SPEC_VLAN;
+  if (!(spec->type & SPEC_VLAN) || (int)spec->data[DATA_VLAN] == EF_FILTER_VLAN_ID_ANY)
+    return 0;
+  if (spec->data[DATA_VLAN] > 4095)
+    return shunt_error_set(error, -EINVAL, "a filter of VLAN %d", (int)spec->data[DATA_VLAN]);
+  match->fields |= EFVI_MATCH_VLAN;
+  match->vlan = (uint16_t)spec->data[DATA_VLAN];
+  return 0;
+}
+
+int efvi_match_read(const ef_filter_spec *spec, bool is_xdp, struct efvi_match *match,
+                    struct shunt_error *error)
+{
+  const unsigned type = spec->type & ~(unsigned)(SPEC_VLAN | SPEC_DEST);
   *match = (struct efvi_match){0};
   if (type == 0)
     return shunt_error_set(error, -EINVAL, "a filter that matches nothing");
-  if (type & (SPEC_DEST | SPEC_SNIFF | SPEC_TX_SNIFF | SPEC_BLOCK_KERNEL))
-    return refuse_type(type, error);
-  if (spec->type & SPEC_VLAN && (int)spec->data[DATA_VLAN] != EF_FILTER_VLAN_ID_ANY) {
-    if (spec->data[DATA_VLAN] > 4095)
-      return shunt_error_set(error, -EINVAL, "a filter of VLAN %d", (int)spec->data[DATA_VLAN]);
-    match->fields |= EFVI_MATCH_VLAN;
-    match->vlan = (uint16_t)spec->data[DATA_VLAN];
-  }
-  if (type & (SPEC_IP4 | SPEC_IP6))
-    return read_ip(spec, match, error);
+  if (type & (SPEC_SNIFF | SPEC_TX_SNIFF | SPEC_BLOCK_KERNEL))
+    return read_special(spec, is_xdp, match, error);
+  int result = read_vlan(spec, match, error);
+  if (result || type & (SPEC_IP4 | SPEC_IP6))
+    return result ? result : read_ip(spec, match, error);
   if (type & SPEC_MAC) {
     match->fields |= EFVI_MATCH_MAC;
     memcpy(match->mac, &spec->data[DATA_DESTINATION], 6);
@@ -253,5 +288,7 @@ int efvi_match_read(const ef_filter_spec *spec, struct efvi_match *match, struct
     match->fields |= EFVI_MATCH_UNICAST;
   if (type & (SPEC_MULTICAST_ALL | SPEC_MULTICAST_MISMATCH))
     match->fields |= EFVI_MATCH_MULTICAST;
+  if (type & (SPEC_UNICAST_MISMATCH | SPEC_MULTICAST_MISMATCH))
+    match->fields |= EFVI_MATCH_NONE_OTHER;
   return 0;
 }

@@ -53,7 +53,8 @@ static void read_ip6(struct key *key, const uint8_t *ip, uint32_t bytes)
     key->ports = ip + 40;
 }
 
-static bool key_read(struct key *key, const uint8_t *frame, uint32_t bytes)
+/* with_ip: what is behind the EtherType, too. */
+static inline bool key_read(struct key *key, const uint8_t *frame, uint32_t bytes, bool with_ip)
 {
   uint32_t l2 = 14;
   if (bytes < l2)
@@ -64,6 +65,8 @@ static bool key_read(struct key *key, const uint8_t *frame, uint32_t bytes)
     l2 = 18;
   }
   key->ethertype = load(frame + l2 - 2);
+  if (!with_ip)
+    return true;
   if (be16(frame + l2 - 2) == 0x0800)
     read_ip4(key, frame + l2, bytes - l2);
   else if (be16(frame + l2 - 2) == 0x86DD)
@@ -82,9 +85,11 @@ static bool match_ip(const struct efvi_match *match, const struct key *key)
          (memcmp(key->source, match->source, bytes) == 0 && load(key->ports) == match->source_port);
 }
 
-static bool match_one(const struct efvi_match *match, const struct key *key)
+static inline bool match_one(const struct efvi_match *match, const struct key *key)
 {
   const uint32_t fields = match->fields;
+  if (SHUNT_UNLIKELY(fields & EFVI_MATCH_NOTHING))
+    return false;
   if (fields & EFVI_MATCH_PROTOCOL && key->protocol != match->protocol)
     return false;
   if (fields & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6) && !match_ip(match, key))
@@ -100,17 +105,39 @@ static bool match_one(const struct efvi_match *match, const struct key *key)
   return !(fields & EFVI_MATCH_MULTICAST) || key->mac[0] & 1;
 }
 
-bool efvi_match_any(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes)
+#define WITH_IP (EFVI_MATCH_IP4 | EFVI_MATCH_IP6 | EFVI_MATCH_PROTOCOL)
+#define LAST    (EFVI_MATCH_NONE_OTHER | EFVI_MATCH_ALL)
+
+/* A filter that takes what others leave has its say behind them. */
+static int match_filters(const struct efvi_filters *filters, const struct key *key)
 {
-  struct key key;
-  if (!vi->filter_count || !key_read(&key, frame, bytes))
-    return false;
-  for (unsigned i = 0, seen = 0; seen < vi->filter_count; i++) {
-    if (!vi->filters[i].used)
+  int last = EFVI_NO_FILTER;
+  const unsigned count = __atomic_load_n(&filters->count, __ATOMIC_ACQUIRE);
+  for (unsigned i = 0, seen = 0; seen < count && i < EFVI_FILTERS; i++) {
+    const struct efvi_filter *filter = &filters->list[i];
+    if (!__atomic_load_n(&filter->used, __ATOMIC_ACQUIRE))
       continue;
-    if (match_one(&vi->filters[i].match, &key))
-      return true;
     seen++;
+    if (!match_one(&filter->match, key))
+      continue;
+    if (SHUNT_LIKELY(!(filter->match.fields & LAST)))
+      return (int)i;
+    last = last == EFVI_NO_FILTER ? (int)i : last;
   }
-  return false;
+  return last;
+}
+
+int efvi_match_any(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes)
+{
+  const struct efvi_filters *shared = vi->set ? &vi->set->filters : NULL;
+  const uint32_t fields =
+      vi->filters.fields | (shared ? __atomic_load_n(&shared->fields, __ATOMIC_RELAXED) : 0);
+  struct key key;
+  if (!fields || !key_read(&key, frame, bytes, fields & WITH_IP))
+    return EFVI_NO_FILTER;
+  const int found = match_filters(&vi->filters, &key);
+  if (SHUNT_LIKELY(found != EFVI_NO_FILTER || !shared))
+    return found;
+  const int of_set = match_filters(shared, &key);
+  return of_set == EFVI_NO_FILTER ? of_set : of_set + (int)EFVI_FILTERS;
 }

@@ -16,13 +16,12 @@
 
 static int pd_flags_check(enum ef_pd_flags flags, struct shunt_error *error)
 {
-  const unsigned not_here =
-      EF_PD_VF | EF_PD_PHYS_MODE | EF_PD_RX_PACKED_STREAM | EF_PD_VPORT | EF_PD_EXPRESS;
+  const unsigned not_here = EF_PD_VF | EF_PD_PHYS_MODE | EF_PD_VPORT;
   if (!((unsigned)flags & not_here))
     return 0;
   shunt_error_set(error, -EOPNOTSUPP, "a domain with flags 0x%x", (unsigned)flags & not_here);
-  shunt_error_why(error, "virtual functions, physical addresses, packed stream, virtual ports and "
-                         "the express path are Solarflare hardware's");
+  shunt_error_why(error, "virtual functions, physical addresses and virtual ports are Solarflare "
+                         "hardware's");
   return -EOPNOTSUPP;
 }
 
@@ -66,6 +65,7 @@ static int pd_alloc(ef_pd *pd, ef_driver_handle handle, const char *name, const 
                 .pd_cluster_sock = -1,
                 .pd_cluster_dh = -1};
   own->user = pd;
+  own->express = (flags & EF_PD_EXPRESS) != 0;
   own->next = state->pds;
   state->pds = own;
   return 0;
@@ -126,6 +126,7 @@ static int pd_free(ef_pd *pd)
   while (*at != own)
     at = &(*at)->next;
   *at = own->next;
+  efvi_sets_end(own);
   efvi_device_release(own->device);
   munmap(own->pages, EFVI_PAGES * sizeof(own->pages[0]));
   free(own);

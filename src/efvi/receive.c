@@ -5,25 +5,34 @@
 
 #include "src/efvi/efvi.h"
 
-/* The prefix of an interface with time stamps. */
-#define PREFIX_TIME   0 /* nanoseconds, 8 bytes; 0: none */
-#define PREFIX_LENGTH 8 /* 2 bytes, at the place where Solarflare's cards have it */
-#define PREFIX_TICKS  10
-
 #define BUFFER_LEAST 64u /* of the program's: a prefix and a little */
+
+/* --- Buffers of the program's -------------------------------------------------------------------
+ */
+
+/* Room for what one buffer takes, where it has to be. */
+static uint8_t *target_of(const struct efvi_vi *vi, ef_addr addr)
+{
+  if (SHUNT_UNLIKELY(vi->rx_mode == EFVI_RX_PACKED))
+    return addr & (EF_VI_NIC_PAGE_SIZE - 1) ? NULL
+                                            : efvi_address(vi->pd, addr, efvi_packed_bytes(vi));
+  return efvi_address(vi->pd, addr, vi->user->rx_buffer_len);
+}
 
 int efvi_receive_init(ef_vi *user, ef_addr addr, ef_request_id id)
 {
   struct efvi_vi *vi = efvi_own(user);
   ef_vi_rxq_state *rxq = &vi->state.rxq;
+  if (SHUNT_UNLIKELY(vi->rx_mode == EFVI_RX_EXPRESS))
+    return efvi_refuse(-EOPNOTSUPP, "with EF_PD_EXPRESS packets are in the device's own buffers");
   if (SHUNT_UNLIKELY(rxq->added - rxq->removed >= user->vi_rxq.mask))
     return -EAGAIN;
   if (SHUNT_UNLIKELY(user->rx_buffer_len < BUFFER_LEAST))
     return efvi_refuse(-EINVAL, "receive buffers of %u bytes: at least %u", user->rx_buffer_len,
                        BUFFER_LEAST);
-  uint8_t *target = efvi_address(vi->pd, addr, user->rx_buffer_len);
+  uint8_t *target = target_of(vi, addr);
   if (SHUNT_UNLIKELY(!target))
-    return efvi_refuse(-EFAULT, "a receive buffer at 0x%llx is not registered memory",
+    return efvi_refuse(-EFAULT, "a receive buffer at 0x%llx is not registered memory, whole",
                        (unsigned long long)addr);
   const uint32_t slot = rxq->added++ & user->vi_rxq.mask;
   vi->rx_targets[slot] = target;
@@ -31,23 +40,30 @@ int efvi_receive_init(ef_vi *user, ef_addr addr, ef_request_id id)
   return 0;
 }
 
-/* The device has as many buffers as the program has posted. */
+void efvi_receive_give(struct efvi_vi *vi, uint32_t count)
+{
+  struct efvi_queue *rx = vi->rx;
+  if (count <= rx->rx_given)
+    return;
+  uint32_t n = count - rx->rx_given;
+  n = n < rx->rx_free_count ? n : rx->rx_free_count;
+  shunt_buf *const first = rx->rx_free + (rx->rx_free_count - n);
+  const uint32_t taken = shunt_rx_post(vi->queue, first, n);
+  if (SHUNT_UNLIKELY(taken < n)) /* what was not taken lies behind what was: it moves down */
+    memmove(first, first + taken, (n - taken) * sizeof(first[0]));
+  rx->rx_free_count -= taken;
+  rx->rx_given += taken;
+}
+
+/* The device has as many buffers as the program has posted; of a packed stream, whose buffers hold
+ * many packets each, all there are. */
 void efvi_receive_push(ef_vi *user)
 {
   struct efvi_vi *vi = efvi_own(user);
-  struct efvi_queue *rx = vi->rx;
-  const uint32_t posted = vi->state.rxq.added - vi->state.rxq.removed;
   vi->state.rxq.posted = vi->state.rxq.added;
-  if (posted <= rx->rx_given)
-    return;
-  uint32_t n = posted - rx->rx_given;
-  n = n < rx->rx_free_count ? n : rx->rx_free_count;
-  const uint32_t taken = shunt_rx_post(vi->queue, rx->rx_free + (rx->rx_free_count - n), n);
-  /* What was not taken lies behind what was: it moves down. */
-  memmove(rx->rx_free + (rx->rx_free_count - n), rx->rx_free + (rx->rx_free_count - n) + taken,
-          (n - taken) * sizeof(rx->rx_free[0]));
-  rx->rx_free_count -= taken;
-  rx->rx_given += taken;
+  efvi_receive_give(vi, SHUNT_UNLIKELY(vi->rx_mode == EFVI_RX_PACKED)
+                            ? UINT32_MAX
+                            : vi->state.rxq.added - vi->rx_filled);
 }
 
 int ef_vi_receive_post(ef_vi *vi, ef_addr addr, ef_request_id dma_id)
@@ -62,14 +78,17 @@ int ef_vi_receive_post(ef_vi *vi, ef_addr addr, ef_request_id dma_id)
 
 ef_request_id ef_vi_rxq_next_desc_id(ef_vi *vi)
 {
-  return (ef_request_id)vi->vi_rxq.ids[vi->ep_state->rxq.removed & vi->vi_rxq.mask];
+  const struct efvi_vi *own = efvi_vi_of(vi);
+  if (!own)
+    return efvi_refuse(-EINVAL, "this is no interface");
+  return (ef_request_id)vi->vi_rxq.ids[own->rx_filled & vi->vi_rxq.mask];
 }
 
 /* --- Frames that wait --------------------------------------------------------------------------
  */
 
 /* A frame's buffer is free again. Given straight back where the program's own is still posted. */
-static void frame_release(struct efvi_vi *vi, const struct shunt_frame *frame, bool again)
+static inline void frame_release(struct efvi_vi *vi, const struct shunt_frame *frame, bool again)
 {
   struct efvi_queue *rx = vi->rx;
   shunt_buf buf = frame->addr & ~(shunt_buf)(EFVI_BUF_BYTES - 1);
@@ -85,11 +104,16 @@ static void frames_filter(struct efvi_vi *vi)
   unsigned kept = 0;
   for (unsigned i = 0; i < vi->frame_count; i++) {
     struct shunt_frame *frame = &vi->frames[i];
-    if (!vi->rx_inside)
-      vi->rx_dropping = !efvi_match_any(vi, shunt_frame_data(vi->queue, frame), frame->len);
+    if (!vi->rx_inside) {
+      const int filter = efvi_match_any(vi, shunt_frame_data(vi->queue, frame), frame->len);
+      vi->rx_dropping = filter == EFVI_NO_FILTER;
+      vi->rx_filter = (uint16_t)filter;
+    }
     vi->rx_inside = (frame->flags & SHUNT_FRAME_MORE) != 0;
-    if (!vi->rx_dropping) {
-      vi->frames[kept++] = *frame;
+    if (SHUNT_LIKELY(!vi->rx_dropping)) {
+      if (SHUNT_UNLIKELY(kept != i))
+        vi->frames[kept] = *frame;
+      vi->frame_filters[kept++] = (int16_t)vi->rx_filter;
       continue;
     }
     vi->counters.rx_unfiltered += !vi->rx_inside;
@@ -109,59 +133,83 @@ bool efvi_receive_waits(struct efvi_vi *vi)
   return vi->frame_count > 0;
 }
 
-/* --- Events -------------------------------------------------------------------------------------
- */
+bool efvi_piece_keep(struct efvi_vi *vi)
+{
+  const struct shunt_frame *frame = &vi->frames[vi->frame_next++];
+  vi->frame_taken = 0;
+  return !(frame->flags & SHUNT_FRAME_MORE);
+}
 
-static unsigned discard_flags(uint32_t flags)
+/* Where the program's buffers don't answer for the device's, these go straight back. */
+bool efvi_piece_done(struct efvi_vi *vi)
+{
+  frame_release(vi, &vi->frames[vi->frame_next], vi->rx_mode >= EFVI_RX_PACKED);
+  return efvi_piece_keep(vi);
+}
+
+unsigned efvi_discard_flags(uint32_t flags)
 {
   return (flags & SHUNT_FRAME_L4_BAD ? EF_VI_DISCARD_RX_L4_CSUM_ERR : 0u) |
          (flags & SHUNT_FRAME_IP_BAD ? EF_VI_DISCARD_RX_L3_CSUM_ERR : 0u) |
          (flags & SHUNT_FRAME_DAMAGED ? EF_VI_DISCARD_RX_ETH_FCS_ERR : 0u);
 }
 
-static void prefix_write(uint8_t *target, const struct shunt_frame *frame, uint32_t bytes)
-{
-  const uint64_t time_ns = frame->flags & SHUNT_FRAME_TIME ? frame->time_ns : 0;
-  const uint16_t length = (uint16_t)bytes;
-  const uint32_t ticks = (uint32_t)(time_ns % 1000000000u);
-  memcpy(target + PREFIX_TIME, &time_ns, sizeof(time_ns));
-  memcpy(target + PREFIX_LENGTH, &length, sizeof(length));
-  memcpy(target + PREFIX_TICKS, &ticks, sizeof(ticks));
-}
-
-/* The event of one filled buffer. */
-static void event_fill(struct efvi_vi *vi, uint8_t q_id, ef_event *event, uint32_t slot,
-                       unsigned flags, unsigned bad)
-{
-  const ef_vi *user = vi->user;
-  ef_vi_rxq_state *rxq = &vi->state.rxq;
-  event->rx.type = EF_EVENT_TYPE_RX;
-  event->rx.q_id = q_id;
-  event->rx.rq_id = user->vi_rxq.ids[slot];
-  event->rx.len = (uint16_t)rxq->bytes_acc;
-  event->rx.flags = (uint16_t)flags;
-  event->rx.ofs = 0;
-  if (SHUNT_UNLIKELY(bad)) {
-    event->rx_discard.type = EF_EVENT_TYPE_RX_DISCARD;
-    event->rx_discard.subtype = (uint16_t)ef_vi_get_rx_discard_subtype_from_flags(bad);
-    vi->counters.rx_discards++;
-  }
-}
-
-/* The device's piece is used up, or its rest is given up. Returns whether the frame ends with it.
+/* --- Filling buffers ----------------------------------------------------------------------------
  */
-static bool piece_done(struct efvi_vi *vi)
+
+/* What was put into one. */
+struct filled {
+  uint32_t slot;
+  unsigned flags;    /* EF_EVENT_FLAG_* */
+  unsigned discards; /* enum ef_vi_rx_discard_err_flags, in the packet's last one */
+  uint16_t bytes;    /* of the packet so far */
+};
+
+/* Fill the next posted buffer from the waiting pieces. */
+static inline void fill_one(struct efvi_vi *vi, struct filled *filled)
 {
-  const struct shunt_frame *frame = &vi->frames[vi->frame_next++];
-  const bool last = !(frame->flags & SHUNT_FRAME_MORE);
-  vi->frame_taken = 0;
-  frame_release(vi, frame, false);
-  return last;
+  ef_vi *user = vi->user;
+  ef_vi_rxq_state *rxq = &vi->state.rxq;
+  const struct shunt_frame *frame = &vi->frames[vi->frame_next];
+  const uint8_t *data = shunt_frame_data(vi->queue, frame);
+  const uint32_t slot = vi->rx_filled & user->vi_rxq.mask;
+  uint8_t *target = vi->rx_targets[slot];
+  const bool first = !rxq->in_jumbo;
+  const uint32_t prefix = first ? user->rx_prefix_len : 0;
+  const uint32_t room = user->rx_buffer_len - prefix, left = frame->len - vi->frame_taken;
+  const uint32_t bytes = left < room ? left : room;
+  const unsigned group = first && (data[0] & 1) ? EF_EVENT_FLAG_MULTICAST : 0u;
+  const uint32_t frame_flags = frame->flags;
+  memcpy(target + prefix, data + vi->frame_taken, bytes);
+  if (SHUNT_UNLIKELY(prefix)) {
+    vi->rx_prefix = target;
+    efvi_prefix_write(vi, target, frame, vi->frame_filters[vi->frame_next]);
+  }
+  vi->frame_taken += bytes;
+  rxq->bytes_acc += prefix + bytes;
+
+  const bool last = bytes == left && efvi_piece_done(vi);
+  filled->slot = slot;
+  filled->flags = (first ? EF_EVENT_FLAG_SOP : 0u) | (last ? 0u : EF_EVENT_FLAG_CONT) | group;
+  filled->discards = last ? efvi_discard_flags(frame_flags) & (unsigned)user->rx_discard_mask : 0;
+  filled->bytes = (uint16_t)rxq->bytes_acc;
+  vi->rx_filled++;
+  rxq->in_jumbo = !last;
+  if (!last)
+    return;
+  const uint32_t whole = rxq->bytes_acc - user->rx_prefix_len;
+  if (SHUNT_UNLIKELY(user->rx_prefix_len))
+    efvi_prefix_finish(vi, vi->rx_prefix, whole, filled->discards);
+  vi->counters.rx_packets++;
+  vi->counters.rx_bytes += whole;
+  vi->counters.rx_discards += filled->discards != 0;
+  rxq->bytes_acc = 0;
 }
 
 /* A frame finds no buffer: it is lost. Where a part of it was told of, an event says so. */
 static int event_truncated(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
 {
+  vi->rx_skipping = !efvi_piece_done(vi);
   if (!vi->state.rxq.in_jumbo) {
     vi->counters.rx_no_buffer++;
     return 0;
@@ -174,137 +222,120 @@ static int event_truncated(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
   return 1;
 }
 
-/* Fill the next posted buffer from the waiting pieces. Returns how many events that made: 0 where
- * the piece is of a frame that is lost. */
-static int fill_one(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
-{
-  ef_vi *user = vi->user;
-  ef_vi_rxq_state *rxq = &vi->state.rxq;
-  const struct shunt_frame *frame = &vi->frames[vi->frame_next];
-  if (SHUNT_UNLIKELY(vi->rx_skipping)) {
-    vi->rx_skipping = !piece_done(vi);
-    return 0;
-  }
-  if (SHUNT_UNLIKELY(rxq->removed == rxq->posted)) {
-    vi->rx_skipping = !piece_done(vi);
-    return event_truncated(vi, q_id, event);
-  }
-  const uint32_t slot = rxq->removed & user->vi_rxq.mask;
-  uint8_t *target = vi->rx_targets[slot];
-  const bool first = !rxq->in_jumbo;
-  const uint32_t prefix = first ? user->rx_prefix_len : 0;
-  const uint32_t room = user->rx_buffer_len - prefix, left = frame->len - vi->frame_taken;
-  const uint32_t bytes = left < room ? left : room;
-  memcpy(target + prefix, (uint8_t *)shunt_frame_data(vi->queue, frame) + vi->frame_taken, bytes);
-  if (prefix)
-    prefix_write(target, frame, frame->len);
-  vi->frame_taken += bytes;
-  rxq->bytes_acc += prefix + bytes;
+/* --- Events -------------------------------------------------------------------------------------
+ */
 
-  const unsigned bad = discard_flags(frame->flags) & (unsigned)user->rx_discard_mask;
-  const uint8_t to = *(uint8_t *)shunt_frame_data(vi->queue, frame);
-  const bool last = bytes == left && piece_done(vi);
-  const unsigned flags = (first ? EF_EVENT_FLAG_SOP : 0u) | (last ? 0u : EF_EVENT_FLAG_CONT) |
-                         (first && (to & 1) ? EF_EVENT_FLAG_MULTICAST : 0u);
-  event_fill(vi, q_id, event, slot, flags, last ? bad : 0);
-  rxq->removed++;
-  rxq->in_jumbo = !last;
-  if (last) {
-    vi->counters.rx_packets++;
-    vi->counters.rx_bytes += rxq->bytes_acc - user->rx_prefix_len;
-    rxq->bytes_acc = 0;
+static inline int event_plain(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
+{
+  struct filled filled;
+  fill_one(vi, &filled);
+  vi->state.rxq.removed = vi->rx_filled;
+  event->rx.type = EF_EVENT_TYPE_RX;
+  event->rx.q_id = q_id;
+  event->rx.rq_id = vi->user->vi_rxq.ids[filled.slot];
+  event->rx.len = filled.bytes;
+  event->rx.flags = (uint16_t)filled.flags;
+  event->rx.ofs = 0;
+  if (SHUNT_UNLIKELY(filled.discards)) {
+    event->rx_discard.type = EF_EVENT_TYPE_RX_DISCARD;
+    event->rx_discard.subtype = (uint16_t)ef_vi_get_rx_discard_subtype_from_flags(filled.discards);
   }
   return 1;
+}
+
+/* Whether the frame is a packet of one buffer, with nothing wrong. */
+static bool is_single(const struct efvi_vi *vi)
+{
+  const struct shunt_frame *frame = &vi->frames[vi->frame_next];
+  return !vi->state.rxq.in_jumbo && !(frame->flags & SHUNT_FRAME_MORE) &&
+         frame->len + vi->user->rx_prefix_len <= vi->user->rx_buffer_len &&
+         !(efvi_discard_flags(frame->flags) & (unsigned)vi->user->rx_discard_mask);
+}
+
+/* Packets of one buffer share an event; any other buffer has one of its own. The program takes ids
+ * from it by ef_vi_receive_unbundle, and lengths from the packets' prefixes. */
+static int event_merged(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
+{
+  struct filled filled;
+  uint16_t count = 1;
+  const bool single = is_single(vi);
+  fill_one(vi, &filled);
+  while (single && count < EF_VI_RECEIVE_BATCH && vi->rx_filled != vi->state.rxq.posted &&
+         vi->frame_next < vi->frame_count && is_single(vi)) {
+    fill_one(vi, &filled);
+    count++;
+  }
+  event->rx_multi.type = EF_EVENT_TYPE_RX_MULTI;
+  event->rx_multi.q_id = q_id;
+  event->rx_multi.n_descs = count;
+  event->rx_multi.flags = (uint16_t)(filled.flags & (EF_EVENT_FLAG_SOP | EF_EVENT_FLAG_CONT));
+  if (!filled.discards)
+    return 1;
+  event->rx_multi_discard.type = EF_EVENT_TYPE_RX_MULTI_DISCARD;
+  event->rx_multi_discard.subtype =
+      (uint16_t)ef_vi_get_rx_discard_subtype_from_flags(filled.discards);
+  return 1;
+}
+
+int ef_vi_receive_unbundle(ef_vi *ep, const ef_event *event, ef_request_id *ids)
+{
+  struct efvi_vi *vi = efvi_vi_of(ep);
+  if (!vi || !event || !ids || vi->rx_mode != EFVI_RX_MERGED)
+    return 0;
+  ef_vi_rxq_state *rxq = &vi->state.rxq;
+  int n = 0;
+  while (n < event->rx_multi.n_descs && n < EF_VI_RECEIVE_BATCH && rxq->removed != vi->rx_filled)
+    ids[n++] = (ef_request_id)ep->vi_rxq.ids[rxq->removed++ & ep->vi_rxq.mask];
+  return n;
+}
+
+/* Of a piece that waits: no event where it is of a frame that is lost. */
+static int event_special(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
+{
+  if (vi->rx_skipping) {
+    vi->rx_skipping = !efvi_piece_done(vi);
+    return 0;
+  }
+  if (vi->rx_mode == EFVI_RX_EXPRESS)
+    return efvi_express_event(vi, q_id, event);
+  if (vi->rx_mode == EFVI_RX_PACKED)
+    return efvi_packed_event(vi, q_id, event);
+  if (vi->rx_filled == vi->state.rxq.posted)
+    return event_truncated(vi, q_id, event);
+  return event_merged(vi, q_id, event);
 }
 
 int efvi_receive_events(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int n)
 {
   int made = 0;
-  while (made < n && efvi_receive_waits(vi))
-    made += fill_one(vi, q_id, &events[made]);
+  while (made < n && efvi_receive_waits(vi)) {
+    if (SHUNT_LIKELY(vi->rx_mode == EFVI_RX_PLAIN && !vi->rx_skipping &&
+                     vi->rx_filled != vi->state.rxq.posted))
+      made += event_plain(vi, q_id, &events[made]);
+    else
+      made += event_special(vi, q_id, &events[made]);
+  }
   return made;
 }
 
+/* Buffers that go straight back could be filled again for ever: no more than two rings of them. */
 void efvi_receive_flush(struct efvi_vi *vi)
 {
+  uint32_t left = 2 * vi->device->info.rx_ring;
   do {
-    while (vi->frame_next < vi->frame_count)
-      piece_done(vi);
+    for (; vi->frame_next<vi->frame_count; left -= left> 0)
+      efvi_piece_done(vi);
     vi->frame_next = vi->frame_count = 0;
-  } while (vi->rx->rx_given && efvi_receive_waits(vi));
+  } while (left && vi->rx->rx_given && efvi_receive_waits(vi));
+  vi->rx_filled = vi->state.rxq.added;
+  vi->rx_skipping = false;
+  vi->packed = NULL;
   vi->state.rxq = (ef_vi_rxq_state){
       .added = vi->state.rxq.added, .posted = vi->state.rxq.added, .removed = vi->state.rxq.added};
 }
 
-/* --- What the prefix says -----------------------------------------------------------------------
+/* --- Discards -----------------------------------------------------------------------------------
  */
-
-int efvi_receive_get_timestamp(ef_vi *user, const void *pkt, ef_precisetime *time)
-{
-  uint64_t time_ns;
-  if (!user->rx_prefix_len)
-    return efvi_refuse(-EOPNOTSUPP, "the interface was made without EF_VI_RX_TIMESTAMPS");
-  if (!pkt || !time)
-    return efvi_refuse(-EINVAL, "no packet, or no place for its time");
-  memcpy(&time_ns, (const uint8_t *)pkt + PREFIX_TIME, sizeof(time_ns));
-  if (!time_ns)
-    return efvi_refuse(-ENODATA, "the device stamped no time on this packet");
-  *time = (ef_precisetime){.tv_sec = (int64_t)(time_ns / 1000000000u),
-                           .tv_nsec = (uint32_t)(time_ns % 1000000000u),
-                           .tv_flags = EF_VI_SYNC_FLAG_CLOCK_SET};
-  return 0;
-}
-
-int ef_vi_receive_get_timestamp_with_sync_flags(ef_vi *vi, const void *pkt, ef_timespec *ts_out,
-                                                unsigned *flags_out)
-{
-  ef_precisetime time = {0};
-  if (!efvi_vi_of(vi) || !ts_out || !flags_out)
-    return efvi_refuse(-EINVAL, "no interface, or no place for the time");
-  int result = efvi_receive_get_timestamp(vi, pkt, &time);
-  if (result)
-    return result;
-  *ts_out = (ef_timespec){.tv_sec = (time_t)time.tv_sec, .tv_nsec = (long)time.tv_nsec};
-  *flags_out = time.tv_flags;
-  return 0;
-}
-
-int ef_vi_receive_get_timestamp(ef_vi *vi, const void *pkt, ef_timespec *ts_out)
-{
-  ef_precisetime time = {0};
-  if (!efvi_vi_of(vi) || !ts_out)
-    return efvi_refuse(-EINVAL, "no interface, or no place for the time");
-  int result = efvi_receive_get_timestamp(vi, pkt, &time);
-  if (!result)
-    *ts_out = (ef_timespec){.tv_sec = (time_t)time.tv_sec, .tv_nsec = (long)time.tv_nsec};
-  return result;
-}
-
-int ef_vi_receive_get_bytes(ef_vi *vi, const void *pkt, uint16_t *bytes_out)
-{
-  if (!efvi_vi_of(vi) || !pkt || !bytes_out)
-    return efvi_refuse(-EINVAL, "no interface, no packet, or no place for its length");
-  if (!vi->rx_prefix_len)
-    return efvi_refuse(-EOPNOTSUPP, "without a prefix only the event has the packet's length");
-  memcpy(bytes_out, (const uint8_t *)pkt + PREFIX_LENGTH, sizeof(*bytes_out));
-  return 0;
-}
-
-int ef_vi_receive_query_layout(ef_vi *vi, const ef_vi_layout_entry **const layout_out,
-                               int *layout_len_out)
-{
-  static const ef_vi_layout_entry plain[] = {{EF_VI_LAYOUT_FRAME, 0, "Ethernet frame"}};
-  static const ef_vi_layout_entry stamped[] = {
-      {EF_VI_LAYOUT_FRAME, (int)EFVI_PREFIX_BYTES, "Ethernet frame"},
-      {EF_VI_LAYOUT_PACKET_LENGTH, PREFIX_LENGTH, "packet length, 2 bytes"},
-      {EF_VI_LAYOUT_MINOR_TICKS, PREFIX_TICKS, "nanoseconds of the second, 4 bytes"},
-  };
-  if (!efvi_vi_of(vi) || !layout_out || !layout_len_out)
-    return efvi_refuse(-EINVAL, "no interface, or no place for its layout");
-  *layout_out = vi->rx_prefix_len ? stamped : plain;
-  *layout_len_out = vi->rx_prefix_len ? (int)(sizeof(stamped) / sizeof(stamped[0])) : 1;
-  return 0;
-}
 
 int efvi_receive_set_discards(ef_vi *user, unsigned flags)
 {
@@ -312,7 +343,10 @@ int efvi_receive_set_discards(ef_vi *user, unsigned flags)
                          EF_VI_DISCARD_RX_ETH_FCS_ERR | EF_VI_DISCARD_RX_ETH_LEN_ERR |
                          EF_VI_DISCARD_RX_TOBE_DISC;
   if (flags & ~known)
-    return efvi_refuse(-EOPNOTSUPP, "nothing is told of discards 0x%x", flags & ~known);
+    return efvi_refuse(-EOPNOTSUPP,
+                       "devices here look at no inner headers and no packet classes: "
+                       "discards 0x%x",
+                       flags & ~known);
   user->rx_discard_mask = flags;
   return 0;
 }

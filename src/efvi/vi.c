@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/efvi/efvi.h"
 
-/* What is only of Solarflare's hardware, or not yet done here, is refused rather than ignored. The
- * rest are hints, or says nothing of rings that are polled and buffers that are copied. */
-#define REFUSED_FLAGS                                                                              \
-  (EF_VI_ISCSI_RX_HDIG | EF_VI_ISCSI_TX_HDIG | EF_VI_ISCSI_RX_DDIG | EF_VI_ISCSI_TX_DDIG |         \
-   EF_VI_TX_PHYS_ADDR | EF_VI_RX_PHYS_ADDR | EF_VI_TX_TIMESTAMPS | EF_VI_RX_PACKED_STREAM |        \
-   EF_VI_TX_ALT | EF_VI_RX_ZEROCOPY | EF_VI_RX_FILTER_ID)
+/* What is only of Solarflare's hardware is refused rather than ignored. The rest are hints, or says
+ * nothing of rings that are polled and buffers that are copied. */
+#define ISCSI_FLAGS                                                                                \
+  (EF_VI_ISCSI_RX_HDIG | EF_VI_ISCSI_TX_HDIG | EF_VI_ISCSI_RX_DDIG | EF_VI_ISCSI_TX_DDIG)
+#define PHYSICAL_FLAGS (EF_VI_TX_PHYS_ADDR | EF_VI_RX_PHYS_ADDR)
 
 static uint32_t ring_of(int capacity)
 {
@@ -22,20 +22,62 @@ static uint32_t ring_of(int capacity)
   return ring;
 }
 
-static int check_flags(enum ef_vi_flags flags, struct shunt_error *error)
+static bool has_all(uint64_t flags, uint64_t wanted)
 {
-  const uint64_t refused = (uint64_t)flags & REFUSED_FLAGS;
-  if (!refused)
+  return (flags & wanted) == wanted;
+}
+
+/* Which of the flags, with the domain's, can't be had together; NULL: all can. */
+static const char *excluded(uint64_t flags, bool express)
+{
+  if (has_all(flags, EF_VI_TX_ALT | EF_VI_TX_TIMESTAMPS))
+    return "alternatives and time stamps of sent packets";
+  if (has_all(flags, EF_VI_RX_PACKED_STREAM | EF_VI_RX_EVENT_MERGE))
+    return "packed stream and merged events";
+  if (express && flags & (EF_VI_RX_PACKED_STREAM | EF_VI_RX_EVENT_MERGE))
+    return "the express path, and packed stream or merged events";
+  return NULL;
+}
+
+/* What none of the device's kind can do, and why; NULL: nothing. */
+static const char *impossible(uint64_t flags, bool is_xdp)
+{
+  if (flags & ISCSI_FLAGS)
+    return "no device here computes iSCSI digests";
+  if (flags & PHYSICAL_FLAGS)
+    return "addresses are looked up, so that memory that was not registered is never touched";
+  if (flags & EF_VI_TX_TIMESTAMPS && !is_xdp)
+    return "an 82599 notes the time of one PTP event message at a time, and an interface with time "
+           "stamps owes one for every packet";
+  return NULL;
+}
+
+static int check_flags(uint64_t flags, const struct efvi_pd *pd, struct shunt_error *error)
+{
+  const char *why = excluded(flags, pd->express);
+  int code = why ? -EINVAL : 0;
+  if (!why) {
+    why = impossible(flags, pd->device->is_xdp);
+    code = why ? -EOPNOTSUPP : 0;
+  }
+  if (!why)
     return 0;
-  shunt_error_set(error, -EOPNOTSUPP, "an interface with flags 0x%llx",
-                  (unsigned long long)refused);
-  shunt_error_why(error, "iSCSI digests, physical addresses, time stamps of sent packets, packed "
-                         "stream, alternatives, zero copy and filter ids are not to be had");
-  return -EOPNOTSUPP;
+  shunt_error_set(error, code, "an interface with flags 0x%llx", (unsigned long long)flags);
+  shunt_error_why(error, "%s%s", why, code == -EINVAL ? " exclude each other" : "");
+  return code;
+}
+
+static enum efvi_rx_mode mode_of(uint64_t flags, bool express)
+{
+  if (express)
+    return EFVI_RX_EXPRESS;
+  if (flags & EF_VI_RX_PACKED_STREAM)
+    return EFVI_RX_PACKED;
+  return flags & EF_VI_RX_EVENT_MERGE ? EFVI_RX_MERGED : EFVI_RX_PLAIN;
 }
 
 /* The interface's own memory: one piece for each table. */
-static struct efvi_vi *vi_make(uint32_t rx_ring, uint32_t tx_ring)
+static struct efvi_vi *vi_make(uint32_t rx_ring, uint32_t tx_ring, uint64_t flags)
 {
   struct efvi_vi *own = calloc(1, sizeof(*own));
   ef_vi *user = own ? calloc(1, sizeof(*user)) : NULL;
@@ -45,6 +87,10 @@ static struct efvi_vi *vi_make(uint32_t rx_ring, uint32_t tx_ring)
   }
   own->rx_targets = calloc(rx_ring, sizeof(own->rx_targets[0]));
   own->tx_slots = calloc(tx_ring, sizeof(own->tx_slots[0]));
+  if (flags & EF_VI_TX_TIMESTAMPS)
+    own->tx_times = calloc(tx_ring, sizeof(own->tx_times[0]));
+  own->flags = flags;
+  own->timer_fd = -1;
   user->vi_rxq.ids = calloc(rx_ring, sizeof(uint32_t));
   user->vi_txq.ids = calloc(tx_ring, sizeof(uint32_t));
   own->user = user; /* until the program's structure takes its place */
@@ -57,12 +103,19 @@ static void vi_unmake(struct efvi_vi *own)
   free(own->user->vi_txq.ids);
   free(own->rx_targets);
   free(own->tx_slots);
+  free(own->tx_times);
+  free(own->held);
+  free(own->held_flags);
+  free(own->alternatives);
+  if (own->timer_fd >= 0)
+    close(own->timer_fd);
   free(own);
 }
 
 static bool vi_is_whole(const struct efvi_vi *own)
 {
-  return own->rx_targets && own->tx_slots && own->user->vi_rxq.ids && own->user->vi_txq.ids;
+  return own->rx_targets && own->tx_slots && own->user->vi_rxq.ids && own->user->vi_txq.ids &&
+         (own->tx_times || !(own->flags & EF_VI_TX_TIMESTAMPS));
 }
 
 /* Fill in what programs see. */
@@ -71,20 +124,23 @@ static void vi_show(struct efvi_vi *own, ef_vi *vi, enum ef_vi_flags flags, ef_v
   vi->inited = EFVI_INITED;
   vi->vi_resource_id = ++efvi_state()->next_id;
   vi->vi_flags = flags;
-  vi->rx_prefix_len = (uint64_t)flags & EF_VI_RX_TIMESTAMPS ? EFVI_PREFIX_BYTES : 0;
+  vi->rx_prefix_len = own->rx_mode >= EFVI_RX_PACKED ? 0 : efvi_prefix_bytes(own->flags);
   /* As much as fits behind a program's own header in half a page, as with Solarflare's cards. */
   vi->rx_buffer_len = EFVI_BUF_BYTES - 256;
   vi->rx_discard_mask = EF_VI_DISCARD_RX_L4_CSUM_ERR | EF_VI_DISCARD_RX_L3_CSUM_ERR |
                         EF_VI_DISCARD_RX_ETH_FCS_ERR | EF_VI_DISCARD_RX_ETH_LEN_ERR;
   vi->ts_format = TS_FORMAT_SECONDS_QTR_NANOSECONDS;
-  vi->vi_is_normal = 1;
+  vi->vi_is_normal = own->rx_mode == EFVI_RX_PLAIN;
+  vi->vi_is_packed_stream = own->rx_mode == EFVI_RX_PACKED;
+  vi->vi_ps_buf_size = vi->vi_is_packed_stream ? efvi_packed_bytes(own) : 0;
+  vi->timer_quantum_ns = 1;
   vi->tx_push_thresh = 1;
   vi->vi_txq.ct_fifo_bytes = (vi->vi_txq.mask + 1) * EFVI_BUF_BYTES;
   vi->vi_txq.descriptors = own->tx_slots;
   vi->vi_rxq.descriptors = own->rx_targets;
   vi->ep_state = &own->state;
   vi->vi_stats = &own->lost;
-  vi->nic_type.arch = EF_VI_ARCH_AF_XDP;
+  vi->nic_type.arch = own->rx_mode == EFVI_RX_EXPRESS ? EF_VI_ARCH_EF10CT : EF_VI_ARCH_AF_XDP;
   vi->ops = efvi_ops;
   vi->shunt = own;
   own->user = vi;
@@ -94,17 +150,8 @@ static void vi_show(struct efvi_vi *own, ef_vi *vi, enum ef_vi_flags flags, ef_v
     efvi_own(evq)->users++;
 }
 
-struct request {
-  ef_vi *vi;
-  ef_driver_handle handle;
-  struct efvi_pd *pd;
-  int evq_capacity, rxq_capacity, txq_capacity;
-  ef_vi *evq;
-  enum ef_vi_flags flags;
-};
-
-static int vi_check(const struct request *request, ef_driver_handle pd_dh, ef_driver_handle evq_dh,
-                    struct shunt_error *error)
+static int vi_check(const struct efvi_request *request, ef_driver_handle pd_dh,
+                    ef_driver_handle evq_dh, struct shunt_error *error)
 {
   if (!request->vi || !request->pd)
     return shunt_error_set(error, -EINVAL, "no interface, or no protection domain");
@@ -119,18 +166,58 @@ static int vi_check(const struct request *request, ef_driver_handle pd_dh, ef_dr
   if (request->evq && (!efvi_vi_of(request->evq) || request->evq->evq_vi != request->evq ||
                        request->evq->vi_qs_n == EF_VI_MAX_QS))
     return shunt_error_set(error, -EINVAL, "no event queue of another's to use");
-  return check_flags(request->flags, error);
+  return check_flags((uint64_t)request->flags, request->pd, error);
 }
 
-static int vi_alloc(const struct request *request, struct shunt_error *error)
+/* Take it off its event queue; the ids of those behind it stay what they were. */
+static void evq_leave(ef_vi *vi)
+{
+  ef_vi *evq = vi->evq_vi;
+  for (int i = 0; i < evq->vi_qs_n; i++)
+    if (evq->vi_qs[i] == vi)
+      evq->vi_qs[i] = NULL;
+  while (evq->vi_qs_n > 0 && !evq->vi_qs[evq->vi_qs_n - 1])
+    evq->vi_qs_n--;
+  if (evq != vi)
+    efvi_own(evq)->users--;
+}
+
+void efvi_vi_end(struct efvi_vi *own)
+{
+  ef_vi *vi = own->user;
+  efvi_filters_clear(own);
+  efvi_set_leave(own);
+  efvi_pio_unlink(own);
+  efvi_transmit_flush(own);
+  efvi_receive_flush(own);
+  efvi_express_flush(own);
+  evq_leave(vi);
+  efvi_device_detach(own->device, own);
+  own->pd->vi_count--;
+  vi_unmake(own);
+  *vi = (ef_vi){.dh = -1, .ops = efvi_ops_closed};
+}
+
+/* The interface is whole, and its queue empty: let it receive, where nothing has to be posted. */
+static int vi_start(struct efvi_vi *own, struct shunt_error *error)
+{
+  efvi_receive_flush(own); /* what the queue's last owner left */
+  if (own->rx_mode == EFVI_RX_EXPRESS && own->user->vi_rxq.mask && efvi_express_start(own))
+    return shunt_error_set(error, -ENOMEM, "no memory for the packets that the program has");
+  return 0;
+}
+
+static int vi_alloc(const struct efvi_request *request, struct shunt_error *error)
 {
   const uint32_t rx_ring = ring_of(request->rxq_capacity), tx_ring = ring_of(request->txq_capacity);
-  struct efvi_vi *own = vi_make(rx_ring, tx_ring);
+  struct efvi_vi *own = vi_make(rx_ring, tx_ring, (uint64_t)request->flags);
   if (!own)
     return shunt_error_set(error, -ENOMEM, "no memory for an interface");
   ef_vi *made = own->user;
   own->pd = request->pd;
   own->device = request->pd->device;
+  own->rx_mode = mode_of(own->flags, own->pd->express);
+  own->tx_offset = own->tx_times ? EFVI_TX_TIME_ROOM : 0;
   int index = vi_is_whole(own) ? efvi_device_attach(own->device, own, rx_ring, tx_ring, error)
                                : shunt_error_set(error, -ENOMEM, "no memory for rings");
   if (index < 0) {
@@ -147,8 +234,18 @@ static int vi_alloc(const struct request *request, struct shunt_error *error)
   request->vi->evq_mask = 2 * EFVI_RING_MOST - 1;
   vi_show(own, request->vi, request->flags, request->evq);
   request->pd->vi_count++;
-  efvi_receive_flush(own); /* what the queue's last owner left */
-  return index;
+  int result = vi_start(own, error);
+  if (!result)
+    return index;
+  efvi_vi_end(own);
+  return result;
+}
+
+int efvi_vi_alloc(const struct efvi_request *request, ef_driver_handle pd_dh,
+                  ef_driver_handle evq_dh, struct shunt_error *error)
+{
+  int result = vi_check(request, pd_dh, evq_dh, error);
+  return result ? result : vi_alloc(request, error);
 }
 
 int ef_vi_alloc_from_pd(ef_vi *vi, ef_driver_handle vi_dh, struct ef_pd *pd, ef_driver_handle pd_dh,
@@ -157,26 +254,11 @@ int ef_vi_alloc_from_pd(ef_vi *vi, ef_driver_handle vi_dh, struct ef_pd *pd, ef_
 {
   struct shunt_error error = {0};
   efvi_lock();
-  struct request request = {vi,           vi_dh,        efvi_pd_of(pd), evq_capacity,
-                            rxq_capacity, txq_capacity, evq_opt,        flags};
-  int result = vi_check(&request, pd_dh, evq_dh, &error);
-  if (!result)
-    result = vi_alloc(&request, &error);
+  const struct efvi_request request = {vi,           vi_dh,        efvi_pd_of(pd), evq_capacity,
+                                       rxq_capacity, txq_capacity, evq_opt,        flags};
+  int result = efvi_vi_alloc(&request, pd_dh, evq_dh, &error);
   efvi_unlock();
   return result < 0 ? efvi_fail(&error) : result;
-}
-
-/* Take it off its event queue; the ids of those behind it stay what they were. */
-static void evq_leave(ef_vi *vi)
-{
-  ef_vi *evq = vi->evq_vi;
-  for (int i = 0; i < evq->vi_qs_n; i++)
-    if (evq->vi_qs[i] == vi)
-      evq->vi_qs[i] = NULL;
-  while (evq->vi_qs_n > 0 && !evq->vi_qs[evq->vi_qs_n - 1])
-    evq->vi_qs_n--;
-  if (evq != vi)
-    efvi_own(evq)->users--;
 }
 
 int ef_vi_free(ef_vi *vi, ef_driver_handle nic)
@@ -188,14 +270,7 @@ int ef_vi_free(ef_vi *vi, ef_driver_handle nic)
   if (own->users)
     return efvi_refuse(-EBUSY, "%u interfaces use its event queue", own->users);
   efvi_lock();
-  efvi_filters_clear(own);
-  efvi_transmit_flush(own);
-  efvi_receive_flush(own);
-  evq_leave(vi);
-  efvi_device_detach(own->device, own);
-  own->pd->vi_count--;
-  vi_unmake(own);
-  *vi = (ef_vi){.dh = -1, .ops = efvi_ops_closed};
+  efvi_vi_end(own);
   efvi_unlock();
   return 0;
 }

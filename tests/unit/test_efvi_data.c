@@ -356,9 +356,10 @@ static void filters(void **state)
   assert_int_equal(ef_filter_spec_set_ip4_local(&spec, 99, htonl(0x0a000002), htons(1)), 0);
   assert_int_equal(ef_vi_filter_add(&rig->vi, rig->handle, &spec, NULL), -EINVAL);
   ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
-  assert_int_equal(ef_filter_spec_set_port_sniff(&spec, 1), 0);
+  assert_int_equal(ef_filter_spec_set_tx_port_sniff(&spec), 0);
   assert_int_equal(ef_filter_spec_set_dest(&spec, 0, 0), -EPROTONOSUPPORT);
   assert_int_equal(ef_vi_filter_add(&rig->vi, rig->handle, &spec, NULL), -EOPNOTSUPP);
+  assert_non_null(strstr(shunt_last_error()->why, "loops back"));
 }
 
 /* Frames by address, tag, EtherType and IP protocol. */
