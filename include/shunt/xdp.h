@@ -35,6 +35,21 @@
  *   struct shunt_xdp_queue *q = shunt_xdp_queue_of(shunt_port_queue(port, 0));
  *   n = shunt_xdp_rx_poll(q, frames, 32);
  *
+ * Buffers. A region's are of 2048 or 4096 bytes here (with pages of 4 KiB: the kernel takes no
+ * chunk longer than a page), and are AF_XDP's aligned chunks. For zero copy on Linux's ixgbe make a
+ * region of your own with buf_bytes of 4096: an 82599 fills whole KiB of what a buffer of 2048 has
+ * left behind the headroom, 1024 bytes, and an MTU of 1500 doesn't fit. (Regions that the port
+ * makes are made so.) Where frames are 2048 bytes apart, zero copy is refused and frames are
+ * copied.
+ *
+ * XDP_UMEM_UNALIGNED_CHUNK_FLAG is not used. What it brings, no region has: chunks of any length,
+ * in any place. What would be of use is there without: a frame to send begins at any byte of its
+ * buffer, a buffer is posted by any byte of it, and what is longer than a buffer goes in pieces.
+ * And it isn't free: each received address is in two parts that have to be added up (the offset is
+ * in the upper 16 bits), and each frame's pages are looked at for being one piece of memory
+ * (xp_desc_crosses_non_contig_pg, include/net/xsk_buff_pool.h). Memory that is not the region's, as
+ * programs for ef_vi register it, can't be used by either: it has to be there before the bind.
+ *
  * Indices of rings run free (modulo 2^32), as the kernel's do; a slot is the index masked. A ring
  * of 2^k entries holds 2^k buffers: what was posted counts until it is polled, wherever in between
  * (fill ring, NIC, Rx ring) it is. So the fast path never reads how far the kernel has taken from a
@@ -97,6 +112,8 @@ struct shunt_xdp_info {
   char busy_poll_why[128];   /* where it was asked for and does nothing: why, and what would help */
   uint32_t refusal_count;
   struct shunt_xdp_refusal refusals[SHUNT_XDP_REFUSALS_MOST];
+  uint8_t link_before; /* 1: the link was up before the program was attached, which makes some
+                          drivers begin anew: Linux's ixgbe needs 10 to 30 s until it is up again */
 };
 
 /* Say what was granted, as it is now.

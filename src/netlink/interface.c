@@ -51,6 +51,16 @@ struct link {
   char parent[64]; /* "0000:03:00.0", "virtio1" */
 };
 
+/* A kernel has more counters or fewer: those that are there are taken. */
+static void take_statistics(const struct nlattr *attribute, struct interface_state *state)
+{
+  struct rtnl_link_stats64 statistics = {0};
+  const size_t there = mnl_attr_get_payload_len(attribute);
+  memcpy(&statistics, mnl_attr_get_payload(attribute),
+         there < sizeof(statistics) ? there : sizeof(statistics));
+  state->rx_missed = statistics.rx_missed_errors;
+}
+
 static int take_link(const struct nlattr *attribute, void *context)
 {
   struct link *link = context;
@@ -78,6 +88,9 @@ static int take_link(const struct nlattr *attribute, void *context)
     state->has_mac = mnl_attr_get_payload_len(attribute) == sizeof(state->mac);
     if (state->has_mac)
       memcpy(&state->mac, mnl_attr_get_payload(attribute), sizeof(state->mac));
+    break;
+  case IFLA_STATS64:
+    take_statistics(attribute, state);
     break;
   case IFLA_LINK:
     link->lower = netlink_u32(attribute, 0);
@@ -193,6 +206,17 @@ int interface_read(const char *name, struct interface_state *state, struct shunt
 int interface_read_index(int ifindex, struct interface_state *state, struct shunt_error *error)
 {
   return read_one(NULL, ifindex, state, error);
+}
+
+int interface_read_missed(int ifindex, uint64_t *frames)
+{
+  struct interface_state state = {0};
+  int code = ask_link(&(struct netlink){0}, NULL, ifindex, &state);
+  if (code == 0 && !state.ifindex)
+    code = -ENODEV;
+  if (code == 0)
+    *frames = state.rx_missed;
+  return code;
 }
 
 /* ---- All of them ---- */

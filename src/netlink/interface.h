@@ -79,6 +79,7 @@ struct interface_state {
   uint32_t mtu, mtu_max;
   bool up, carrier;
   uint32_t promiscuity;          /* how many want it so */
+  uint64_t rx_missed;            /* rx_missed_errors: frames that the NIC had no buffer for */
   uint32_t rx_queues, tx_queues; /* that exist in the kernel: IFLA_NUM_{RX,TX}_QUEUES */
   int peer;                      /* ifindex of a veth's other end; 0: none */
   bool peer_is_here; /* in this network namespace, so that it can be changed from here */
@@ -90,6 +91,7 @@ struct interface_state {
   uint32_t xdp_program_skb, xdp_program_drv, xdp_program_hw;
   bool xdp_features_known; /* the family "netdev" is there */
   uint64_t xdp_features;   /* INTERFACE_XDP_* */
+  bool xdp_rx_metadata_known;
   uint64_t xdp_rx_metadata, xsk_features;
   uint32_t xdp_zc_max_segments; /* 0: not known */
 
@@ -108,6 +110,10 @@ struct interface_state {
  * Returns 0; -ENODEV (there is none of this name in this namespace); -errno of netlink */
 int interface_read(const char *name, struct interface_state *state, struct shunt_error *error);
 int interface_read_index(int ifindex, struct interface_state *state, struct shunt_error *error);
+
+/* Of its state rx_missed alone, as it is now: one question where interface_read asks many. Returns
+ * as interface_read. */
+int interface_read_missed(int ifindex, uint64_t *frames);
 
 /* Read what rtnetlink alone tells (up to xdp_program_hw, without the netdev and ethtool families)
  * of every interface, in order.

@@ -28,6 +28,7 @@ static int take_feature(const struct nlattr *attribute, void *context)
     break;
   case NETDEV_A_DEV_XDP_RX_METADATA:
     state->xdp_rx_metadata = netlink_u64(attribute, 0);
+    state->xdp_rx_metadata_known = true;
     break;
   case NETDEV_A_DEV_XSK_FEATURES:
     state->xsk_features = netlink_u64(attribute, 0);

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "src/bpf/filter.h"
+
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* uapi/asm-generic/socket.h, Linux 5.14 */
 #endif
@@ -51,7 +53,7 @@ static bool fields_are_sound(const union xdp_helper_request *request)
     return !request->setup.reserved && request->setup.up <= 1 && request->setup.promiscuous <= 1;
   case XDP_HELPER_ATTACH:
     return !request->attach.reserved && request->attach.fragments <= 1 &&
-           request->attach.receive_time <= 1 && request->attach.join <= 1;
+           request->attach.receive_time <= FILTER_TIME_SOFTWARE && request->attach.join <= 1;
   case XDP_HELPER_RULE_STAGE:
   case XDP_HELPER_RULE_ADD:
     return ends(request->rule.text, sizeof(request->rule.text));

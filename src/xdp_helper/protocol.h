@@ -70,7 +70,7 @@ struct xdp_helper_setup { /* struct setup_wanted */
 struct xdp_helper_attach { /* struct xdp_attach; its rules were staged */
   struct xdp_helper_head head;
   uint32_t mode, queues;
-  uint8_t fragments, receive_time, vlan, join;
+  uint8_t fragments, receive_time, vlan, join; /* receive_time: enum filter_time */
   uint32_t reserved;
 };
 

@@ -226,7 +226,8 @@ static int attach(struct session *session, const struct xdp_helper_attach *asked
       .queues = queues,
       .mode = asked->mode,
       .fragments = asked->fragments,
-      .receive_time = asked->receive_time,
+      .receive_time = asked->receive_time != FILTER_TIME_NONE,
+      .software_time = asked->receive_time == FILTER_TIME_SOFTWARE,
       .join = asked->join,
       .vlan = (enum filter_vlan)asked->vlan,
   };

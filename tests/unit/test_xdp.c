@@ -23,6 +23,7 @@ static void granted(const char *keys, enum shunt_xdp_mode mode, int zero_copy, u
   assert_int_equal(shunt_xdp_info(port, &info, &error), 0);
   assert_int_equal(info.mode, mode);
   assert_int_equal(info.zero_copy, zero_copy);
+  assert_int_equal(info.link_before, 1);
   assert_int_equal(info.refusal_count, refusals);
   for (unsigned i = 0; i < refusals; i++)
     assert_true(info.refusals[i].code < 0 && *info.refusals[i].why);

@@ -433,7 +433,7 @@ static void received_frames_are_stamped(void **state)
   struct shunt_frame frames[2];
   const uint64_t stamp = 99, none = 0;
   open_port(&options, "");
-  assert_true(rig.attach_time);
+  assert_int_equal(rig.attach_time, FILTER_TIME_DEVICE);
   shunt_rx_post(q, bufs, 2);
   arrive(60, 0);
   arrive(60, 0);
@@ -452,7 +452,7 @@ static void received_frames_are_stamped(void **state)
   rig_state.peer = 8; /* a veth: no clock behind it */
   assert_int_equal(rig_open_with(&options, "", &port, &error), 0);
   q = port->ops->queue(port, 0);
-  assert_false(rig.attach_time);
+  assert_int_equal(rig.attach_time, FILTER_TIME_NONE);
   shunt_rx_post(q, bufs, 2);
   receive = &rig.rings[0][0];
   filling = &rig.rings[0][2];
@@ -460,6 +460,27 @@ static void received_frames_are_stamped(void **state)
   assert_int_equal(shunt_rx_poll(q, frames, 2), 1);
   assert_int_equal(frames[0].flags, SHUNT_FRAME_TIME);
   assert_true(xdp_time_now_ns() - frames[0].time_ns < UINT64_C(10000000000));
+  rig_end(port);
+}
+
+/* The kernel tells of a driver whether it knows a receive time (Linux 6.7): where it doesn't, the
+ * program's own is asked for at once. */
+static void drivers_without_a_clock_are_not_asked(void **state)
+{
+  (void)state;
+  const struct shunt_port_options options = {.rx_metadata = 1, .rx_time = 1};
+  struct shunt_error error;
+  rig_reset();
+  rig_state.xdp_rx_metadata_known = true;
+  assert_int_equal(rig_open_with(&options, "", &port, &error), 0);
+  assert_int_equal(rig.attach_time, FILTER_TIME_SOFTWARE);
+  rig_end(port);
+
+  rig_reset();
+  rig_state.xdp_rx_metadata_known = true;
+  rig_state.xdp_rx_metadata = INTERFACE_XDP_RX_TIME;
+  assert_int_equal(rig_open_with(&options, "", &port, &error), 0);
+  assert_int_equal(rig.attach_time, FILTER_TIME_DEVICE);
   rig_end(port);
 }
 
@@ -501,6 +522,23 @@ static void statistics_are_the_kernels_and_ours(void **state)
   rig_end(port);
 }
 
+static void what_the_nic_missed_counts_from_the_opening_on(void **state)
+{
+  (void)state;
+  struct shunt_error error;
+  rig_reset();
+  rig_state.rx_missed = rig.missed = 1000;
+  assert_int_equal(rig_open_with(NULL, "", &port, &error), 0);
+  assert_int_equal(statistic("rx_missed"), 0);
+  rig.missed = 1017;
+  assert_int_equal(statistic("rx_missed"), 17);
+  rig.missed = 5; /* the driver began anew */
+  assert_int_equal(statistic("rx_missed"), 0);
+  rig.missed_code = -ENODEV;
+  assert_int_equal(statistic("rx_missed"), 0);
+  rig_end(port);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -516,7 +554,9 @@ int main(void)
       cmocka_unit_test(tags_are_put_on),
       cmocka_unit_test(metadata_asks_the_kernel),
       cmocka_unit_test(received_frames_are_stamped),
+      cmocka_unit_test(drivers_without_a_clock_are_not_asked),
       cmocka_unit_test(statistics_are_the_kernels_and_ours),
+      cmocka_unit_test(what_the_nic_missed_counts_from_the_opening_on),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   shunt_region_destroy(rig_region);

@@ -38,11 +38,14 @@ static struct rig {
   int so_error, napi_id;
   bool grants_copy; /* whatever was asked for */
   struct xdp_statistics statistics;
+  uint64_t missed;
+  int missed_code;
 
   /* What was done. */
   unsigned sockets, open_sockets, mapped, attached, detached, closed, set[RIG_SOCKETS], receives;
   uint32_t attach_flags;
-  bool attach_fragments, attach_time;
+  bool attach_fragments;
+  uint8_t attach_time;
   struct sockaddr_xdp bound[RIG_SOCKETS];
   struct xdp_umem_registration memory;
   struct rig_ring rings[RIG_SOCKETS][4]; /* receive, send, fill, completion */
@@ -171,8 +174,15 @@ static int rig_close(int fd)
   return 0;
 }
 
-static const struct xdp_system rig_system = {rig_set,  rig_get,  rig_map,     rig_unmap,
-                                             rig_bind, rig_send, rig_receive, rig_close};
+static int rig_missed(int ifindex, uint64_t *frames)
+{
+  assert_int_equal(ifindex, 7);
+  *frames = rig.missed;
+  return rig.missed_code;
+}
+
+static const struct xdp_system rig_system = {rig_set,  rig_get,     rig_map,   rig_unmap, rig_bind,
+                                             rig_send, rig_receive, rig_close, rig_missed};
 
 /* --- Privilege --- */
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "shunt/privileges.h"
+#include "shunt/xdp.h"
 #include "tools/shunt/keeper.h"
 
 #define NS_PER_S      UINT64_C(1000000000)
@@ -89,7 +90,7 @@ void devices_init(struct devices *devices)
   devices->cpu = DEVICE_NO_CPU;
   devices->device_cpu = DEVICE_NO_CPU;
   devices->wait_name = "yield";
-  devices->link_wait_s = 5;
+  devices->link_wait_s = -1;
   devices->wait_fd = -1;
   devices->deadline_ns = UINT64_MAX;
 }
@@ -212,26 +213,31 @@ static bool link_is_up(void *context)
   return wait->code || device->link.up || cli_stopped();
 }
 
-static void link_error(const struct devices *devices, const struct device *device,
-                       struct shunt_error *error)
+/* A link that was up until its program made the driver begin anew comes back in the NIC's time. */
+static double link_wait_s(const struct devices *devices, const struct device *device)
 {
-  shunt_error_set(error, -ENETDOWN, "the link of %s is down", device->info.name);
-  shunt_error_why(error, "after %g s: %s", devices->link_wait_s, device->link.diagnosis);
+  struct shunt_xdp_info xdp = {.size = sizeof(xdp)};
+  if (devices->link_wait_s >= 0)
+    return devices->link_wait_s;
+  return !shunt_xdp_info(device->port, &xdp, NULL) && xdp.link_before ? 30 : 5;
 }
 
 int devices_wait_for_links(struct devices *devices, bool required)
 {
-  uint64_t deadline_ns = devices_now_ns(devices) + (uint64_t)(devices->link_wait_s * 1e9);
+  const uint64_t start_ns = devices_now_ns(devices);
   struct shunt_error error;
   for (unsigned i = 0; i < devices->count; i++) {
     struct device *device = &devices->device[i];
     struct link_wait wait = {device, 0, &error};
-    shunt_wait_until(&devices->clock, deadline_ns, LINK_LOOK_NS, link_is_up, &wait);
+    const double wait_s = link_wait_s(devices, device);
+    shunt_wait_until(&devices->clock, start_ns + (uint64_t)(wait_s * 1e9), LINK_LOOK_NS, link_is_up,
+                     &wait);
     if (wait.code)
       return cli_fail(devices->cli, &error);
     if (device->link.up)
       continue;
-    link_error(devices, device, &error);
+    shunt_error_set(&error, -ENETDOWN, "the link of %s is down", device->info.name);
+    shunt_error_why(&error, "after %g s: %s", wait_s, device->link.diagnosis);
     if (required)
       return cli_fail(devices->cli, &error);
     shunt_log_error(&devices->cli->log, SHUNT_LOG_WARNING, &error);

@@ -47,8 +47,8 @@ struct devices {
   /* Options. */
   uint64_t cpu, device_cpu;
   const char *wait_name;
-  double link_wait_s;
-  double seconds; /* 0: no end */
+  double link_wait_s; /* below 0: as the device needs it */
+  double seconds;     /* 0: no end */
   bool drop_privileges;
   const char *user; /* to go on as; implies drop_privileges */
 
@@ -83,7 +83,7 @@ struct devices {
    CLI_U64, &(devices)->device_cpu, 0, SHUNT_CPU_MAX - 1},                                         \
   {"queue-wait", 0, "HOW", "While nothing comes: spin, yield or wait (yield).",                    \
    CLI_TEXT, &(devices)->wait_name, 0, 0},                                                         \
-  {"link-wait", 0, "SECONDS", "Wait so long for the link to come up (5).",                         \
+  {"link-wait", 0, "SECONDS", "Wait so long for the link to come up (5; 30 after a reset).",       \
    CLI_DOUBLE, &(devices)->link_wait_s, 0, 3600},                                                  \
   {"seconds", 's', "SECONDS", "End after so many seconds.",                                        \
    CLI_DOUBLE, &(devices)->seconds, 0, 1e7},                                                       \

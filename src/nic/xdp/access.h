@@ -25,12 +25,12 @@ struct xdp_access;
 
 /* A program to be attached. */
 struct xdp_attach {
-  uint32_t mode;     /* XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE or XDP_FLAGS_HW_MODE */
-  uint32_t queues;   /* entries of the XSKMAP: the interface's queue ids in use are below it */
-  bool fragments;    /* frames of several buffers: BPF_F_XDP_HAS_FRAGS */
-  bool receive_time; /* put the time in front of the frame (src/bpf/filter.h) */
-  uint8_t vlan;      /* enum filter_vlan: how tags reach the program */
-  bool join;         /* use the XSKMAP of a program that is there already; rules are its affair */
+  uint32_t mode;        /* XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE or XDP_FLAGS_HW_MODE */
+  uint32_t queues;      /* entries of the XSKMAP: the interface's queue ids in use are below it */
+  bool fragments;       /* frames of several buffers: BPF_F_XDP_HAS_FRAGS */
+  uint8_t receive_time; /* enum filter_time: put it in front of the frame; DEVICE: if it can */
+  uint8_t vlan;         /* enum filter_vlan: how tags reach the program */
+  bool join; /* use the XSKMAP of a program that is there already; rules are its affair */
   const struct shunt_xdp_rule *rules; /* first match wins; what matches none is the kernel's */
   unsigned rule_count;                /* 0: everything is ours */
 };

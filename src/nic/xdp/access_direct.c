@@ -55,7 +55,8 @@ static int direct_attach(struct xdp_access *access, const struct xdp_attach *att
       .queues = attach->queues,
       .mode = attach->mode,
       .fragments = attach->fragments,
-      .receive_time = attach->receive_time,
+      .receive_time = attach->receive_time != FILTER_TIME_NONE,
+      .software_time = attach->receive_time == FILTER_TIME_SOFTWARE,
       .join = attach->join,
       .vlan = (enum filter_vlan)attach->vlan,
   };

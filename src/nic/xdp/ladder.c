@@ -95,14 +95,24 @@ static uint8_t vlan_tags(const struct xdp *xdp, enum shunt_xdp_mode mode)
 }
 
 /* Time stamps: the NIC's where its driver tells them, else of the moment when the program ran. A
- * veth's driver tells them, but there is no clock behind it. */
+ * veth's driver tells them, but there is no clock behind it. Where the driver is known to have none
+ * the program need not ask, and is not bound to the device. */
+static uint8_t receive_time(const struct xdp *xdp)
+{
+  const struct interface_state *state = &xdp->state;
+  if (!xdp->options.rx_time || state->peer || xdp->wanted.join)
+    return FILTER_TIME_NONE;
+  const bool told = !state->xdp_rx_metadata_known || state->xdp_rx_metadata & INTERFACE_XDP_RX_TIME;
+  return told ? FILTER_TIME_DEVICE : FILTER_TIME_SOFTWARE;
+}
+
 static int attach(struct xdp *xdp, enum shunt_xdp_mode mode, struct shunt_error *error)
 {
   const struct xdp_attach attach = {
       .mode = attach_flags[mode],
       .queues = xdp->state.rx_queues,
       .fragments = xdp->multi_buffer,
-      .receive_time = xdp->options.rx_time && !xdp->state.peer && !xdp->wanted.join,
+      .receive_time = receive_time(xdp),
       .join = xdp->wanted.join,
       .vlan = vlan_tags(xdp, mode),
       .rules = xdp->rules,

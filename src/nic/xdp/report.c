@@ -65,6 +65,7 @@ int shunt_xdp_info(const struct shunt_port *port, struct shunt_xdp_info *info,
       .tx_headroom = xdp->metadata_bytes,
       .tx_pieces = xdp->multi_buffer ? XDP_TX_PIECES_MOST : 1,
       .refusal_count = xdp->refusal_count,
+      .link_before = xdp->state.up && xdp->state.carrier,
   };
   memcpy(full.interface, xdp->interface, sizeof(full.interface));
   memcpy(full.refusals, xdp->refusals, sizeof(full.refusals));

@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "src/netlink/interface.h"
+
 static void *real_map(int fd, size_t bytes, off_t offset)
 {
   return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
@@ -33,4 +35,5 @@ const struct xdp_system xdp_real_system = {
     .send = real_send,
     .receive = real_receive,
     .close = close,
+    .missed = interface_read_missed,
 };
