@@ -3,7 +3,8 @@
  * comes next. The one that runs prints "ok" and "not ok" lines.
  *
  *   efa_verbs serve DEVICE PORT
- *   efa_verbs run DEVICE HOST PORT */
+ *   efa_verbs run DEVICE HOST PORT
+ *   efa_verbs ping DEVICE HOST PORT     of what run does, there and back alone */
 #include "efa_verbs.h"
 
 #include <arpa/inet.h>
@@ -143,8 +144,9 @@ int main(int argc, char **argv)
 {
   struct node node = {0};
   bool serves = argc == 4 && !strcmp(argv[1], "serve");
-  if (!serves && (argc != 5 || strcmp(argv[1], "run") != 0)) {
-    fprintf(stderr, "efa_verbs serve DEVICE PORT | run DEVICE HOST PORT\n");
+  bool pings = argc == 5 && !strcmp(argv[1], "ping");
+  if (!serves && !pings && (argc != 5 || strcmp(argv[1], "run") != 0)) {
+    fprintf(stderr, "efa_verbs serve DEVICE PORT | run DEVICE HOST PORT | ping DEVICE HOST PORT\n");
     return 2;
   }
   node_open(&node, argv[2]);
@@ -157,6 +159,6 @@ int main(int argc, char **argv)
   if (serves)
     serve(&node);
   else
-    run_cases(&node);
+    run_cases(&node, !pings);
   return 0;
 }

@@ -110,7 +110,7 @@ struct answer {
 };
 struct answer ask(struct order order);
 
-/* All cases, between node and who answers. */
-void run_cases(struct node *node);
+/* All cases, or those that go there and back alone, between node and who answers. */
+void run_cases(struct node *node, bool all);
 
 #endif

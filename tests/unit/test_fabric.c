@@ -243,9 +243,10 @@ static void chunks_are_chained(void **state)
   assert_true(chunks[1].pages[0] == 0x200000000 + 510 * 4096);
   assert_true(chunks[2].pages[0] == 0x200000000 + 1020 * 4096);
   assert_true(chunks[2].pages[1] == 0);
-  assert_int_equal(chunks[0].next.length, 4096);
+  assert_int_equal(chunks[0].next.length, 510 * 8 + 12);
   assert_int_equal(chunks[0].next.address.hi, 1);
   assert_int_equal(chunks[0].next.address.lo, 4096);
+  assert_memory_equal((uint8_t *)chunks + 4080, &chunks[0].next, 12);
   assert_int_equal(chunks[1].next.length, 8 + 12);
   assert_int_equal(chunks[1].next.address.lo, 8192);
   assert_int_equal(chunks[2].next.length, 0);

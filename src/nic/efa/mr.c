@@ -48,8 +48,6 @@ unsigned efa_pbl_chunks(uint32_t n)
 static uint32_t chunk_length(unsigned pages_left)
 {
   unsigned pointers = pages_left < EFA_PBL_CHUNK_POINTERS ? pages_left : EFA_PBL_CHUNK_POINTERS;
-  if (pointers == EFA_PBL_CHUNK_POINTERS)
-    return EFA_PBL_CHUNK_BYTES;
   return (uint32_t)(pointers * sizeof(uint64_t) + sizeof(struct efa_control_buffer));
 }
 

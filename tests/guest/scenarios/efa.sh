@@ -102,6 +102,6 @@ reloads() {
   done
   is "unloaded and loaded ten times" 10 $up
   efa_verbs serve efa_0 7001 &
-  efa_verbs run efa_1 127.0.0.1 7001 | grep -e '^ok SRD' -e '^not ok'
+  efa_verbs ping efa_1 127.0.0.1 7001
   wait
 }
