@@ -28,10 +28,11 @@
 #include "shunt/port.h"
 #include "shunt/testbed.h"
 
-#define EFVI_NAME_BYTES   192
-#define EFVI_BUF_BYTES    2048u /* of the device's buffers */
-#define EFVI_TX_SPARE     4u    /* buffers behind a transmit ring's: see struct efvi_tx_slot */
-#define EFVI_TX_TIME_ROOM 64u   /* bytes in front of a packet, where AF_XDP notes when it was sent \
+#define EFVI_NAME_BYTES 192
+#define EFVI_BUF_BYTES  2048u /* of the device's buffers */
+#define EFVI_TX_SPARE   4u    /* buffers behind a transmit ring's: see struct efvi_tx_slot */
+#define EFVI_TX_TIME_ROOM                                                                          \
+  64u                           /* bytes in front of a packet, where AF_XDP notes when it was sent \
                                  */
 #define EFVI_ALTS         16u   /* alternatives of an interface */
 #define EFVI_ALT_BUFS     64u   /* buffers that they share: bits of a word */
@@ -226,7 +227,19 @@ enum efvi_rx_mode {
   EFVI_RX_EXPRESS, /* EF_PD_EXPRESS: they stay where the device put them (express.c) */
 };
 
+#ifdef SHUNT_CHECKED
+/* Who is in a call of an interface (checked.h). */
+struct efvi_check {
+  int thread; /* 0: nobody */
+  unsigned depth;
+  const char *call;
+};
+#endif
+
 struct efvi_vi {
+#ifdef SHUNT_CHECKED
+  struct efvi_check check;
+#endif
   ef_vi *user;
   struct efvi_pd *pd;
   struct efvi_device *device;

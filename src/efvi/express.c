@@ -8,7 +8,7 @@
 
 #include <etherfabric/efct_vi.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 /* The queue's receive buffers lie in a row. */
 static uint64_t first_of(const struct efvi_vi *vi)
@@ -78,7 +78,8 @@ static int64_t held_of(const struct efvi_vi *vi, uint64_t place)
 
 const void *efct_vi_rxpkt_get(struct ef_vi *vi, uint32_t pkt_id)
 {
-  const struct efvi_vi *own = efvi_vi_of(vi);
+  struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "efct_vi_rxpkt_get", NULL);
   if (SHUNT_UNLIKELY(held_of(own, pkt_id) < 0)) {
     (void)efvi_refuse(-EINVAL, "the program has no packet %u of the interface's", pkt_id);
     return NULL;
@@ -105,6 +106,7 @@ static void buffer_release(struct efvi_vi *vi, int64_t buffer)
 void efct_vi_rxpkt_release(struct ef_vi *vi, uint32_t pkt_id)
 {
   struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "efct_vi_rxpkt_release", );
   const int64_t buffer = held_of(own, pkt_id);
   if (SHUNT_UNLIKELY(buffer < 0)) {
     (void)efvi_refuse(-EINVAL, "the program has no packet %u of the interface's", pkt_id);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 #define PAGE_MASK ((uintptr_t)EF_VI_NIC_PAGE_SIZE - 1)
 
@@ -205,8 +205,14 @@ int ef_memreg_free(ef_memreg *mr, ef_driver_handle mr_dh)
   if (!mr || !mr->mr_dma_addrs_base)
     return efvi_refuse(-EINVAL, "this is no registered memory");
   struct memreg *own = (void *)((char *)mr->mr_dma_addrs_base - offsetof(struct memreg, addresses));
+  EFVI_ENTER(NULL, "ef_memreg_free", -EBUSY);
   efvi_lock();
   const uint64_t first = own->addresses[0] >> EF_VI_NIC_PAGE_SHIFT;
+  int result = efvi_check_memory(own->pd, first, own->pages);
+  if (result) {
+    efvi_unlock();
+    return result;
+  }
   memset(own->pd->pages + first, 0, own->pages * sizeof(own->pd->pages[0]));
   if (first + own->pages == own->pd->next_page)
     own->pd->next_page = first;

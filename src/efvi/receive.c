@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 #define BUFFER_LEAST 64u /* of the program's: a prefix and a little */
 
@@ -70,6 +70,7 @@ int ef_vi_receive_post(ef_vi *vi, ef_addr addr, ef_request_id dma_id)
 {
   if (!efvi_vi_of(vi))
     return efvi_refuse(-EINVAL, "this is no interface");
+  EFVI_ENTER(efvi_own(vi), "ef_vi_receive_post", -EBUSY);
   int result = ef_vi_receive_init(vi, addr, dma_id);
   if (!result)
     ef_vi_receive_push(vi);
@@ -282,6 +283,7 @@ int ef_vi_receive_unbundle(ef_vi *ep, const ef_event *event, ef_request_id *ids)
   struct efvi_vi *vi = efvi_vi_of(ep);
   if (!vi || !event || !ids || vi->rx_mode != EFVI_RX_MERGED)
     return 0;
+  EFVI_ENTER(vi, "ef_vi_receive_unbundle", 0);
   ef_vi_rxq_state *rxq = &vi->state.rxq;
   int n = 0;
   while (n < event->rx_multi.n_descs && n < EF_VI_RECEIVE_BATCH && rxq->removed != vi->rx_filled)

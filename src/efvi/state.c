@@ -10,7 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 struct handle {
   struct handle *next;
@@ -47,8 +47,10 @@ void efvi_use_testbed(struct shunt_testbed *testbed, const struct shunt_clock *c
 
 int efvi_fail(const struct shunt_error *error)
 {
-  shunt_error_keep(error);
-  return error->code;
+  struct shunt_error whole = *error;
+  efvi_check_site(&whole);
+  shunt_error_keep(&whole);
+  return whole.code;
 }
 
 int efvi_refuse(int code, const char *what, ...)

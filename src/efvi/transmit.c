@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "shunt/xdp.h"
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 #define FLUSH_NS UINT64_C(1000000000)
 
@@ -115,6 +115,7 @@ int ef_vi_transmit_init(ef_vi *vi, ef_addr addr, int bytes, ef_request_id dma_id
   struct efvi_vi *own = efvi_vi_of(vi);
   if (SHUNT_UNLIKELY(!own))
     return efvi_refuse(-EINVAL, "this is no interface");
+  EFVI_ENTER(own, "ef_vi_transmit_init", -EBUSY);
   return transmit_init(own, addr, bytes, dma_id);
 }
 
@@ -255,8 +256,10 @@ void efvi_transmit_push(ef_vi *user)
 void ef_vi_transmit_init_undo(ef_vi *vi)
 {
   struct efvi_vi *own = efvi_vi_of(vi);
-  if (own)
-    transmit_undo(own);
+  if (!own)
+    return;
+  EFVI_ENTER(own, "ef_vi_transmit_init_undo", );
+  transmit_undo(own);
 }
 
 int efvi_transmit(ef_vi *user, ef_addr base, int len, ef_request_id id)
@@ -397,6 +400,9 @@ int ef_vi_transmit_unbundle(ef_vi *ep, const ef_event *event, ef_request_id *ids
 {
   struct efvi_vi *vi = efvi_vi_of(ep);
   if (!vi || !event || !ids)
+    return 0;
+  EFVI_ENTER(vi, "ef_vi_transmit_unbundle", 0);
+  if (!efvi_check_event(vi, event))
     return 0;
   ef_vi_txq_state *txq = &vi->state.txq;
   const uint32_t mask = ep->vi_txq.mask;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 /* What is only of Solarflare's hardware is refused rather than ignored. The rest are hints, or says
  * nothing of rings that are polled and buffers that are copied. */
@@ -141,7 +141,7 @@ static void vi_show(struct efvi_vi *own, ef_vi *vi, enum ef_vi_flags flags, ef_v
   vi->ep_state = &own->state;
   vi->vi_stats = &own->lost;
   vi->nic_type.arch = own->rx_mode == EFVI_RX_EXPRESS ? EF_VI_ARCH_EF10CT : EF_VI_ARCH_AF_XDP;
-  vi->ops = efvi_ops;
+  vi->ops = EFVI_OPS;
   vi->shunt = own;
   own->user = vi;
   vi->evq_vi = evq ? evq : vi;
@@ -281,6 +281,7 @@ int ef_vi_flush(ef_vi *vi, ef_driver_handle nic)
   struct efvi_vi *own = efvi_vi_of(vi);
   if (!own)
     return efvi_refuse(-EINVAL, "this is no interface");
+  EFVI_ENTER(own, "ef_vi_flush", -EBUSY);
   efvi_transmit_flush(own);
   efvi_receive_flush(own);
   return 0;
