@@ -142,6 +142,17 @@ void srd_packet_seal(const struct srd_envelope *envelope, const struct iovec pie
   shunt_store_be16(udp + 6, checksum ? checksum : 0xffff); /* RFC 8200 8.1: 0 is not allowed */
 }
 
+/* Addresses each by themselves: a receiver that is handed the packet loads them so, at once, and
+ * can wait for no more than the one store that it comes from. */
+static void copy_envelope(uint8_t *to, const uint8_t *from)
+{
+  memcpy(to, from, 16);
+  memcpy(to + 16, from + 16, IPV6_AT + 8 - 16);
+  memcpy(to + IPV6_AT + 8, from + IPV6_AT + 8, 16);
+  memcpy(to + IPV6_AT + 24, from + IPV6_AT + 24, 16);
+  memcpy(to + UDP_AT, from + UDP_AT, UDP_BYTES);
+}
+
 void srd_packet_write(const struct srd_envelope *envelope, const struct srd_packet *packet,
                       uint8_t *header, struct iovec pieces[], unsigned n)
 {
@@ -150,7 +161,7 @@ void srd_packet_write(const struct srd_envelope *envelope, const struct srd_pack
   for (unsigned i = 1; i < n; i++)
     udp_bytes += (uint32_t)pieces[i].iov_len;
 
-  memcpy(header, envelope->bytes, SRD_FRAME_HEADER_BYTES);
+  copy_envelope(header, envelope->bytes);
   uint8_t *udp = header + UDP_AT;
   shunt_store_be16(header + IPV6_AT + 4, (uint16_t)udp_bytes);
   shunt_store_be16(udp, (uint16_t)(SRD_UDP_PATH_PORT + packet->path));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Completions, and the events that tell of them: an armed completion queue writes one event and is
  * not armed any more; an armed event queue then interrupts, and is not armed any more either. */
+#include <stddef.h>
 #include <string.h>
 
 #include "twin/efa/efa.h"
@@ -72,36 +73,27 @@ unsigned efa_twin_events_poll(struct efa_twin *twin)
 /* --- Completions
  * ------------------------------------------------------------------------------------------ */
 
-/* Behind the first 16 bytes of a wide entry stands the source's GID, or the length's upper half. */
-static void put_behind(const struct efa_twin_cq *cq, const struct efa_twin_completion *completion,
-                       struct efa_cqe_wide *memory)
-{
-  struct efa_cqe_wide behind = {0};
-  if (!completion->has_source || cq->wants_source)
-    behind.u = completion->cqe.u;
-  memcpy(&memory->u, &behind.u, sizeof(memory->u));
-}
-
 void efa_twin_complete(struct efa_twin *twin, uint16_t number, uint16_t sub_cq,
                        const struct efa_twin_completion *completion)
 {
   struct efa_twin_cq *cq = &twin->cqs[number];
   uint32_t count = cq->counts[sub_cq]++;
-  uint64_t entry = (uint64_t)sub_cq * cq->depth + (count & (cq->depth - 1u));
-  struct efa_cqe_wide *memory = shunt_model_dma_near(
-      &twin->model, &cq->hint, cq->base + entry * cq->entry_bytes, cq->entry_bytes, 1);
+  uint32_t entry = sub_cq * cq->depth + (count & (cq->depth - 1u));
+  uint8_t *memory = shunt_model_dma_near(
+      &twin->model, &cq->hint, cq->base + (uint64_t)entry * cq->entry_bytes, cq->entry_bytes, 1);
   cq->count++;
   if (!memory)
     return;
+  if (cq->entry_bytes == sizeof(struct efa_cqe_wide)) {
+    uint64_t behind[2] = {completion->length_hi};
+    if (completion->source && cq->wants_source)
+      memcpy(behind, completion->source, sizeof(behind));
+    memcpy(memory + offsetof(struct efa_cqe_wide, u), behind, sizeof(behind));
+  }
+  memcpy(memory + sizeof(completion->low), &completion->high, sizeof(completion->high));
   /* The first eight bytes hold the phase: one store, when all else is there. */
-  struct efa_cqe cqe = completion->cqe.base;
-  uint64_t halves[2];
-  cqe.flags |= count & cq->depth ? 0 : EFA_CQE_PHASE;
-  memcpy(halves, &cqe, sizeof(halves));
-  if (cq->entry_bytes == sizeof(*memory))
-    put_behind(cq, completion, memory);
-  memcpy((uint8_t *)memory + sizeof(halves[0]), &halves[1], sizeof(halves[1]));
-  __atomic_store_n((uint64_t *)(void *)memory, halves[0], __ATOMIC_RELEASE);
+  uint64_t phase = count & cq->depth ? 0 : (uint64_t)EFA_CQE_PHASE << 24;
+  __atomic_store_n((uint64_t *)(void *)memory, completion->low | phase, __ATOMIC_RELEASE);
   if (cq->armed)
     tell(twin, cq);
 }

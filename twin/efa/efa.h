@@ -31,7 +31,7 @@
 
 #define EFA_TWIN_SQ_DEPTH     4096u
 #define EFA_TWIN_SQ_DEPTH_MIN 32u
-#define EFA_TWIN_RQ_DEPTH     32768u
+#define EFA_TWIN_RQ_DEPTH     16384u /* 8192 of two buffers: libfabric posts no more at once */
 #define EFA_TWIN_RQ_SGES      2u
 #define EFA_TWIN_CQ_DEPTH     32768u
 #define EFA_TWIN_EQ_DEPTH     4096u
@@ -144,7 +144,8 @@ struct efa_twin_send {
   uint8_t op; /* enum efa_op */
   bool wants_completion, is_inline;
   uint8_t sges;
-  struct efa_tx_sge sge[EFA_SEND_SGES];
+  /* Loaded right after it was stored, which takes long across two lines of the cache. */
+  struct efa_tx_sge sge[EFA_SEND_SGES] __attribute__((aligned(sizeof(struct efa_tx_sge))));
   uint8_t inline_data[EFA_INLINE_BYTES_WIDE];
 };
 
@@ -299,9 +300,13 @@ uint32_t efa_twin_cq_doorbell(const struct efa_twin *twin, const struct efa_twin
 void efa_twin_qp_forget(struct efa_twin *twin, struct efa_twin_qp *qp);
 
 /* complete.c */
+/* An entry as the numbers that it is stored as, for it is built in registers: what is put together
+ * in memory can't be loaded at once before the stores of earlier entries are through, and those
+ * wait for lines that the driver polls. */
 struct efa_twin_completion {
-  struct efa_cqe_wide cqe; /* flags without phase */
-  bool has_source;         /* cqe.u is the source's GID, for queues that want it */
+  uint64_t low, high;           /* struct efa_cqe or efa_tx_cqe; flags without phase */
+  uint16_t length_hi;           /* behind them in a wide entry, or: */
+  const struct srd_gid *source; /* NULL, or the sender's GID, for queues that want it */
 };
 void efa_twin_complete(struct efa_twin *twin, uint16_t number, uint16_t sub_cq,
                        const struct efa_twin_completion *completion);

@@ -207,15 +207,11 @@ static bool append(struct iovec pieces[], unsigned *n, uint8_t *memory, uint64_t
   return true;
 }
 
-bool efa_twin_memory(struct efa_twin *twin, uint32_t key, uint16_t pd, uint8_t permission,
-                     uint64_t address, uint32_t bytes, struct iovec pieces[], unsigned *n)
+/* From offset on, as pages count. */
+static bool append_pages(struct efa_twin *twin, struct efa_twin_mr *mr, bool writes,
+                         uint64_t offset, uint64_t bytes, struct iovec pieces[], unsigned *n)
 {
-  struct efa_twin_mr *mr = efa_twin_mr_of(twin, key, pd, permission, address, bytes);
-  if (!mr)
-    return false;
   uint64_t page_bytes = UINT64_C(1) << mr->page_shift;
-  uint64_t offset = address - mr->iova + (mr->iova & (page_bytes - 1));
-  bool writes = permission & (EFA_MR_LOCAL_WRITE | EFA_MR_REMOTE_WRITE);
   while (bytes) {
     uint64_t in_page = offset & (page_bytes - 1);
     uint64_t piece = page_bytes - in_page < bytes ? page_bytes - in_page : bytes;
@@ -224,7 +220,26 @@ bool efa_twin_memory(struct efa_twin *twin, uint32_t key, uint16_t pd, uint8_t p
     if (!memory || !append(pieces, n, memory, piece))
       return false;
     offset += piece;
-    bytes -= (uint32_t)piece;
+    bytes -= piece;
   }
   return true;
+}
+
+bool efa_twin_memory(struct efa_twin *twin, uint32_t key, uint16_t pd, uint8_t permission,
+                     uint64_t address, uint32_t bytes, struct iovec pieces[], unsigned *n)
+{
+  struct efa_twin_mr *mr = efa_twin_mr_of(twin, key, pd, permission, address, bytes);
+  if (!mr)
+    return false;
+  uint64_t page_bytes = UINT64_C(1) << mr->page_shift;
+  uint64_t offset = address - mr->iova + (mr->iova & (page_bytes - 1));
+  uint64_t in_page = offset & (page_bytes - 1);
+  bool writes = permission & (EFA_MR_LOCAL_WRITE | EFA_MR_REMOTE_WRITE);
+  if (bytes && bytes <= page_bytes - in_page) { /* most of the time it is in one */
+    uint64_t from = mr->pages[offset >> mr->page_shift] + in_page;
+    void *memory = shunt_model_dma_at(&twin->model, mr->hint, from, bytes, writes);
+    if (memory)
+      return append(pieces, n, memory, bytes);
+  }
+  return append_pages(twin, mr, writes, offset, bytes, pieces, n);
 }

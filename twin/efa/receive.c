@@ -108,23 +108,19 @@ static void scatter(const struct buffer *buffer, uint32_t offset, const void *da
 static void complete(struct efa_twin *twin, struct efa_twin_qp *qp, uint16_t req_id, uint8_t status,
                      uint8_t flags, uint32_t bytes, const struct srd_arrival *arrival)
 {
+  uint16_t ah = EFA_AH_UNKNOWN;
   struct efa_twin_completion completion = {
-      .cqe.base = {.req_id = req_id,
-                   .status = status,
-                   .flags = (uint8_t)(flags | HW_FIELD(EFA_CQE_QUEUE, EFA_QUEUE_RECEIVE)),
-                   .qp_num = qp->number,
-                   .length = (uint16_t)bytes,
-                   .ah = EFA_AH_UNKNOWN}};
+      .low = req_id | (uint32_t)status << 16 |
+             (uint64_t)(flags | HW_FIELD(EFA_CQE_QUEUE, EFA_QUEUE_RECEIVE)) << 24 |
+             (uint64_t)qp->number << 32 | (uint64_t)bytes << 48,
+      .length_hi = (uint16_t)(bytes >> 16)};
   if (arrival) {
-    completion.cqe.base.ah = efa_twin_ah_of(twin, arrival->source, qp->pd);
-    completion.cqe.base.src_qp_num = arrival->source_qpn;
-    completion.cqe.base.immediate = arrival->immediate;
-    completion.has_source = completion.cqe.base.ah == EFA_AH_UNKNOWN && arrival->op == SRD_SEND;
+    ah = efa_twin_ah_of(twin, arrival->source, qp->pd);
+    completion.high = (uint32_t)arrival->source_qpn << 16 | (uint64_t)arrival->immediate << 32;
+    if (ah == EFA_AH_UNKNOWN && arrival->op == SRD_SEND)
+      completion.source = arrival->source;
   }
-  if (completion.has_source)
-    memcpy(completion.cqe.u.src_gid, arrival->source, sizeof(completion.cqe.u.src_gid));
-  else
-    completion.cqe.u.length_hi = (uint16_t)(bytes >> 16);
+  completion.high |= ah;
   efa_twin_complete(twin, qp->recv_cq, qp->recv_sub_cq, &completion);
 }
 

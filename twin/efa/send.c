@@ -26,14 +26,11 @@ static void complete(struct efa_twin *twin, struct efa_twin_qp *qp,
 {
   if (status == EFA_STATUS_OK && !send->wants_completion)
     return;
-  struct efa_tx_cqe cqe = {
-      .req_id = send->req_id,
-      .status = status,
-      .flags = (uint8_t)(HW_FIELD(EFA_CQE_QUEUE, EFA_QUEUE_SEND) | HW_FIELD(EFA_CQE_OP, send->op)),
-      .qp_num = qp->number};
-  memcpy(cqe.req_id_ex, send->req_id_ex, sizeof(cqe.req_id_ex));
-  struct efa_twin_completion completion = {0};
-  memcpy(&completion.cqe.base, &cqe, sizeof(cqe));
+  uint32_t flags = HW_FIELD(EFA_CQE_QUEUE, EFA_QUEUE_SEND) | HW_FIELD(EFA_CQE_OP, send->op);
+  const struct efa_twin_completion completion = {
+      .low = send->req_id | (uint32_t)status << 16 | (uint64_t)flags << 24 |
+             (uint64_t)qp->number << 32 | (uint64_t)send->req_id_ex[0] << 48,
+      .high = send->req_id_ex[1] | (uint32_t)send->req_id_ex[2] << 16};
   efa_twin_complete(twin, qp->send_cq, qp->send_sub_cq, &completion);
 }
 
