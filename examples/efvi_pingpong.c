@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Half a round trip, measured with ef_vi: one interface sends, the other sends back, and every byte
- * that returns is compared.
+/* Half a round trip with ef_vi: one interface sends, the other sends back, every byte is compared.
  *
  *   cc efvi_pingpong.c $(pkg-config --cflags --libs ciul1)
  *   SHUNT_EFVI_DEVICE='eth0=ixgbe:twin?wire=a,eth1=ixgbe:twin?wire=a' ./a.out eth0 eth1 10000
@@ -19,13 +18,15 @@
 #include <etherfabric/pd.h>
 #include <etherfabric/vi.h>
 
-#define BUFFERS      64u
-#define BUFFER_BYTES 2048u
-#define FRAME_BYTES  64u
-#define HEADER_BYTES 14u
-#define EVENTS       16
-#define ETHERTYPE    0x88B5 /* for experiments (IEEE 802, local experimental 1) */
-#define DEADLINE_NS  INT64_C(5000000000)
+#define BUFFERS       64u
+#define BUFFER_BYTES  2048u
+#define MEMORY_BYTES  ((size_t)BUFFERS * BUFFER_BYTES)
+#define FRAME_BYTES   64u
+#define HEADER_BYTES  14u
+#define PAYLOAD_BYTES (FRAME_BYTES - HEADER_BYTES)
+#define EVENTS        16
+#define ETHERTYPE     0x88B5 /* for experiments (IEEE 802, local experimental 1) */
+#define DEADLINE_NS   INT64_C(5000000000)
 
 struct end {
   ef_driver_handle handle;
@@ -45,9 +46,7 @@ static int64_t now_ns(void)
 
 static int failed(const char *what, int result)
 {
-  if (result < 0)
-    fprintf(stderr, "%s: %s\n", what, strerror(-result));
-  return result < 0;
+  return result < 0 ? fprintf(stderr, "%s: %s\n", what, strerror(-result)) : 0;
 }
 
 static ef_addr address(struct end *end, unsigned buffer)
@@ -55,25 +54,28 @@ static ef_addr address(struct end *end, unsigned buffer)
   return ef_memreg_dma_addr(&end->memreg, (size_t)buffer * BUFFER_BYTES);
 }
 
+static int post(struct end *end, unsigned buffer)
+{
+  return failed("ef_vi_receive_post",
+                ef_vi_receive_post(&end->vi, address(end, buffer), (ef_request_id)buffer));
+}
+
 static int end_open(struct end *end, const char *interface)
 {
   ef_filter_spec spec;
-  end->memory = aligned_alloc(4096, (size_t)BUFFERS * BUFFER_BYTES);
-  if (!end->memory)
-    return -1;
-  if (failed("ef_driver_open", ef_driver_open(&end->handle)) ||
+  end->memory = aligned_alloc(4096, MEMORY_BYTES);
+  if (!end->memory || failed("ef_driver_open", ef_driver_open(&end->handle)) ||
       failed("ef_pd_alloc_by_name",
              ef_pd_alloc_by_name(&end->pd, end->handle, interface, EF_PD_DEFAULT)) ||
       failed("ef_vi_alloc_from_pd",
              ef_vi_alloc_from_pd(&end->vi, end->handle, &end->pd, end->handle, -1, -1, -1, NULL, -1,
                                  EF_VI_FLAGS_DEFAULT)) ||
       failed("ef_memreg_alloc", ef_memreg_alloc(&end->memreg, end->handle, &end->pd, end->handle,
-                                                end->memory, (size_t)BUFFERS * BUFFER_BYTES)) ||
+                                                end->memory, MEMORY_BYTES)) ||
       failed("ef_vi_get_mac", ef_vi_get_mac(&end->vi, end->handle, end->mac)))
     return -1;
   for (unsigned i = 1; i < BUFFERS; i++)
-    if (failed("ef_vi_receive_post",
-               ef_vi_receive_post(&end->vi, address(end, i), (ef_request_id)i)))
+    if (post(end, i))
       return -1;
   ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
   ef_filter_spec_set_eth_type(&spec, htons(ETHERTYPE));
@@ -90,19 +92,18 @@ static void end_close(struct end *end)
   free(end->memory);
 }
 
-/* Take what an end has: the buffer of a received frame, or 0; sent ones are done with. */
+/* What an end has: the buffer of a received frame, or 0; sent ones are done with. */
 static unsigned end_poll(struct end *end)
 {
   ef_event events[EVENTS];
   ef_request_id ids[EF_VI_TRANSMIT_BATCH];
   unsigned received = 0;
-  int n = ef_eventq_poll(&end->vi, events, EVENTS);
-  for (int i = 0; i < n; i++) {
+  const int n = ef_eventq_poll(&end->vi, events, EVENTS);
+  for (int i = 0; i < n; i++)
     if (EF_EVENT_TYPE(events[i]) == EF_EVENT_TYPE_TX)
       ef_vi_transmit_unbundle(&end->vi, &events[i], ids);
     else if (EF_EVENT_TYPE(events[i]) == EF_EVENT_TYPE_RX)
       received = EF_EVENT_RX_RQ_ID(events[i]);
-  }
   return received;
 }
 
@@ -110,14 +111,11 @@ static unsigned end_poll(struct end *end)
 static unsigned wait_for(struct end *end, struct end *other)
 {
   const int64_t deadline = now_ns() + DEADLINE_NS;
-  unsigned buffer;
-  while (!(buffer = end_poll(end))) {
+  unsigned buffer = 0;
+  while (!(buffer = end_poll(end)) && now_ns() < deadline)
     end_poll(other);
-    if (now_ns() > deadline) {
-      fprintf(stderr, "no frame has come for five seconds\n");
-      return 0;
-    }
-  }
+  if (!buffer)
+    fprintf(stderr, "no frame has come for five seconds\n");
   return buffer;
 }
 
@@ -139,59 +137,45 @@ static int64_t round_trip(struct end *near, struct end *far, uint32_t number)
   const int64_t start = now_ns();
   if (failed("ef_vi_transmit", ef_vi_transmit(&near->vi, address(near, 0), FRAME_BYTES, 0)))
     return -1;
-  unsigned there = wait_for(far, near);
-  if (!there)
-    return -1;
+  const unsigned there = wait_for(far, near);
   uint8_t *frame = far->memory + (size_t)there * BUFFER_BYTES;
   memcpy(frame, near->mac, 6);
   memcpy(frame + 6, far->mac, 6);
-  if (failed("ef_vi_transmit", ef_vi_transmit(&far->vi, address(far, there), FRAME_BYTES, 0)))
+  if (!there ||
+      failed("ef_vi_transmit", ef_vi_transmit(&far->vi, address(far, there), FRAME_BYTES, 0)))
     return -1;
-  unsigned back = wait_for(near, far);
+  const unsigned back = wait_for(near, far);
   const int64_t taken = now_ns() - start;
-  if (!back)
-    return -1;
-  if (memcmp(near->memory + HEADER_BYTES, near->memory + (size_t)back * BUFFER_BYTES + HEADER_BYTES,
-             FRAME_BYTES - HEADER_BYTES) != 0) {
+  frame = near->memory + (size_t)back * BUFFER_BYTES;
+  if (!back || memcmp(near->memory + HEADER_BYTES, frame + HEADER_BYTES, PAYLOAD_BYTES) != 0) {
     fprintf(stderr, "round trip %u: what came back is not what was sent\n", number);
     return -1;
   }
   /* Returned only now: the far end's buffer was read until its frame had left. */
-  if (failed("ef_vi_receive_post",
-             ef_vi_receive_post(&far->vi, address(far, there), (ef_request_id)there)) ||
-      failed("ef_vi_receive_post",
-             ef_vi_receive_post(&near->vi, address(near, back), (ef_request_id)back)))
-    return -1;
-  return taken;
+  return post(far, there) || post(near, back) ? -1 : taken;
 }
 
 static int by_time(const void *a, const void *b)
 {
-  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
+  return *(const int64_t *)a < *(const int64_t *)b ? -1 : 1;
 }
 
 static void report(int64_t times[], uint32_t n)
 {
-  static const double parts[] = {50, 90, 99, 99.9};
+  static const double parts[] = {0, 50, 90, 99, 99.9, 100};
   qsort(times, n, sizeof(times[0]), by_time);
   printf("%u round trips of %u bytes, all payloads right; half of one in ns:\n", n, FRAME_BYTES);
-  printf("  least %lld", (long long)times[0] / 2);
   for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-    printf("   p%g %lld", parts[i], (long long)times[(uint32_t)((n - 1) * parts[i] / 100)] / 2);
-  printf("   most %lld\n", (long long)times[n - 1] / 2);
+    printf("  p%g %lld\n", parts[i], (long long)times[(uint32_t)((n - 1) * parts[i] / 100)] / 2);
 }
 
-/* The whole exchange. Returns 0, or 1 where something failed. */
 static int measure(struct end *near, struct end *far, int64_t times[], uint32_t n)
 {
   if (round_trip(near, far, 0) < 0) /* the links come up, the caches fill */
     return 1;
-  for (uint32_t i = 0; i < n; i++) {
-    times[i] = round_trip(near, far, i + 1);
-    if (times[i] < 0)
+  for (uint32_t i = 0; i < n; i++)
+    if ((times[i] = round_trip(near, far, i + 1)) < 0)
       return 1;
-  }
   report(times, n);
   return 0;
 }
@@ -207,7 +191,7 @@ int main(int argc, char **argv)
   if (end_open(&near, argv[1]) || end_open(&far, argv[2]))
     return 1;
   int64_t *times = malloc(n * sizeof(times[0]));
-  int result = times ? measure(&near, &far, times, (uint32_t)n) : 1;
+  const int result = times ? measure(&near, &far, times, (uint32_t)n) : 1;
   free(times);
   end_close(&near);
   end_close(&far);

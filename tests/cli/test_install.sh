@@ -45,6 +45,21 @@ readelf -d hello-shared | grep -q 'NEEDED.*libshunt\.so\.[0-9]' ||
   fail "hello-shared is not linked with the versioned library"
 readelf -d hello-static | grep -q libshunt && fail "hello-static needs the shared library"
 
+# A program for ef_vi, by its own pkg-config file alone.
+cp "$source"/examples/efvi_pingpong.c "$work"
+# shellcheck disable=SC2046,SC2086
+gcc -std=gnu11 -O2 -Wall -Wextra -Werror $more efvi_pingpong.c \
+  $(pkg-config --cflags --libs ciul1) -o efvi-shared
+# shellcheck disable=SC2046,SC2086
+gcc -std=gnu11 -O2 $more efvi_pingpong.c $(pkg-config --cflags ciul1) -l:libciul1.a \
+  $(pkg-config --static --libs ciul1 | sed 's/-lciul1//; s/-lshunt//') -o efvi-static
+readelf -d efvi-shared | grep -q 'NEEDED.*libciul\.so\.1' || fail "efvi-shared lacks libciul.so.1"
+readelf -d efvi-static | grep -qE 'NEEDED.*lib(ciul|shunt)' && fail "efvi-static is not static"
+export SHUNT_EFVI_DEVICE='eth0=ixgbe:twin?wire=a,eth1=ixgbe:twin?wire=a'
+for program in efvi-shared efvi-static; do
+  LD_LIBRARY_PATH=$libraries ./$program eth0 eth1 100 | grep -q 'all payloads right' || fail $program
+done
+
 "$prefix/bin/shunt" --version | grep -q '^shunt [0-9]' || fail "the installed command"
 [ -f "$prefix/share/bash-completion/completions/shunt" ] || fail "no completion for bash"
 [ -f "$prefix/share/zsh/site-functions/_shunt" ] || fail "no completion for zsh"
