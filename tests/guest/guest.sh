@@ -83,11 +83,37 @@ efa_up() {
 # A number of ethtool -S, 0 where there is none of that name.
 statistic() { ethtool -S "$nic" | sed -n "s/^ *$1: //p" | grep . || echo 0; }
 
+# ---- Our own commands ----
+
+# One in the background, until it is ready: for a link that comes up, 30 s.
+begin() { # COMMAND DEVICE ARGUMENT...
+  local command=$1 turn
+  shift
+  rm -f "/tmp/$command.err"
+  shunt "$command" "$@" --json --queue-wait wait --link-wait 30 \
+    >"/tmp/$command.log" 2>"/tmp/$command.err" &
+  begun=$!
+  for ((turn = 0; turn < 400; turn++)); do
+    grep -q -s ready "/tmp/$command.err" && return
+    kill -0 "$begun" 2>/dev/null || break
+    sleep 0.1
+  done
+  not_ok "shunt $command starts" "$(tr '\n' ';' <"/tmp/$command.err")"
+}
+finish() { # COMMAND
+  kill -TERM "$begun"
+  wait "$begun"
+  is "shunt $1 ends well" 0 $?
+}
+# A number of its report.
+reported() { sed -n "s/^ *\"$2\":\([0-9]*\).*/\1/p" "/tmp/$1.log" | head -n 1; } # COMMAND KEY
+
 # Nothing that the kernel warns of since the scenario began. (The emulated machine itself is not
 # without faults; init has put what came of those aside. That the host gave it no time for a while is
-# one, and that vfio-pci resets the card it is given is a warning to newer kernels.)
+# one, that vfio-pci resets the card it is given is a warning to newer kernels, and that a virtio-net
+# has too few queues for one a CPU is said at each XDP program.)
 complaints() {
   is "the kernel has no complaint" "" "$(dmesg -r | grep '^<[0-4]>' |
-    grep -v -e 'efa: loading out-of-tree module' -e 'vfio-pci .*: reset' -e 'hrtimer: interrupt took' -e 'workqueue: .* hogged CPU' |
+    grep -v -e 'efa: loading out-of-tree module' -e 'vfio-pci .*: reset' -e 'virtio_net .*: XDP request [0-9]* queues but max is' -e 'hrtimer: interrupt took' -e 'workqueue: .* hogged CPU' |
     head -n 5 | tr '\n' ';')"
 }

@@ -158,8 +158,10 @@ make_initramfs() { # by boot, once a scenario
 }
 
 # QEMU of the chroot with the chroot's loader and libraries: needs no root, sees the host's files.
+# An empty SOCKET: a guest without a twin.
 qemu() { # NAME SOCKET [ARGUMENT...]
-  local name=$1 socket=$2 libraries=$cache/root/usr/lib/x86_64-linux-gnu
+  local name=$1 libraries=$cache/root/usr/lib/x86_64-linux-gnu twin=()
+  [[ -z $2 ]] || twin=(-device '{"driver":"vfio-user-pci","socket":{"path":"'"$2"'","type":"unix"}}')
   shift 2
   "$cache/root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libraries" \
     "$cache/root/usr/bin/qemu-system-x86_64" \
@@ -170,8 +172,7 @@ qemu() { # NAME SOCKET [ARGUMENT...]
     -kernel "$cache/kernels/$kernel/vmlinuz" -initrd "$work/initramfs.cpio" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
       guest=$name kernel=$kernel $guest_append" \
-    "${guest_devices[@]}" "$@" \
-    -device '{"driver":"vfio-user-pci","socket":{"path":"'"$socket"'","type":"unix"}}'
+    "${guest_devices[@]}" "$@" "${twin[@]}"
 }
 
 # A second device for a guest: of the twin right.
