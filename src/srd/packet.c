@@ -322,6 +322,8 @@ enum srd_parse srd_packet_parse_handed(const struct iovec *head, const struct io
                                        struct srd_gid *destination)
 {
   uint32_t left, apart = data ? (uint32_t)data->iov_len : 0;
+  if (head->iov_len < SRD_FRAME_HEADER_BYTES + SRD_COMMON_BYTES)
+    return SRD_PARSE_MALFORMED;
   enum srd_parse result = open_envelope(head->iov_base, (uint32_t)head->iov_len + apart, &left);
   if (result != SRD_PARSE_OK)
     return result;

@@ -62,6 +62,9 @@ struct rig {
   uint64_t sent, lost;
   /* Called for each frame; false: it is lost. May be NULL. */
   bool (*pass)(struct rig *rig, const struct srd_packet *packet);
+  bool hands; /* nodes of one process: frames are handed over, but for those in many pieces */
+  bool whole; /* memory is not scattered: a message's data is one piece */
+  uint64_t handed;
 };
 
 /* A work request that says how it ended. Its bytes are memory[local, +bytes). */
@@ -141,7 +144,7 @@ static inline enum srd_status rig_source(void *context, const struct srd_work *w
   if (own->local >= RIG_MEMORY)
     return SRD_INVALID_LKEY;
   /* In two pieces, the first of odd length, as scattered memory may be. */
-  uint32_t first = bytes > 3 ? (bytes / 2) | 1 : bytes;
+  uint32_t first = bytes > 3 && !node->rig->whole ? (bytes / 2) | 1 : bytes;
   pieces[0] = (struct iovec){node->memory + own->local + offset, first};
   *n = 1;
   if (bytes > first)
@@ -232,8 +235,28 @@ static inline void rig_datagram(void *context, const struct srd_arrival *arrival
   memcpy(node->last, data, arrival->bytes);
 }
 
-static const struct srd_ops rig_ops = {rig_transmit, rig_source, rig_place, rig_done,
-                                       rig_receive,  rig_write,  rig_read,  rig_datagram};
+static inline bool rig_hand(void *context, const struct iovec *head, const struct iovec *data)
+{
+  struct rig *rig = ((struct rig_node *)context)->rig;
+  for (unsigned i = 0; i < RIG_NODES && rig->hands; i++) {
+    if (memcmp(head->iov_base, rig->nodes[i].mac.bytes, 6) != 0)
+      continue;
+    rig->handed++;
+    srd_receive_handed(rig->nodes[i].srd, head, data, rig->now_ns);
+    return true;
+  }
+  return false;
+}
+
+static const struct srd_ops rig_ops = {.transmit = rig_transmit,
+                                       .source = rig_source,
+                                       .place = rig_place,
+                                       .done = rig_done,
+                                       .receive = rig_receive,
+                                       .write = rig_write,
+                                       .read = rig_read,
+                                       .datagram = rig_datagram,
+                                       .hand = rig_hand};
 
 static inline struct srd_options rig_options(const struct rig_node *node, uint32_t incarnation)
 {

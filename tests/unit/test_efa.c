@@ -271,13 +271,15 @@ static void completions_out_of_nowhere(void **state)
   struct efa_twin *twin = rig_twin(&rig->left);
   uint16_t number = shunt_fabric_qp_number(rig->left.qp);
   for (unsigned i = 0; i < 400; i++) {
-    struct efa_twin_completion completion = {
-        .cqe.base = {.req_id = (uint16_t)(i * 2657),
-                     .status = (uint8_t)i,
-                     .flags = (uint8_t)(HW_FIELD(EFA_CQE_QUEUE, i & 3) | (i & 16 ? 0xF8 : 0)),
-                     .qp_num = (uint16_t)(i % 5 ? number : i * 7),
-                     .length = (uint16_t)i,
-                     .ah = (uint16_t)(i & 8 ? 0xFFFF : i)}};
+    const struct efa_cqe cqe = {.req_id = (uint16_t)(i * 2657),
+                                .status = (uint8_t)i,
+                                .flags =
+                                    (uint8_t)(HW_FIELD(EFA_CQE_QUEUE, i & 3) | (i & 16 ? 0xF8 : 0)),
+                                .qp_num = (uint16_t)(i % 5 ? number : i * 7),
+                                .length = (uint16_t)i,
+                                .ah = (uint16_t)(i & 8 ? 0xFFFF : i)};
+    struct efa_twin_completion completion = {0};
+    memcpy(&completion.low, &cqe, sizeof(cqe)); /* and high */
     efa_twin_complete(twin, 0, 0, &completion);
     struct shunt_fabric_work work = rig_send(&rig->left, &rig->right, UINT64_MAX - i, 0, 8);
     (void)shunt_fabric_send_post(rig->left.qp, &work);

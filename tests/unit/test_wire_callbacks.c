@@ -185,6 +185,100 @@ static void a_wire_may_be_destroyed_from_a_callback(void **state)
   }
 }
 
+/* ---- Frames that are handed over ---- */
+
+static void take_handed(void *context, const struct iovec *head, const struct iovec *body,
+                        uint64_t now_ns)
+{
+  struct node *node = context;
+  node_deliver(node, head->iov_base, (uint32_t)(head->iov_len + (body ? body->iov_len : 0)),
+               now_ns);
+}
+
+static void take_otherwise(void *context, const struct iovec *head, const struct iovec *body,
+                           uint64_t now_ns)
+{
+  (void)context, (void)head, (void)body, (void)now_ns;
+  fail();
+}
+
+static bool hand(struct node *node, size_t body_bytes)
+{
+  static uint8_t data[SHUNT_WIRE_FRAME_BYTES];
+  const struct iovec head = {"head", 4}, body = {data, body_bytes};
+  return wire_hand_over(node->end, &head, body_bytes ? &body : NULL, 5);
+}
+
+static void a_frame_is_handed_over_where_one_end_hears_it(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b;
+  plug(wire, &a);
+  plug(wire, &b);
+  assert_false(hand(&a, 0)); /* neither takes such */
+  wire_take_handed(a.end, take_handed);
+  assert_false(hand(&a, 0));
+  wire_take_handed(b.end, take_otherwise);
+  assert_false(hand(&a, 0)); /* they mean different things by it */
+  wire_take_handed(b.end, take_handed);
+  assert_true(hand(&a, 0));
+  assert_true(hand(&a, 100));
+  assert_true(hand(&b, SHUNT_WIRE_FRAME_BYTES - 4));
+  assert_false(hand(&b, SHUNT_WIRE_FRAME_BYTES - 3));
+  assert_int_equal(b.delivered, 2);
+  assert_int_equal(b.last_bytes, 104);
+  assert_int_equal(b.last_ns, 5);
+  assert_memory_equal(b.last, "head", 4);
+  assert_int_equal(statistics_of(&a).sent, 2);
+  assert_int_equal(statistics_of(&a).sent_bytes, 108);
+  assert_int_equal(statistics_of(&b).delivered_bytes, 108);
+  assert_int_equal(statistics_of(&a).delivered, 1);
+  shunt_wire_destroy(wire);
+}
+
+static void hand_back(struct node *node, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  (void)frame, (void)bytes, (void)now_ns;
+  node->next_ns = hand(node, 0); /* whether it was taken, here */
+}
+
+static void a_frame_is_not_handed_over_where_more_may_happen_to_it(void **state)
+{
+  (void)state;
+  struct shunt_wire *wire = make_wire(0);
+  struct node a, b, c;
+  struct shunt_impairments late = {.size = sizeof(late), .delay_ns = 1};
+  plug(wire, &a);
+  plug(wire, &b);
+  wire_take_handed(a.end, take_handed);
+  wire_take_handed(b.end, take_handed);
+  shunt_wire_impair(b.end, &late, NULL);
+  assert_false(hand(&a, 0));
+  assert_true(hand(&b, 0));
+  shunt_wire_impair(b.end, NULL, NULL);
+  shunt_wire_cut(b.end);
+  assert_false(hand(&a, 0));
+  shunt_wire_join(b.end);
+  assert_true(hand(&a, 0));
+  b.then =
+      hand_back; /* in answer, to one that is not at work; and its answer to that one that is */
+  a.then = hand_back;
+  assert_true(hand(&a, 0));
+  assert_int_equal(b.next_ns, 1);
+  assert_int_equal(a.next_ns, 0);
+  a.then = b.then = NULL;
+  plug(wire, &c);
+  assert_false(hand(&a, 0));
+  shunt_wire_detach(c.end);
+  assert_true(hand(&a, 0));
+  b.then = detach_self;
+  assert_true(hand(&a, 0));
+  assert_int_equal(b.detached, 1);
+  assert_false(hand(&a, 0));
+  shunt_wire_destroy(wire);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -194,6 +288,8 @@ int main(void)
       cmocka_unit_test(detach_from_a_due_delivery),
       cmocka_unit_test(ends_may_come_from_a_callback),
       cmocka_unit_test(a_wire_may_be_destroyed_from_a_callback),
+      cmocka_unit_test(a_frame_is_handed_over_where_one_end_hears_it),
+      cmocka_unit_test(a_frame_is_not_handed_over_where_more_may_happen_to_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #define TWIN_EFA_EFA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "hw/efa.h"
 #include "shunt/twin.h"
@@ -308,6 +309,7 @@ struct efa_twin_completion {
   uint16_t length_hi;           /* behind them in a wide entry, or: */
   const struct srd_gid *source; /* NULL, or the sender's GID, for queues that want it */
 };
+_Static_assert(offsetof(struct efa_twin_completion, high) == 8, "as in an entry");
 void efa_twin_complete(struct efa_twin *twin, uint16_t number, uint16_t sub_cq,
                        const struct efa_twin_completion *completion);
 /* Look at the doorbells of queues with events. */
