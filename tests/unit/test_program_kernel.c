@@ -211,7 +211,7 @@ static void port_rules(struct shunt_xdp_rule rules[], unsigned n, const char *te
   }
 }
 
-#define ROUNDS 11
+#define ROUNDS 21
 
 /* An unmatched packet costs no more with 1,000 rules for ports than with 16: medians of rounds that
  * take turns. A fifth is for the noise of a machine that does other things, too; 1,000 compares
