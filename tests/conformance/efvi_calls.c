@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every call of ef_vi on one device, in the order in which a program makes them. */
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <setjmp.h>
-
-#include <cmocka.h>
-
-#include "conformance/efvi_matrix.h"
+#include "conformance/efvi_run.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,169 +12,9 @@
 
 #include <etherfabric/capabilities.h>
 #include <etherfabric/efct_vi.h>
-#include <etherfabric/memreg.h>
 #include <etherfabric/packedstream.h>
-#include <etherfabric/pd.h>
 #include <etherfabric/pio.h>
 #include <etherfabric/timer.h>
-#include <etherfabric/vi.h>
-
-#include "shunt/clock.h"
-#include "shunt/error.h"
-
-#define NEAR        77 /* interface indices, which SHUNT_EFVI_DEVICE maps to the devices */
-#define FAR         78
-#define BUFS        64u
-#define BUF_BYTES   2048u
-#define FRAME_BYTES 100
-#define EVENTS      16
-#define DEADLINE_NS UINT64_C(10000000000)
-#define ETHERTYPE   0x88B5 /* for experiments (IEEE 802, local experimental 1) */
-#define STREAM_BUF  (64u * 1024)
-
-struct end {
-  ef_driver_handle handle;
-  ef_pd pd;
-  ef_memreg memreg;
-  ef_vi vi;
-  uint8_t mac[6];
-};
-
-struct run {
-  struct matrix_column *column;
-  const char *section;
-  uint8_t *memory; /* of both ends; a buffer for packed stream behind the others */
-  struct end near, far;
-  ef_event events[EVENTS];
-};
-
-/* --- Writing down -------------------------------------------------------------------------------
- */
-
-static void quiet(void)
-{
-  shunt_error_keep(&(struct shunt_error){0});
-}
-
-/* Add a text, with the near device's name, which may have a process's number, replaced. */
-static void why_add(const struct matrix_column *column, char why[MATRIX_WHY], const char *text)
-{
-  size_t used = strlen(why), bytes = strlen(column->near_name);
-  while (*text && used + sizeof("the device") < MATRIX_WHY) {
-    if (strncmp(text, column->near_name, bytes) == 0) {
-      strcpy(why + used, "the device");
-      used += strlen("the device");
-      text += bytes;
-    } else
-      why[used++] = *text++;
-    why[used] = '\0';
-  }
-}
-
-static void say(struct run *run, const char *name, const char *about, enum matrix_kind kind,
-                long long result)
-{
-  struct matrix_column *column = run->column;
-  const struct shunt_error *error = shunt_last_error();
-  assert_true(column->n < MATRIX_CALLS);
-  struct matrix_call *call = &column->calls[column->n++];
-  *call = (struct matrix_call){.section = run->section, .kind = kind, .result = result};
-  snprintf(call->name, sizeof(call->name), "%s%s%s", name, *about ? ", " : "", about);
-  if (error->code && (result < 0 || kind != MATRIX_NUMBER)) {
-    why_add(column, call->why, error->what);
-    why_add(column, call->why, error->why[0] ? ": " : "");
-    why_add(column, call->why, error->why);
-  }
-}
-
-/* A call that returns a number; its result once more. */
-static int say_number(struct run *run, const char *name, const char *about, long long result)
-{
-  say(run, name, about, MATRIX_NUMBER, result);
-  return (int)result;
-}
-
-#define CALL(name, ...)        (quiet(), say_number(run, #name, "", name(__VA_ARGS__)))
-#define WITH(about, name, ...) (quiet(), say_number(run, #name, about, name(__VA_ARGS__)))
-#define VOID(name, ...)                                                                            \
-  (quiet(), name(__VA_ARGS__), say(run, #name, "", MATRIX_VOID, shunt_last_error()->code))
-#define POINTER(name, ...) (quiet(), say(run, #name, "", MATRIX_POINTER, name(__VA_ARGS__) != NULL))
-
-/* --- The other end, and time --------------------------------------------------------------------
- */
-
-static ef_addr address(struct end *end, unsigned buffer)
-{
-  return ef_memreg_dma_addr(&end->memreg, (size_t)buffer * BUF_BYTES);
-}
-
-static uint8_t *data(struct run *run, unsigned buffer)
-{
-  return run->memory + (size_t)buffer * BUF_BYTES;
-}
-
-/* A frame in a buffer, from one end to the other; its buffer's number in it. */
-static void build(struct run *run, unsigned buffer, const struct end *from, const struct end *to)
-{
-  uint8_t *frame = data(run, buffer);
-  memset(frame, (int)buffer, FRAME_BYTES);
-  memcpy(frame, to->mac, 6);
-  memcpy(frame + 6, from->mac, 6);
-  frame[12] = ETHERTYPE >> 8;
-  frame[13] = ETHERTYPE & 0xFF;
-}
-
-/* Take an end's events until one is of that type, which is left in run->events[0]. */
-static void await(struct run *run, ef_vi *vi, unsigned type)
-{
-  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
-  ef_request_id ids[EF_VI_TRANSMIT_BATCH];
-  ef_event events[EVENTS];
-  while (shunt_monotonic_ns() < end_ns) {
-    const int n = ef_eventq_poll(vi, events, EF_VI_EVENT_POLL_MIN_EVS);
-    int found = -1;
-    for (int i = 0; i < n; i++) {
-      if (EF_EVENT_TYPE(events[i]) == EF_EVENT_TYPE_TX && type != EF_EVENT_TYPE_TX)
-        ef_vi_transmit_unbundle(vi, &events[i], ids);
-      if (EF_EVENT_TYPE(events[i]) == type && found < 0)
-        found = i;
-    }
-    if (found >= 0) {
-      run->events[0] = events[found];
-      return;
-    }
-  }
-  fail_msg("%s: no event of type %u has come", run->column->label, type);
-}
-
-/* Wait until an event waits, and leave it. */
-static void await_some(struct run *run, ef_vi *vi)
-{
-  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
-  while (!ef_eventq_has_event(vi))
-    if (shunt_monotonic_ns() > end_ns)
-      fail_msg("%s: no event has come", run->column->label);
-}
-
-/* The far end sends a frame, and knows that it has left. */
-static void far_sends(struct run *run)
-{
-  ef_request_id ids[EF_VI_TRANSMIT_BATCH];
-  build(run, 60, &run->far, &run->near);
-  assert_int_equal(ef_vi_transmit(&run->far.vi, address(&run->far, 60), FRAME_BYTES, 60), 0);
-  await(run, &run->far.vi, EF_EVENT_TYPE_TX);
-  assert_int_equal(ef_vi_transmit_unbundle(&run->far.vi, &run->events[0], ids), 1);
-}
-
-/* The near end's packet has left: all of its ids are taken. */
-static void near_has_sent(struct run *run, ef_vi *vi, int packets)
-{
-  ef_request_id ids[EF_VI_TRANSMIT_BATCH];
-  while (packets > 0) {
-    await(run, vi, EF_EVENT_TYPE_TX);
-    packets -= ef_vi_transmit_unbundle(vi, &run->events[0], ids);
-  }
-}
 
 /* --- The calls ----------------------------------------------------------------------------------
  */
@@ -224,12 +56,6 @@ static int domains(struct run *run)
   return result;
 }
 
-static int open_interface(struct end *end, ef_vi *vi, ef_pd *pd, uint64_t flags)
-{
-  return ef_vi_alloc_from_pd(vi, end->handle, pd, end->handle, -1, 63, 63, NULL, -1,
-                             (enum ef_vi_flags)flags);
-}
-
 static void interfaces(struct run *run)
 {
   struct end *near = &run->near;
@@ -240,8 +66,6 @@ static void interfaces(struct run *run)
   uint8_t counted[4096];
   int n;
   run->section = "Interfaces";
-  assert_true(CALL(ef_vi_alloc_from_pd, vi, dh, &near->pd, dh, -1, 63, 63, NULL, -1,
-                   EF_VI_FLAGS_DEFAULT) >= 0);
   static const struct {
     const char *name;
     uint64_t flag;
@@ -262,6 +86,8 @@ static void interfaces(struct run *run)
     if (result >= 0)
       assert_int_equal(ef_vi_free(&other, dh), 0);
   }
+  assert_true(CALL(ef_vi_alloc_from_pd, vi, dh, &near->pd, dh, -1, 63, 63, NULL, -1,
+                   EF_VI_FLAGS_DEFAULT) >= 0);
   CALL(ef_vi_get_mac, vi, dh, near->mac);
   CALL(ef_vi_mtu, vi, dh);
   CALL(ef_eventq_capacity, vi);
@@ -339,7 +165,6 @@ static void filters(struct run *run)
 static void join(struct run *run)
 {
   struct end *far = &run->far;
-  ef_filter_spec spec;
   assert_int_equal(ef_driver_open(&far->handle), 0);
   assert_int_equal(ef_pd_alloc(&far->pd, far->handle, FAR, EF_PD_DEFAULT), 0);
   assert_int_equal(ef_memreg_alloc(&far->memreg, far->handle, &far->pd, far->handle, run->memory,
@@ -347,9 +172,7 @@ static void join(struct run *run)
                    0);
   assert_true(open_interface(far, &far->vi, &far->pd, 0) >= 0);
   assert_int_equal(ef_vi_get_mac(&far->vi, far->handle, far->mac), 0);
-  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
-  ef_filter_spec_set_eth_type(&spec, htons(ETHERTYPE));
-  assert_int_equal(ef_vi_filter_add(&run->near.vi, run->near.handle, &spec, NULL), 0);
+  listen_to(&run->near, &run->near.vi);
 }
 
 static void receive(struct run *run)
@@ -399,29 +222,39 @@ static void receive(struct run *run)
 #pragma GCC diagnostic pop
 }
 
-/* An interface with time stamps, in the near one's place; another keeps the device open, so that
- * its link stays up. */
+/* An interface with time stamps, in the near one's place, as far as there are any. */
 static void stamped(struct run *run)
 {
   struct end *near = &run->near;
-  ef_vi *vi = &near->vi, keeper = {0};
+  ef_vi *vi = &near->vi;
   ef_precisetime time;
   uint16_t bytes;
-  ef_filter_spec spec;
-  assert_true(open_interface(near, &keeper, &near->pd, 0) >= 0);
   assert_int_equal(ef_vi_free(vi, near->handle), 0);
   assert_true(open_interface(near, vi, &near->pd, EF_VI_RX_TIMESTAMPS) >= 0);
-  assert_int_equal(ef_vi_free(&keeper, near->handle), 0);
-  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
-  ef_filter_spec_set_eth_type(&spec, htons(ETHERTYPE));
-  assert_int_equal(ef_vi_filter_add(vi, near->handle, &spec, NULL), 0);
+  listen_to(near, vi);
   assert_int_equal(ef_vi_receive_post(vi, address(near, 1), 1), 0);
-  far_sends(run);
-  await(run, vi, EF_EVENT_TYPE_RX);
+  far_sends_until(run, vi, EF_EVENT_TYPE_RX);
   WITH("EF_VI_RX_TIMESTAMPS", ef_vi_receive_get_bytes, vi, data(run, 1), &bytes);
   WITH("EF_VI_RX_TIMESTAMPS", ef_vi_receive_get_precise_timestamp, vi, data(run, 1), &time);
-  for (int i = 2; i < 16; i++)
-    assert_int_equal(ef_vi_receive_post(vi, address(near, (unsigned)i), i), 0);
+}
+
+/* Merged events, in the near one's place, which comes back. */
+static void merged(struct run *run)
+{
+  struct end *near = &run->near;
+  ef_vi *vi = &near->vi;
+  ef_request_id ids[EF_VI_RECEIVE_BATCH];
+  assert_int_equal(ef_vi_free(vi, near->handle), 0);
+  assert_true(open_interface(near, vi, &near->pd, EF_VI_RX_EVENT_MERGE) >= 0);
+  listen_to(near, vi);
+  assert_int_equal(ef_vi_receive_post(vi, address(near, 1), 1), 0);
+  far_sends_until(run, vi, EF_EVENT_TYPE_RX_MULTI);
+  WITH("EF_VI_RX_EVENT_MERGE", ef_vi_receive_unbundle, vi, &run->events[0], ids);
+  assert_int_equal(ef_vi_free(vi, near->handle), 0);
+  assert_true(open_interface(near, vi, &near->pd, 0) >= 0);
+  listen_to(near, vi);
+  assert_int_equal(ef_vi_receive_post(vi, address(near, 1), 1), 0);
+  far_sends_until(run, vi, EF_EVENT_TYPE_RX);
 }
 
 static void transmit(struct run *run)
@@ -529,6 +362,12 @@ static void alternatives(struct run *run)
     assert_int_equal(ef_vi_free(&own, near->handle), 0);
 }
 
+/* What follows has the device to itself. */
+static void closing(struct run *run)
+{
+  CALL(ef_vi_free, &run->near.vi, run->near.handle);
+}
+
 static void sets(struct run *run)
 {
   struct end *near = &run->near;
@@ -557,42 +396,79 @@ static void sets(struct run *run)
   CALL(ef_vi_set_free, &set, dh);
 }
 
-/* Packed stream on a domain and an interface that are made for it, as far as there are any. */
-static void streams(struct run *run)
+/* A domain of its own and an interface on it, in the near one's place. Returns whether there is
+ * one. */
+static bool special(struct run *run, ef_pd *pd, ef_vi *vi, ef_memreg *memreg, enum ef_pd_flags kind,
+                    uint64_t flags)
 {
   struct end *near = &run->near;
   const ef_driver_handle dh = near->handle;
+  if (ef_pd_alloc(pd, dh, NEAR, kind))
+    return false;
+  if (ef_memreg_alloc(memreg, dh, pd, dh, run->memory, BUFS * BUF_BYTES + STREAM_BUF) == 0 &&
+      open_interface(near, vi, pd, flags) >= 0) {
+    listen_to(near, vi);
+    return true;
+  }
+  ef_memreg_free(memreg, dh);
+  ef_pd_free(pd, dh);
+  return false;
+}
+
+static void special_end(struct run *run, ef_pd *pd, ef_vi *vi, ef_memreg *memreg)
+{
+  assert_int_equal(ef_vi_free(vi, run->near.handle), 0);
+  assert_int_equal(ef_memreg_free(memreg, run->near.handle), 0);
+  assert_int_equal(ef_pd_free(pd, run->near.handle), 0);
+}
+
+/* The calls are made on an interface that is none where there is no such one. */
+static void streams(struct run *run)
+{
   ef_pd pd = {0};
-  ef_vi own = {0};
-  ef_packed_stream_params params;
-  ef_packed_stream_packet *packet = (void *)(run->memory + BUFS * BUF_BYTES);
+  ef_vi vi = {0};
+  ef_memreg memreg = {0};
+  ef_packed_stream_params params = {0};
   int packets, bytes;
-  const bool domain = ef_pd_alloc(&pd, dh, NEAR, EF_PD_RX_PACKED_STREAM) == 0;
-  run->section = "Packed stream, and packets in the device's memory";
-  quiet();
-  int made = open_interface(near, &own, domain ? &pd : &near->pd,
+  run->section = "Packed stream";
+  const bool made = special(run, &pd, &vi, &memreg, EF_PD_RX_PACKED_STREAM,
                             EF_VI_RX_PACKED_STREAM | EF_VI_RX_PS_BUF_SIZE_64K);
-  say(run, "ef_vi_alloc_from_pd", "EF_VI_RX_PACKED_STREAM", MATRIX_NUMBER, made < 0 ? made : 0);
-  ef_vi *vi = made >= 0 ? &own : &near->vi;
-  CALL(ef_vi_packed_stream_get_params, vi, &params);
-  CALL(ef_vi_packed_stream_unbundle, vi, &run->events[0], &packet, &packets, &bytes);
-  if (made >= 0)
-    assert_int_equal(ef_vi_free(&own, dh), 0);
-  if (domain)
-    assert_int_equal(ef_pd_free(&pd, dh), 0);
-  POINTER(efct_vi_rxpkt_get, &near->vi, 0);
-  VOID(efct_vi_rxpkt_release, &near->vi, 0);
-  POINTER(efct_vi_rx_future_peek, &near->vi);
-  CALL(efct_vi_rx_future_poll, &near->vi, run->events, EVENTS);
-  VOID(efct_vi_start_transmit_warm, &near->vi);
-  VOID(efct_vi_stop_transmit_warm, &near->vi);
+  CALL(ef_vi_packed_stream_get_params, &vi, &params);
+  uint8_t *buffer = run->memory + BUFS * BUF_BYTES;
+  ef_packed_stream_packet *packet = ef_packed_stream_packet_first(buffer, params.psp_start_offset);
+  if (made) {
+    assert_int_equal(ef_vi_receive_post(&vi, ef_memreg_dma_addr(&memreg, BUFS * BUF_BYTES), 0), 0);
+    far_sends_until(run, &vi, EF_EVENT_TYPE_RX_PACKED_STREAM);
+  }
+  CALL(ef_vi_packed_stream_unbundle, &vi, &run->events[0], &packet, &packets, &bytes);
+  if (made)
+    special_end(run, &pd, &vi, &memreg);
+}
+
+static void express(struct run *run)
+{
+  ef_pd pd = {0};
+  ef_vi vi = {0};
+  ef_memreg memreg = {0};
+  run->section = "Packets in the device's memory (EF_PD_EXPRESS)";
+  const bool made = special(run, &pd, &vi, &memreg, EF_PD_EXPRESS, 0);
+  if (made)
+    far_sends_until(run, &vi, EF_EVENT_TYPE_RX_REF);
+  const uint32_t packet = run->events[0].rx_ref.pkt_id;
+  POINTER(efct_vi_rxpkt_get, &vi, packet);
+  VOID(efct_vi_rxpkt_release, &vi, packet);
+  CALL(efct_vi_rx_future_poll, &vi, run->events, EVENTS);
+  POINTER(efct_vi_rx_future_peek, &vi);
+  VOID(efct_vi_start_transmit_warm, &vi);
+  VOID(efct_vi_stop_transmit_warm, &vi);
+  if (made)
+    special_end(run, &pd, &vi, &memreg);
 }
 
 static void ending(struct run *run)
 {
   struct end *near = &run->near, *far = &run->far;
   run->section = "The end";
-  CALL(ef_vi_free, &near->vi, near->handle);
   CALL(ef_memreg_free, &near->memreg, near->handle);
   CALL(ef_pd_free, &near->pd, near->handle);
   CALL(ef_driver_close, near->handle);
@@ -617,11 +493,14 @@ void matrix_fill(struct matrix_column *column)
     join(&run);
     receive(&run);
     stamped(&run);
+    merged(&run);
     transmit(&run);
     events(&run);
     alternatives(&run);
+    closing(&run);
     sets(&run);
     streams(&run);
+    express(&run);
     ending(&run);
   } else
     assert_int_equal(ef_driver_close(run.near.handle), 0);
