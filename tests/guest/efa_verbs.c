@@ -4,7 +4,7 @@
  *
  *   efa_verbs serve DEVICE PORT
  *   efa_verbs run DEVICE HOST PORT
- *   efa_verbs ping DEVICE HOST PORT     of what run does, there and back alone */
+ *   efa_verbs ping DEVICE HOST PORT     of what run does, what any EFA passes */
 #include "efa_verbs.h"
 
 #include <arpa/inet.h>
@@ -36,19 +36,36 @@ struct answer ask(struct order order)
   return answer;
 }
 
-/* What was received is what was sent, times and again. */
+/* Wait for a message, and for the end of what was sent before. Which comes first is open: there may
+ * be a ring for each. */
+static uint32_t next_sender(struct node *node, bool has_sent)
+{
+  uint32_t sender = 0;
+  for (bool received = false; has_sent || !received;) {
+    struct completion completion;
+    node_take(node, &completion);
+    if (completion.opcode & IBV_WC_RECV) {
+      received = true;
+      sender = completion.source_qpn;
+    } else {
+      has_sent = false;
+    }
+  }
+  return sender;
+}
+
+/* What was received is what is sent back, times and again. */
 static void echo(struct node *node, const struct order *order)
 {
   uint32_t prefix = node->kind == UD ? GRH : 0;
+  struct completion last;
   for (uint32_t i = 0; i < ROUNDS; i++) {
-    struct completion completion;
-    node_take(node, &completion);
+    struct request back = {.bytes = order->bytes, .qpn = next_sender(node, i > 0)};
     memcpy(node->memory, node->memory + RECEIVED_AT + prefix, order->bytes);
     node_post(node, order->bytes + prefix, 1, 1);
-    struct request back = {.bytes = order->bytes, .qpn = completion.source_qpn};
     must_do(node_send(node, &back), "the echo");
-    node_take(node, &completion);
   }
+  node_take(node, &last);
 }
 
 static void obey(struct node *node, const struct order *order, struct answer *answer)
@@ -88,6 +105,7 @@ static void obey(struct node *node, const struct order *order, struct answer *an
   }
   answer->qpn = node->qp ? node->qp->qp_num : 0;
   answer->rkey = node->mr->rkey;
+  answer->caps = node->caps;
   answer->address = (uintptr_t)node->memory;
   answer->gid = node->gid;
 }

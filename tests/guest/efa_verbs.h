@@ -20,6 +20,7 @@ enum kind { UD, SRD };
 
 struct node {
   struct ibv_context *context;
+  uint32_t caps; /* EFADV_DEVICE_ATTR_CAPS_* */
   struct ibv_pd *pd;
   struct ibv_comp_channel *channel;
   struct ibv_cq_ex *cq; /* of sends and receives, with the sender's GID */
@@ -103,14 +104,14 @@ struct order {
   union ibv_gid gid;
 };
 struct answer {
-  uint32_t qpn, rkey;
+  uint32_t qpn, rkey, caps;
   uint64_t address;
   union ibv_gid gid;
   struct completion completion;
 };
 struct answer ask(struct order order);
 
-/* All cases, or those that go there and back alone, between node and who answers. */
+/* All cases, or those that any EFA passes, between node and who answers. */
 void run_cases(struct node *node, bool all);
 
 #endif

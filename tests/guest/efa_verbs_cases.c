@@ -435,6 +435,19 @@ static void pings(struct node *node)
   ping_pong(node, UD, MTU, "UD: 50 times there and back, 8928 bytes");
 }
 
+/* What one device has and the other has not. */
+static void unlike(struct node *node)
+{
+  struct answer peer = pair(node, SRD, 7);
+  struct request request = {.bytes = 8, .qpn = peer.qpn, .rkey = peer.rkey, .remote = peer.address};
+  request.op = WRITE;
+  if (node->caps & ~peer.caps & EFADV_DEVICE_ATTR_CAPS_RDMA_WRITE)
+    is("write to a device that has no RDMA", 18, status_of(node, &request));
+  request.op = READ;
+  if (node->caps & ~peer.caps & EFADV_DEVICE_ATTR_CAPS_RDMA_READ)
+    is("read from a device that has no RDMA", 18, status_of(node, &request));
+}
+
 static void all_others(struct node *node)
 {
   what_it_is(node);
@@ -458,6 +471,7 @@ void run_cases(struct node *node, bool all)
   node->ah = node_make_ah(node->pd, &peer.gid);
   ask((struct order){.what = KNOW, .gid = node->gid});
   pings(node);
+  unlike(node);
   if (all)
     all_others(node);
   ask((struct order){.what = CLOSE});

@@ -52,19 +52,26 @@ static struct ibv_context *open_device(const char *name)
 
 void node_open(struct node *node, const char *name)
 {
+  struct efadv_device_attr attr;
   node->context = open_device(name);
+  must_do(efadv_query_device(node->context, &attr, sizeof(attr)), "efadv_query_device");
+  node->caps = attr.device_caps;
   node->pd = must(ibv_alloc_pd(node->context), "ibv_alloc_pd");
   node->channel = must(ibv_create_comp_channel(node->context), "ibv_create_comp_channel");
   struct ibv_cq_init_attr_ex cq = {
       .cqe = 512, .channel = node->channel, .wc_flags = IBV_WC_STANDARD_FLAGS};
-  struct efadv_cq_init_attr efa_cq = {.wc_flags =
-                                          EFADV_WC_EX_WITH_SGID | EFADV_WC_EX_WITH_IS_UNSOLICITED};
+  struct efadv_cq_init_attr efa_cq = {.wc_flags = EFADV_WC_EX_WITH_SGID};
+  if (node->caps & EFADV_DEVICE_ATTR_CAPS_UNSOLICITED_WRITE_RECV)
+    efa_cq.wc_flags |= EFADV_WC_EX_WITH_IS_UNSOLICITED;
   node->cq = must(efadv_create_cq(node->context, &cq, &efa_cq, sizeof(efa_cq)), "efadv_create_cq");
   node->memory = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  node->mr =
-      node_register(node, node->memory, REGION_BYTES,
-                    IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE);
+  int access = IBV_ACCESS_LOCAL_WRITE;
+  if (node->caps & EFADV_DEVICE_ATTR_CAPS_RDMA_READ)
+    access |= IBV_ACCESS_REMOTE_READ;
+  if (node->caps & EFADV_DEVICE_ATTR_CAPS_RDMA_WRITE)
+    access |= IBV_ACCESS_REMOTE_WRITE;
+  node->mr = node_register(node, node->memory, REGION_BYTES, access);
   must_do(ibv_query_gid(node->context, 1, 0, &node->gid), "ibv_query_gid");
 }
 
@@ -147,8 +154,10 @@ void node_make_qp(struct node *node, enum kind kind, uint32_t efa_flags, uint32_
   node_close_qp(node);
   node->kind = kind;
   if (kind == SRD) {
-    attr.send_ops_flags |=
-        IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM;
+    if (node->caps & EFADV_DEVICE_ATTR_CAPS_RDMA_READ)
+      attr.send_ops_flags |= IBV_QP_EX_WITH_RDMA_READ;
+    if (node->caps & EFADV_DEVICE_ATTR_CAPS_RDMA_WRITE)
+      attr.send_ops_flags |= IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM;
     node->qp = efadv_create_qp_ex(node->context, &attr, &efa, sizeof(efa));
   } else {
     node->qp = ibv_create_qp_ex(node->context, &attr);
@@ -190,7 +199,8 @@ static void read_completion(struct node *node, struct completion *to)
   to->immediate = to->has_immediate ? ibv_wc_read_imm_data(cq) : 0;
   to->source_qpn = ibv_wc_read_src_qp(cq);
   to->ah = ibv_wc_read_slid(cq);
-  to->unsolicited = efadv_wc_is_unsolicited(efa);
+  if (node->caps & EFADV_DEVICE_ATTR_CAPS_UNSOLICITED_WRITE_RECV)
+    to->unsolicited = efadv_wc_is_unsolicited(efa);
   to->has_sgid = !efadv_wc_read_sgid(efa, &to->sgid);
 }
 

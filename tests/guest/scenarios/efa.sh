@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Linux's efa on two software EFAs in one guest: it probes without a complaint, its counters are the
-# device's, it comes and goes, resets the device and counts its keep-alives; and a program of ours
-# on libibverbs has every work request end as it should.
+# Linux's efa on three software EFAs in one guest: it probes without a complaint, its counters are the
+# devices', it comes and goes, resets the device and counts its keep-alives; and a program of ours
+# on libibverbs has every work request end as it should. Two of the devices have RDMA; the old one
+# has not, and completion queues of two rings.
 # shellcheck shell=bash
 
 host() {
   extra=(fabric)
   has_efa
-  twins "left=efa?give_up_ms=1000" "right=efa?keep_alive_ms=0"
-  guest_devices=("${also_right[@]}")
+  twins "left=efa?give_up_ms=1000" "right=efa?keep_alive_ms=0" "old=efa?id=efa0"
+  guest_devices=("${also_right[@]}" -device
+    '{"driver":"vfio-user-pci","socket":{"path":"'"$work"'/old.sock","type":"unix"},"addr":"11"}')
   boot guest "$work/left.sock"
   local twin
-  for twin in left right; do
+  for twin in left right old; do
     is "$twin: no fault but those that the program makes" "" \
       "$(faults_of $twin | tr ' ' '\n' | grep -v -e bad_ah -e bad_lkey -e bad_rkey -e bad_wqe)"
   done
@@ -20,7 +22,8 @@ host_told() { told "$@"; }
 
 guest() {
   probe || return
-  verbs
+  verbs run efa_0 efa_1
+  verbs ping efa_0 efa_2
   counters
   keep_alives
   resets
@@ -38,19 +41,21 @@ probe() {
   guid=$(sed -n 's/.*node_guid:[[:space:]]*//p' <<<"$info")
   is "ibv_devinfo: the node's GUID ends its GID" "fe80:0000:0000:0000:$guid" "$gid"
   has "rdma link" 'link efa_0/1 state ACTIVE' "$(rdma link)"
-  has "rdma link: the other" 'link efa_1/1 state ACTIVE' "$(rdma link)"
+  has "rdma link: the second" 'link efa_1/1 state ACTIVE' "$(rdma link)"
+  has "rdma link: the old one" 'link efa_2/1 state ACTIVE' "$(rdma link)"
+  has "ibv_devinfo: the old one" 'vendor_part_id:.*61344' "$(ibv_devinfo -v -d efa_2)"
 }
 
-verbs() {
-  efa_verbs serve efa_1 7000 &
-  efa_verbs run efa_0 127.0.0.1 7000
+verbs() { # run|ping DEVICE OTHER
+  efa_verbs serve "$3" 7000 &
+  efa_verbs "$1" "$2" 127.0.0.1 7000
   wait
 }
 
 # Every statistic of a port, as Linux has it and as the twin has it.
 counters() {
   local pair twin device file names=() values=()
-  for pair in left:efa_0 right:efa_1; do
+  for pair in left:efa_0 right:efa_1 old:efa_2; do
     twin=${pair%:*} device=${pair#*:} names=() values=()
     for file in "/sys/class/infiniband/$device/ports/1/hw_counters/"*; do
       [[ $file = */lifespan ]] && continue
@@ -98,10 +103,8 @@ reloads() {
   for turn in 1 2 3 4 5 6 7 8 9 10; do
     rmmod efa
     modprobe efa
-    await [ -d /sys/class/infiniband/efa_1 ] && up=$((up + 1))
+    await [ -d /sys/class/infiniband/efa_2 ] && up=$((up + 1))
   done
   is "unloaded and loaded ten times" 10 $up
-  efa_verbs serve efa_0 7001 &
-  efa_verbs ping efa_1 127.0.0.1 7001
-  wait
+  verbs ping efa_1 efa_0
 }
