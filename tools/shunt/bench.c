@@ -604,7 +604,7 @@ static int run_bench(struct cli *cli, int argc, char **argv)
   struct run run = {.bench.cli = cli, .options = {.seconds = 20, .rounds = 5}};
   struct options *options = &run.options;
   const struct cli_option table[] = {
-      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps, vfio-user, xdp (all).", CLI_TEXT,
+      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps, vfio-user, xdp, fabric (all).", CLI_TEXT,
        &options->only},
       {"seconds", 's', "N", "How long all measurements take together (20).", CLI_DOUBLE,
        &options->seconds, 0.1, 86400},
