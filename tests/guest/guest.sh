@@ -80,6 +80,15 @@ efa_up() {
   await [ -c /dev/infiniband/uverbs0 ] || not_ok "efa has a device" "$(dmesg | tail -n 5 | tr '\n' ';')"
 }
 
+# The Ethernet between guests (lib.sh's cable).
+cable_up() { # ADDRESS/BITS
+  modprobe virtio_net
+  await [ -d /sys/class/net/eth0 ] || not_ok "there is a cable" "$(dmesg | tail -n 5 | tr '\n' ';')"
+  echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+  ip link set eth0 up
+  ip addr add "$1" dev eth0
+}
+
 # A number of ethtool -S, 0 where there is none of that name.
 statistic() { ethtool -S "$nic" | sed -n "s/^ *$1: //p" | grep . || echo 0; }
 

@@ -178,6 +178,13 @@ qemu() { # NAME SOCKET [ARGUMENT...]
 # A second device for a guest: of the twin right.
 also_right=(-device '{"driver":"vfio-user-pci","socket":{"path":"'"$work"'/right.sock","type":"unix"},"addr":"10"}')
 
+# An Ethernet between two guests, for those who agree over TCP on what they do with an EFA.
+cable() { # NAME OTHER
+  rm -f "$work/$1.cable"
+  cable=(-netdev "dgram,id=cable,local.type=unix,local.path=$work/$1.cable,remote.type=unix,remote.path=$work/$2.cable"
+    -device "virtio-net-pci,netdev=cable,mac=$(printf '%s' "$1" | md5sum | sed 's/\(..\)\(..\)\(..\).*/52:54:00:\1:\2:\3/')")
+}
+
 # Skip what this kernel has no efa.ko for.
 has_efa() {
   [[ ! -e $cache/kernels/$kernel/no-efa ]] || skip "no efa.ko: $(<"$cache/kernels/$kernel/no-efa")"

@@ -127,6 +127,8 @@ static void test_features(void **state)
   struct efa_feature_queues queues = feature(EFA_FEATURE_QUEUE_ATTR_1, EFA_ADMIN_SUCCESS).u.queues;
   assert_int_equal(queues.sub_cqs_per_cq, 1);
   assert_true(queues.max_llq_bytes >= queues.max_sq_depth * 64);
+  /* As many libfabric posts at once, into an array that has no room for more. */
+  assert_int_equal(queues.max_rq_depth / queues.max_recv_sges, 8192);
   assert_int_equal(
       feature(EFA_FEATURE_QUEUE_ATTR_2, EFA_ADMIN_SUCCESS).u.queues_2.inline_bytes_wide, 80);
   assert_true(feature(EFA_FEATURE_EVENT_QUEUE_ATTR, EFA_ADMIN_SUCCESS).u.event_queues.max_eq > 0);
