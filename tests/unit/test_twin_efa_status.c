@@ -150,6 +150,13 @@ static void test_not_ready(void **state)
   assert_int_equal(ends(&wqe), EFA_STATUS_REMOTE_RNR);
   assert_int_equal(counter(right, "rnr_sent"), 3);
   assert_int_equal(counter(left, "rnr_received"), 3);
+  /* Of two at once each has its own retries, and its own end. */
+  rig_post_send(left, &wqe, sizeof(wqe));
+  rig_post_send(left, &wqe, sizeof(wqe));
+  rig_run(&rig, 10 * MS);
+  assert_int_equal(rig_sent(left), EFA_STATUS_REMOTE_RNR);
+  assert_int_equal(rig_sent(left), EFA_STATUS_REMOTE_RNR);
+  assert_int_equal(counter(left, "rnr_received"), 9);
   /* For ever: it goes through as soon as there is a buffer. */
   rig_modify(left, EFA_MODIFY_QP_RNR_RETRY, 0, 0, EFA_RNR_RETRY_INFINITE);
   assert_int_equal(ends(&wqe), -1);
