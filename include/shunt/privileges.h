@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Give up what a program no longer needs, once its ports are open.
  *
- * An AF_XDP port needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF to come up, with rules that look behind
- * the Ethernet header CAP_PERFMON too (the verifier lets only who has it step over headers whose
- * length the packet tells), and none to move frames, to read its statistics and to be closed: the
- * kernel asks when a socket or a program is made, not when it is used. What needs them later: rules that are added to a port or removed, and putting
- * an interface's settings back (channels, MTU, offloads), which then happens at the next start on
- * that interface or by `shunt doctor --repair`. With a helper (`shunt xdp-helper`, key helper=)
- * both go on working, and no capability is needed at all. */
+ * An AF_XDP port needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF to come up, with rules that look
+ * behind the Ethernet header CAP_PERFMON too (the verifier lets only who has it step over headers
+ * whose length the packet tells), and none to move frames, to read its statistics and to be closed:
+ * the kernel asks when a socket or a program is made, not when it is used. What needs them later:
+ * rules that are added to a port or removed, and putting an interface's settings back (channels,
+ * MTU, offloads), which then happens at the next start on that interface or by
+ * `shunt doctor --repair`. With a helper (`shunt xdp-helper`, key helper=) both go on working, and
+ * no capability is needed at all. */
 #ifndef SHUNT_PRIVILEGES_H
 #define SHUNT_PRIVILEGES_H
 
