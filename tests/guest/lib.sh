@@ -158,7 +158,8 @@ make_initramfs() { # by boot, once a scenario
 }
 
 # QEMU of the chroot with the chroot's loader and libraries: needs no root, sees the host's files.
-# An empty SOCKET: a guest without a twin.
+# An empty SOCKET: a guest without a twin. On a busy machine a CPU of a guest can stand still for long: it
+# is not stuck before two minutes are over.
 qemu() { # NAME SOCKET [ARGUMENT...]
   local name=$1 libraries=$cache/root/usr/lib/x86_64-linux-gnu twin=()
   [[ -z $2 ]] || twin=(-device '{"driver":"vfio-user-pci","socket":{"path":"'"$2"'","type":"unix"}}')
@@ -171,6 +172,7 @@ qemu() { # NAME SOCKET [ARGUMENT...]
     -nodefaults -no-user-config -display none -serial stdio -no-reboot \
     -kernel "$cache/kernels/$kernel/vmlinuz" -initrd "$work/initramfs.cpio" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
+      watchdog_thresh=60 \
       guest=$name kernel=$kernel $guest_append" \
     "${guest_devices[@]}" "$@" "${twin[@]}"
 }

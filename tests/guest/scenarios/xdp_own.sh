@@ -125,7 +125,7 @@ both_ways() {
   local bytes
   begin echo "$(ours)" --ip 10.0.0.2/24
   for bytes in 0 1 56 1000 1472; do
-    is "pings of $bytes bytes, each answer as the question" "0 200" "$(ask ping 200 $bytes)"
+    is "pings of $bytes bytes, each answer as the question" "0 100" "$(ask ping 100 $bytes)"
   done
 }
 
@@ -159,10 +159,10 @@ stalled() {
     "$( (($(missed) > 0)) && echo yes || echo "missed $(missed) of $sent")"
   kill -CONT "$begun"
   sent=$((sent + $(ask ping_until)))
-  is "it goes on: each ping is answered" "0 200" "$(ask ping 200 1000)"
+  is "it goes on: each ping is answered" "0 100" "$(ask ping 100 1000)"
   lost=$(missed)
   finish echo
-  is "what it got and what the card missed is what was sent" $((sent + 200)) \
+  is "what it got and what the card missed is what was sent" $((sent + 100)) \
     $(($(reported echo received_frames) + lost))
   is "it says itself what was missed" "$lost" "$(reported echo missed_frames)"
 }

@@ -73,7 +73,7 @@ both_ways() {
   local bytes
   begin echo "$(near_port)" --ip 10.0.0.2/24
   for bytes in 0 1 56 1000 1472; do
-    is "pings of $bytes bytes, each answer as the question" "0 200" "$(pings 200 $bytes)"
+    is "pings of $bytes bytes, each answer as the question" "0 100" "$(pings 100 $bytes)"
   done
 }
 
@@ -85,7 +85,7 @@ beside_the_kernel() {
   far nc -l -p 5000 </tmp/data >/dev/null &
   await far grep -q ':1388 0*:0000 0A' /proc/net/tcp /proc/net/tcp6
   has "the far kernel's pings are answered by us" ' 0% packet loss' \
-    "$(far ping -q -c 200 -i 0.002 -s 1000 -p 5a00ff1e -W 30 -w 120 10.0.0.2)"
+    "$(far ping -q -c 200 -i 0.002 -s 1000 -p 5a00ff1e -W 60 10.0.0.2)"
   is "TCP beside us, SHA-256 equal" "$sum" "$(timeout 60 sha256sum </dev/tcp/10.0.0.1/5000)"
   finish echo
 }
@@ -110,10 +110,10 @@ stalled() {
   for asked in {1..30}; do
     far ping -q -c 1 -W 2 10.0.0.2 >/dev/null && break
   done
-  is "it goes on: each ping is answered" "0 200" "$(pings 200 1000)"
+  is "it goes on: each ping is answered" "0 100" "$(pings 100 1000)"
   finish echo
   missed=$(reported echo missed_frames)
-  is "what it got and what was missed is what was sent" $((send + asked + 200)) \
+  is "what it got and what was missed is what was sent" $((send + asked + 100)) \
     $(($(reported echo received_frames) + missed))
   is "missed was what the ring had no room for, and pings that came too soon" yes \
     "$( ((missed >= no_room && missed < no_room + asked)) && echo yes || echo "$missed")"
