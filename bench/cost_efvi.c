@@ -62,7 +62,7 @@ static inline bool is_ours(const struct shunt_queue *q, const struct shunt_frame
   return !(frame->flags &
            (SHUNT_FRAME_MORE | SHUNT_FRAME_DAMAGED | SHUNT_FRAME_IP_BAD | SHUNT_FRAME_L4_BAD)) &&
          frame->len >= SHUNT_UDP_PAYLOAD_START && shunt_load_be16(bytes + 12) == 0x0800 &&
-         bytes[14] == 0x45 && bytes[23] == IPPROTO_UDP &&
+         bytes[14] == 0x45 && !(shunt_load_be16(bytes + 20) & 0x3FFF) && bytes[23] == IPPROTO_UDP &&
          shunt_load_be32(bytes + 30) == NEAR_IPV4 && shunt_load_be16(bytes + 36) == PORT;
 }
 
@@ -188,6 +188,7 @@ static int efvi_open(struct bench *bench)
                           RING - 1, NULL, -1, EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS))
     return -1;
   efvi_own(&bench->vi)->device->info.steps = 0;
+  efvi_fast_install(efvi_own(&bench->vi));
   for (unsigned i = 0; i < BUFFERS; i++) {
     bench->addresses[i] = ef_memreg_dma_addr(&bench->memreg, (size_t)i * BUF_BYTES);
     if (ef_vi_receive_init(&bench->vi, bench->addresses[i], (ef_request_id)i))

@@ -148,12 +148,22 @@ struct efvi_filter {
   bool sniffs;
 };
 
+/* What a filter asks of words of a frame: (word ^ value) & mask is 0. Decides for nearly every
+ * frame (fast.c). */
+#define EFVI_QUICK_WORDS 5u
+struct efvi_quick {
+  uint64_t value[EFVI_QUICK_WORDS], mask[EFVI_QUICK_WORDS];
+  uint64_t least, span; /* bytes of a frame: least to least + span */
+  bool more;            /* something of the last two words, too */
+};
+
 /* The filters of an interface or of a set. Interfaces read those of their set from threads of their
  * own: a filter is whole before it is used, and stays as it was after. */
 struct efvi_filters {
   struct efvi_filter list[EFVI_FILTERS];
   unsigned count;
-  uint32_t fields; /* EFVI_MATCH_* of all */
+  uint32_t fields;         /* EFVI_MATCH_* of all */
+  struct efvi_quick quick; /* of an interface's own */
 };
 
 /* Interfaces that share what the set's filters match. It lives as long as one of them, if longer
@@ -242,6 +252,7 @@ struct efvi_vi {
 #endif
   ef_vi *user;
   struct efvi_pd *pd;
+  uint8_t *const *pages; /* the domain's */
   struct efvi_device *device;
   struct shunt_queue *queue;
   ef_vi_state state;
@@ -266,6 +277,7 @@ struct efvi_vi {
   uint64_t *held;       /* express: time of each packet that the program has, by buffer ... */
   uint8_t *held_flags;  /* ... and that it has it */
   uint32_t frame_taken; /* bytes of frames[frame_next] that are delivered */
+  bool detour;          /* atomic: something waits that only the general way tells of (fast.c) */
   bool rx_inside;       /* more pieces of the frame polled last are to come ... */
   bool rx_dropping;     /* ... which no filter takes */
   bool rx_skipping;     /* the rest of a frame that found no buffer is thrown away */
@@ -463,6 +475,8 @@ uint64_t efvi_receive_get_discards(ef_vi *user);
 bool efvi_receive_waits(struct efvi_vi *vi);
 /* Turn waiting frames into at most n events. Returns how many. */
 int efvi_receive_events(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int n);
+/* Leave out what no filter takes of the frames that were polled. */
+void efvi_frames_filter(struct efvi_vi *vi);
 /* Forget all frames and buffers. */
 void efvi_receive_flush(struct efvi_vi *vi);
 /* The flags of a discard that a frame's are. */
@@ -536,6 +550,11 @@ void efvi_alt_flush(struct efvi_vi *vi);
 
 /* sums.c: fill in the checksums of a packet to send. ip, l4: which. */
 void efvi_sums_fill(uint8_t *frame, uint32_t bytes, bool ip, bool l4);
+
+/* fast.c: give a new interface the operations of its device that take no detour; and have them know
+ * its filters, after each change of these. */
+void efvi_fast_install(struct efvi_vi *vi);
+void efvi_quick_update(struct efvi_filters *filters);
 
 /* event.c */
 int efvi_eventq_poll(ef_vi *user, ef_event *events, int n);

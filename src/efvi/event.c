@@ -115,6 +115,7 @@ static int software_put(struct efvi_vi *vi, uint16_t data)
     return efvi_refuse(-EAGAIN, "%u software events wait already", EFVI_SW_EVENTS);
   vi->sw_events[vi->sw_count] = data;
   __atomic_store_n(&vi->sw_count, vi->sw_count + 1, __ATOMIC_RELEASE);
+  __atomic_store_n(&vi->detour, true, __ATOMIC_RELEASE);
   return 0;
 }
 

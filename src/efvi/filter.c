@@ -209,6 +209,7 @@ static void fields_update(struct efvi_filters *filters)
   for (unsigned i = 0; i < EFVI_FILTERS; i++)
     fields |= filters->list[i].used ? filters->list[i].match.fields : 0;
   __atomic_store_n(&filters->fields, fields, __ATOMIC_RELEASE);
+  efvi_quick_update(filters);
 }
 
 /* What it had of the device. */

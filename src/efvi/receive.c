@@ -100,7 +100,7 @@ static inline void frame_release(struct efvi_vi *vi, const struct shunt_frame *f
 }
 
 /* Leave out what no filter takes; the pieces behind a frame's first go where that went. */
-static void frames_filter(struct efvi_vi *vi)
+void efvi_frames_filter(struct efvi_vi *vi)
 {
   unsigned kept = 0;
   for (unsigned i = 0; i < vi->frame_count; i++) {
@@ -127,10 +127,11 @@ bool efvi_receive_waits(struct efvi_vi *vi)
 {
   if (vi->frame_next < vi->frame_count)
     return true;
+  __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED);
   vi->frame_next = 0;
   vi->frame_count = shunt_rx_poll(vi->queue, vi->frames, EFVI_BURST);
   if (vi->frame_count)
-    frames_filter(vi);
+    efvi_frames_filter(vi);
   return vi->frame_count > 0;
 }
 

@@ -22,6 +22,7 @@ static bool timer_make(struct efvi_vi *vi)
     return false;
   }
   vi->timer_fd = fd;
+  __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED);
   return true;
 }
 

@@ -148,6 +148,7 @@ static void vi_show(struct efvi_vi *own, ef_vi *vi, enum ef_vi_flags flags, ef_v
   vi->evq_vi->vi_qs[vi->evq_vi->vi_qs_n++] = vi;
   if (evq)
     efvi_own(evq)->users++;
+  efvi_fast_install(own);
 }
 
 static int vi_check(const struct efvi_request *request, ef_driver_handle pd_dh,

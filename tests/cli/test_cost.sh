@@ -45,4 +45,20 @@ at_most efa send-32 inline 32 45 0.04
 at_most efa send-32 inline 1 55 1
 at_most efa poll-sent inline 32 25 0
 at_most efa poll-rcvd inline 32 50 0
+# ef_vi, from a received frame to its answer's doorbell, above the verbs of the same exchange; and the
+# whole round, with buffers given back and completions taken.
+above() { # WORKLOAD INSTRUCTIONS
+  awk -v workload="$1" -v most="$2" '
+    $1 == "efvi" && $2 == workload { count[$3] = $5 }
+    END {
+      above = count["efvi"] - count["verbs"]
+      if (!count["efvi"] || !count["verbs"] || above > most) {
+        printf "ef_vi, %s: %s instructions, %s above the verbs (at most %s)\n", workload,
+          count["efvi"], above, most
+        exit 1
+      }
+    }' "$out/table"
+}
+above answer 40
+above round 400
 echo "within bounds"

@@ -37,7 +37,9 @@ echo "$output"
 # A feed from one end to the other: numbered datagrams to a group. The sender goes on until the
 # receiver has what it wants.
 inside() {
-  exec ip netns exec "$space" "$build/bin/$@"
+  local program=$1
+  shift
+  exec ip netns exec "$space" "$build/bin/$program" "$@"
 }
 inside example_efvi_multicast vb 239.82.1.1 12345 300 >"$work/multicast" 2>&1 &
 receiver=$!
@@ -49,7 +51,8 @@ inside example_efvi_timestamps va 239.82.1.1 12345 1000000 500 >"$work/timestamp
 sender=$!
 wait "$receiver" || fail "the receiver: $(cat "$work/multicast" "$work/timestamps")"
 receiver=''
-kill "$sender" && wait "$sender" || true
+kill "$sender"
+wait "$sender" || true
 sender=''
 grep -qE '^[0-9]{3} datagrams, .* 0 late, 0 damaged' "$work/multicast" ||
   fail "it received: $(cat "$work/multicast")"

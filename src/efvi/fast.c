@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a received frame to the packet sent in answer, without a detour: polling and transmitting,
+ * compiled into the driver's loop, for what nearly every packet is. It lies in one buffer, is
+ * undamaged, and a filter takes it that asks for fixed bytes in its first forty; the interface has
+ * an event queue of its own and neither prefix nor time stamps. All else goes the general way
+ * (event.c, receive.c, transmit.c), which these fall back to at any point. */
+#include <string.h>
+
+#include "shunt/ixgbe.h"
+#include "shunt/xdp.h"
+#include "src/efvi/efvi.h"
+
+static const struct shunt_queue_verbs ixgbe_verbs = SHUNT_IXGBE_VERBS;
+static const struct shunt_queue_verbs xdp_verbs = SHUNT_XDP_VERBS;
+
+#define INLINE   static inline __attribute__((always_inline))
+#define NOINLINE static __attribute__((noinline))
+
+/* What keeps a received frame from being told of at once. */
+#define NOT_PLAIN (SHUNT_FRAME_MORE | SHUNT_FRAME_DAMAGED | SHUNT_FRAME_L4_BAD | SHUNT_FRAME_IP_BAD)
+
+/* Frames of market data and orders are mostly this short: four moves of fixed length copy them.
+ * What is moved behind a frame's end lies inside of its buffer, which is at least this long. */
+#define SHORT_BYTES 64u
+
+INLINE bool is_short(uint32_t bytes)
+{
+  return SHUNT_LIKELY(bytes - EFVI_FRAME_LEAST <= SHORT_BYTES - EFVI_FRAME_LEAST);
+}
+
+INLINE void copy_short(uint8_t *to, const uint8_t *from)
+{
+  memcpy(to, from, SHORT_BYTES);
+}
+
+/* --- Filters ------------------------------------------------------------------------------------
+ */
+
+/* The words begin where fields do: ethertype, then fragment and protocol, then the destination with
+ * its port; and those that few ask for: MAC addresses, then the source with its port. */
+static const uint8_t word_at[EFVI_QUICK_WORDS] = {12, 20, 30, 0, 26};
+#define USUAL_WORDS 3u
+
+static void want(struct efvi_quick *quick, unsigned at, const void *value, const void *mask,
+                 uint32_t bytes)
+{
+  for (unsigned word = 0; word < EFVI_QUICK_WORDS; word++) {
+    const unsigned first = word_at[word];
+    if (at < first || at + bytes > first + sizeof(uint64_t))
+      continue;
+    memcpy((uint8_t *)&quick->value[word] + (at - first), value, bytes);
+    memcpy((uint8_t *)&quick->mask[word] + (at - first), mask, bytes);
+    quick->more = quick->more || word >= USUAL_WORDS;
+    return;
+  }
+}
+
+static void want_all(struct efvi_quick *quick, unsigned at, const void *value, uint32_t bytes)
+{
+  static const uint8_t all[6] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+  want(quick, at, value, all, bytes);
+}
+
+/* The bytes that a filter asks for in an untagged frame, of IPv4 without options or fragments where
+ * it asks for anything of IP (match.c has the general form). Returns whether there are such. */
+static bool quick_read(struct efvi_quick *quick, const struct efvi_match *match)
+{
+  static const uint8_t ipv4[3] = {0x08, 0x00, 0x45}, none[2] = {0}, fragment[2] = {0x3F, 0xFF};
+  static const uint8_t tag[2] = {0x81, 0x00}, group_bit = 1;
+  const uint32_t fields = match->fields;
+  const uint8_t is_group = fields & EFVI_MATCH_MULTICAST ? 1 : 0;
+  *quick = (struct efvi_quick){.least = EFVI_FRAME_LEAST, .span = SHORT_BYTES - EFVI_FRAME_LEAST};
+  if (fields & (EFVI_MATCH_VLAN | EFVI_MATCH_IP6 | EFVI_MATCH_NONE_OTHER | EFVI_MATCH_ALL |
+                EFVI_MATCH_NOTHING) ||
+      (fields & EFVI_MATCH_ETHERTYPE && !memcmp(&match->ethertype, tag, sizeof(tag))))
+    return false;
+  if (fields & (EFVI_MATCH_IP4 | EFVI_MATCH_PROTOCOL)) {
+    quick->least = 38;
+    quick->span = SHORT_BYTES - 38;
+    want_all(quick, 12, ipv4, sizeof(ipv4));
+  }
+  if (fields & EFVI_MATCH_ETHERTYPE) {
+    if (quick->least == 38 && memcmp(&match->ethertype, ipv4, sizeof(match->ethertype)) != 0)
+      return false;
+    want_all(quick, 12, &match->ethertype, sizeof(match->ethertype));
+  }
+  if (fields & EFVI_MATCH_PROTOCOL)
+    want_all(quick, 23, &match->protocol, 1);
+  if (fields & EFVI_MATCH_IP4) {
+    want(quick, 20, none, fragment, sizeof(none));
+    want_all(quick, 30, match->destination, 4);
+    want_all(quick, 36, &match->destination_port, 2);
+  }
+  if (fields & EFVI_MATCH_SOURCE) {
+    want_all(quick, 26, match->source, 4);
+    want_all(quick, 34, &match->source_port, 2);
+  }
+  if (fields & EFVI_MATCH_MAC)
+    want_all(quick, 0, match->mac, sizeof(match->mac));
+  else if (fields & (EFVI_MATCH_UNICAST | EFVI_MATCH_MULTICAST))
+    want(quick, 0, &is_group, &group_bit, 1);
+  return true;
+}
+
+void efvi_quick_update(struct efvi_filters *filters)
+{
+  for (unsigned i = 0; i < EFVI_FILTERS; i++)
+    if (filters->list[i].used && quick_read(&filters->quick, &filters->list[i].match))
+      return;
+  filters->quick = (struct efvi_quick){.least = UINT64_MAX}; /* takes none */
+}
+
+INLINE bool quick_differs(const struct efvi_quick *quick, const uint8_t *frame, unsigned word)
+{
+  uint64_t bytes;
+  memcpy(&bytes, frame + word_at[word], sizeof(bytes));
+  return ((bytes ^ quick->value[word]) & quick->mask[word]) != 0;
+}
+
+/* Whether the filter takes a frame, which is short. */
+INLINE bool quick_match(const struct efvi_quick *quick, const uint8_t *frame, uint64_t bytes)
+{
+  if (SHUNT_UNLIKELY(bytes - quick->least > quick->span || quick_differs(quick, frame, 0) ||
+                     quick_differs(quick, frame, 1) || quick_differs(quick, frame, 2)))
+    return false;
+  return !quick->more || !(quick_differs(quick, frame, 3) || quick_differs(quick, frame, 4));
+}
+
+/* --- Polling ------------------------------------------------------------------------------------
+ */
+
+/* Nothing has come: what of the packets on their way is sent. */
+NOINLINE int poll_sent(ef_vi *user, ef_event *events, int n)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  const int made = efvi_transmit_events(vi, 0, events, n);
+  vi->state.evq.evq_ptr += (uint32_t)made;
+  return made;
+}
+
+/* Whoever puts a software event sets the flag after it: either it is seen here, or the flag stays.
+ */
+NOINLINE int poll_detour(ef_vi *user, ef_event *events, int n)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  (void)__atomic_exchange_n(&vi->detour, false, __ATOMIC_SEQ_CST);
+  const int made = efvi_eventq_poll(user, events, n);
+  if (vi->frame_next < vi->frame_count || vi->rx_inside || vi->timer_fd >= 0 ||
+      __atomic_load_n(&vi->sw_count, __ATOMIC_ACQUIRE))
+    __atomic_store_n(&vi->detour, true, __ATOMIC_RELEASE);
+  return made;
+}
+
+/* A frame for the general way, as if that had polled it. */
+NOINLINE int poll_general(ef_vi *user, ef_event *events, int n, shunt_buf addr, uint32_t flags,
+                          uint32_t bytes)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  vi->frames[0] = (struct shunt_frame){.addr = addr, .flags = flags, .len = (uint16_t)bytes};
+  vi->frame_next = 0;
+  vi->frame_count = 1;
+  efvi_frames_filter(vi);
+  return poll_detour(user, events, n);
+}
+
+/* A frame is told of, and behind it came another. */
+NOINLINE int poll_next(ef_vi *user, ef_event *events, int n)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  vi->frame_next = 0;
+  vi->frame_count = 1;
+  efvi_frames_filter(vi);
+  const int made = efvi_receive_events(vi, 0, events + 1, n - 1);
+  if (vi->frame_next < vi->frame_count || vi->rx_inside)
+    __atomic_store_n(&vi->detour, true, __ATOMIC_RELEASE);
+  vi->state.evq.evq_ptr += (uint32_t)made;
+  return 1 + made + poll_sent(user, events + 1 + made, n - 1 - made);
+}
+
+/* The next posted buffer gets the frame, whose own is free again. */
+INLINE void event_received(struct efvi_vi *vi, const ef_vi *user, shunt_buf addr,
+                           const uint8_t *data, uint64_t bytes, ef_event *event)
+{
+  struct efvi_queue *rx = vi->rx;
+  const uint32_t filled = vi->rx_filled;
+  const size_t slot = filled & user->vi_rxq.mask;
+  vi->rx_filled = vi->state.rxq.removed = filled + 1;
+  copy_short(vi->rx_targets[slot], data);
+  const uint64_t flags =
+      (EF_EVENT_FLAG_SOP << 16) + (data[0] & 1u) * (EF_EVENT_FLAG_MULTICAST << 16);
+  const uint64_t words[2] = {EF_EVENT_TYPE_RX | (uint64_t)user->vi_rxq.ids[slot] << 32,
+                             bytes + flags};
+  memcpy(event, words, sizeof(words));
+  vi->counters.rx_packets++;
+  vi->counters.rx_bytes += bytes;
+  rx->rx_free[rx->rx_free_count++] = addr & ~(shunt_buf)(EFVI_BUF_BYTES - 1);
+  rx->rx_given--;
+}
+
+INLINE int poll_with(const struct shunt_queue_verbs *verbs, ef_vi *user, ef_event *events, int n)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  struct shunt_queue *q = vi->queue;
+  struct shunt_frame frame;
+  if (SHUNT_UNLIKELY(!events || n < EF_VI_EVENT_POLL_MIN_EVS ||
+                     __atomic_load_n(&vi->detour, __ATOMIC_RELAXED)))
+    return poll_detour(user, events, n);
+  if (!verbs->rx_poll(q, &frame, 1))
+    return vi->tx_told == vi->state.txq.previous ? 0 : poll_sent(user, events, n);
+  const uint8_t *data = q->base + frame.addr;
+  const uint64_t bytes = frame.len;
+  if (SHUNT_UNLIKELY(frame.flags & NOT_PLAIN || vi->rx_filled == vi->state.rxq.posted ||
+                     !quick_match(&vi->filters.quick, data, bytes)))
+    return poll_general(user, events, n, frame.addr, frame.flags, frame.len);
+  event_received(vi, user, frame.addr, data, bytes, events);
+  vi->state.evq.evq_ptr++;
+  if (SHUNT_UNLIKELY(verbs->rx_poll(q, &frame, 1))) {
+    vi->frames[0] = frame;
+    return poll_next(user, events, n);
+  }
+  if (SHUNT_UNLIKELY(vi->tx_told != vi->state.txq.previous))
+    return 1 + poll_sent(user, events + 1, n - 1);
+  return 1;
+}
+
+/* --- Sending ------------------------------------------------------------------------------------
+ */
+
+INLINE int transmit_with(const struct shunt_queue_verbs *verbs, ef_vi *user, ef_addr addr, int len,
+                         ef_request_id id)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  ef_vi_txq_state *txq = &vi->state.txq;
+  const uint32_t added = txq->added, bytes = (uint32_t)len, mask = user->vi_txq.mask;
+  const uint64_t page = addr >> EF_VI_NIC_PAGE_SHIFT, at = addr & (EF_VI_NIC_PAGE_SIZE - 1);
+  if (SHUNT_UNLIKELY(!is_short(bytes) || added != vi->tx_sent || added - txq->removed >= mask ||
+                     vi->tx_warm || page >= EFVI_PAGES || at > EF_VI_NIC_PAGE_SIZE - SHORT_BYTES))
+    return efvi_transmit(user, addr, len, id);
+  const uint8_t *from = vi->pages[page];
+  if (SHUNT_UNLIKELY(!from))
+    return efvi_transmit(user, addr, len, id);
+  const size_t slot = added & mask;
+  const shunt_buf buf = vi->tx_first + slot * EFVI_BUF_BYTES;
+  struct shunt_queue *q = vi->queue;
+  copy_short(q->base + buf, from + at);
+  vi->tx_slots[slot] = (struct efvi_tx_slot){.buffer = (uint32_t)slot, .len = (uint16_t)bytes};
+  user->vi_txq.ids[slot] = (uint32_t)id;
+  txq->added = txq->previous = added + 1;
+  const struct shunt_frame frame = {.addr = buf, .len = (uint16_t)bytes};
+  if (SHUNT_UNLIKELY(!verbs->tx_post(q, &frame, 1)))
+    return 0; /* handed over by a later poll, as whatever the device's ring has no room for */
+  vi->tx_sent = added + 1;
+  verbs->tx_push(q);
+  return 0;
+}
+
+/* --- By device ----------------------------------------------------------------------------------
+ */
+
+/* A twin of this process gets its turn first. */
+INLINE int poll_after_step(int (*poll)(ef_vi *user, ef_event *events, int n), ef_vi *user,
+                           ef_event *events, int n)
+{
+  shunt_port_step(efvi_own(user)->device->port);
+  return poll(user, events, n);
+}
+
+static int poll_ixgbe(ef_vi *user, ef_event *events, int n)
+{
+  return poll_with(&ixgbe_verbs, user, events, n);
+}
+
+static int poll_twin(ef_vi *user, ef_event *events, int n)
+{
+  return poll_after_step(poll_ixgbe, user, events, n);
+}
+
+static int transmit_ixgbe(ef_vi *user, ef_addr addr, int len, ef_request_id id)
+{
+  return transmit_with(&ixgbe_verbs, user, addr, len, id);
+}
+
+static int poll_xdp(ef_vi *user, ef_event *events, int n)
+{
+  return poll_with(&xdp_verbs, user, events, n);
+}
+
+static int transmit_xdp(ef_vi *user, ef_addr addr, int len, ef_request_id id)
+{
+  return transmit_with(&xdp_verbs, user, addr, len, id);
+}
+
+#define NO_SUMS (EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS)
+/* Flags that change nothing here. */
+#define PLAIN_FLAGS                                                                                \
+  (NO_SUMS | EF_VI_TX_PUSH_DISABLE | EF_VI_TX_PUSH_ALWAYS | EF_VI_TX_CTPIO |                       \
+   EF_VI_TX_CTPIO_NO_POISON | EF_VI_ALLOW_MEMCPY)
+
+#ifdef SHUNT_CHECKED
+static const bool is_checked = true; /* whose operations look at each call first */
+#else
+static const bool is_checked = false;
+#endif
+
+void efvi_fast_install(struct efvi_vi *vi)
+{
+  ef_vi *user = vi->user;
+  const bool is_ixgbe = shunt_ixgbe_queue(vi->queue) != NULL;
+  efvi_quick_update(&vi->filters);
+  vi->pages = vi->pd->pages;
+  if (is_checked)
+    return;
+  if (user->evq_vi != user) { /* of several interfaces */
+    user->evq_vi->ops.eventq_poll = efvi_eventq_poll;
+    return;
+  }
+  if (vi->flags & ~(uint64_t)PLAIN_FLAGS || vi->rx_mode != EFVI_RX_PLAIN ||
+      !(is_ixgbe || shunt_xdp_queue_of(vi->queue)))
+    return;
+  user->ops.eventq_poll = !is_ixgbe ? poll_xdp : vi->device->info.steps ? poll_twin : poll_ixgbe;
+  if ((vi->flags & NO_SUMS) == NO_SUMS)
+    user->ops.transmit = is_ixgbe ? transmit_ixgbe : transmit_xdp;
+}
