@@ -192,8 +192,8 @@ static struct efvi_alternative *alt_of(struct efvi_vi *vi, unsigned alt_id)
 {
   if (vi->alternatives && alt_id < vi->alternatives->count)
     return &vi->alternatives->list[alt_id];
-  (void)efvi_refuse(-EINVAL, "alternative %u of %u", alt_id,
-                    vi->alternatives ? vi->alternatives->count : 0);
+  efvi_keep(-EINVAL, "alternative %u of %u", alt_id,
+            vi->alternatives ? vi->alternatives->count : 0);
   return NULL;
 }
 

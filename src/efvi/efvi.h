@@ -48,8 +48,8 @@
 #define EFVI_FILTERS      32u
 #define EFVI_SW_EVENTS    16u
 #define EFVI_QUEUES       16u
-#define EFVI_NO_FILTER    -1
-#define EFVI_CLOCK_DEVICE -1
+#define EFVI_NO_FILTER    (-1)
+#define EFVI_CLOCK_DEVICE (-1)
 #define EFVI_INITED       0x51EF1AB5u
 
 /* Page table of a domain: 2^22 pages of 4 KiB. Address 0 is never given out. */
@@ -340,8 +340,9 @@ void efvi_use_testbed(struct shunt_testbed *testbed, const struct shunt_clock *c
 
 /* Keep the error for shunt_last_error, and return its code. */
 int efvi_fail(const struct shunt_error *error);
-/* The same, of an error in one sentence. */
-int efvi_refuse(int code, const char *what, ...) SHUNT_PRINTF(2, 3);
+/* The same, of an error in one sentence; as an expression it is the code. */
+#define efvi_refuse(code, ...) (efvi_keep((code), __VA_ARGS__), (code))
+void efvi_keep(int code, const char *what, ...) SHUNT_PRINTF(2, 3);
 
 /* --- Names (name.c) ----------------------------------------------------------------------------
  */

@@ -81,7 +81,7 @@ const void *efct_vi_rxpkt_get(struct ef_vi *vi, uint32_t pkt_id)
   struct efvi_vi *own = efvi_vi_of(vi);
   EFVI_ENTER(own, "efct_vi_rxpkt_get", NULL);
   if (SHUNT_UNLIKELY(held_of(own, pkt_id) < 0)) {
-    (void)efvi_refuse(-EINVAL, "the program has no packet %u of the interface's", pkt_id);
+    efvi_keep(-EINVAL, "the program has no packet %u of the interface's", pkt_id);
     return NULL;
   }
   return own->queue->base + pkt_id;
@@ -109,7 +109,7 @@ void efct_vi_rxpkt_release(struct ef_vi *vi, uint32_t pkt_id)
   EFVI_ENTER(own, "efct_vi_rxpkt_release", );
   const int64_t buffer = held_of(own, pkt_id);
   if (SHUNT_UNLIKELY(buffer < 0)) {
-    (void)efvi_refuse(-EINVAL, "the program has no packet %u of the interface's", pkt_id);
+    efvi_keep(-EINVAL, "the program has no packet %u of the interface's", pkt_id);
     return;
   }
   buffer_release(own, buffer);

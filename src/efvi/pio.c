@@ -209,7 +209,7 @@ void efvi_transmitv_ctpio(ef_vi *user, size_t bytes, const struct iovec *iov, in
   (void)threshold; /* a buffer is sent when it is whole */
   user->last_ctpio_failed = 1;
   if (!iov || iov_len < 1) {
-    (void)efvi_refuse(-EINVAL, "a packet of %d pieces", iov_len);
+    efvi_keep(-EINVAL, "a packet of %d pieces", iov_len);
     return;
   }
   const uint32_t before = vi->state.txq.added;

@@ -192,14 +192,14 @@ int ef_vi_set_filter_add(ef_vi_set *vi_set, ef_driver_handle vi_set_dh,
                          const ef_filter_spec *filter_spec, ef_filter_cookie *filter_cookie_out)
 {
   struct shunt_error error = {0};
-  int index;
+  int index = -EINVAL;
   (void)vi_set_dh;
   efvi_lock();
   struct efvi_set *set = efvi_set_of(vi_set);
   if (!set || !filter_spec)
-    index = shunt_error_set(&error, -EINVAL, "no set of interfaces, or no filter");
+    shunt_error_set(&error, -EINVAL, "no set of interfaces, or no filter");
   else if (!set->count)
-    index = shunt_error_set(&error, -EINVAL, "the set has no interfaces yet: make them first");
+    shunt_error_set(&error, -EINVAL, "the set has no interfaces yet: make them first");
   else {
     const struct efvi_target target = target_of(set);
     index = efvi_filter_add(&target, filter_spec, &error);

@@ -53,7 +53,7 @@ int efvi_fail(const struct shunt_error *error)
   return whole.code;
 }
 
-int efvi_refuse(int code, const char *what, ...)
+void efvi_keep(int code, const char *what, ...)
 {
   struct shunt_error error = {0};
   char text[SHUNT_ERROR_TEXT_BYTES];
@@ -62,7 +62,7 @@ int efvi_refuse(int code, const char *what, ...)
   vsnprintf(text, sizeof(text), what, arguments);
   va_end(arguments);
   shunt_error_set(&error, code, "%s", text);
-  return efvi_fail(&error);
+  (void)efvi_fail(&error);
 }
 
 struct efvi_pd *efvi_pd_of(const ef_pd *pd)

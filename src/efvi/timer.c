@@ -16,7 +16,7 @@ static bool timer_make(struct efvi_vi *vi)
     return true;
   const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   if (fd < 0 || epoll_ctl(vi->user->dh, EPOLL_CTL_ADD, fd, &event) != 0) {
-    (void)efvi_refuse(-errno, "no timer of the driver handle %d", vi->user->dh);
+    efvi_keep(-errno, "no timer of the driver handle %d", vi->user->dh);
     if (fd >= 0)
       close(fd);
     return false;
