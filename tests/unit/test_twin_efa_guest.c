@@ -152,7 +152,7 @@ static void test_statistics_have_linux_names(void **state)
   memcpy(wanted, linux_names, sizeof(wanted));
   for (char *rest, *name = strtok_r(wanted, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
     unsigned i = 0;
-    while (i < n && strcmp(names[i], name))
+    while (i < n && strcmp(names[i], name) != 0)
       i++;
     if (i == n)
       fail_msg("there is no %s", name);
