@@ -42,10 +42,10 @@ typedef struct ef_pd {
  *          another device in a name's place: "eth0=ixgbe:twin?wire=a,eth1=ixgbe:0000:03:00.0".
  *          Without, an interface is opened through AF_XDP ("xdp:eth0")
  * flags    enum ef_pd_flags. EF_PD_EXPRESS: packets stay in the device's memory (efct_vi.h).
- * EF_PD_VF, EF_PD_PHYS_MODE and EF_PD_VPORT are of devices that shunt does not drive Owner    the
- * caller, until ef_pd_free; pd must stay where it is until then Returns  0, -EINVAL, -EBADF (the
- * handle), -ENODEV (no such interface), -EOPNOTSUPP (a flag, or an EFA), -ENOMEM. The device is
- * opened with the domain's first virtual interface */
+ *          EF_PD_VF, EF_PD_PHYS_MODE and EF_PD_VPORT are of devices that shunt does not drive
+ * Owner    the caller, until ef_pd_free; pd must stay where it is until then
+ * Returns  0, -EINVAL, -EBADF (the handle), -ENODEV (no such interface), -EOPNOTSUPP (a flag, or
+ *          an EFA), -ENOMEM. The device is opened with the domain's first virtual interface */
 extern int ef_pd_alloc(ef_pd *pd, ef_driver_handle pd_dh, int ifindex, enum ef_pd_flags flags);
 extern int ef_pd_alloc_by_name(ef_pd *pd, ef_driver_handle pd_dh, const char *cluster_or_intf_name,
                                enum ef_pd_flags flags);
