@@ -242,8 +242,9 @@ struct shunt_link {
 int shunt_port_link(struct shunt_port *port, struct shunt_link *link, struct shunt_error *error);
 
 /* Find out whether the device is still there: an interface can be deleted, a card pulled. The verbs
- * don't say: no frame comes any more, and those that are sent don't come back. Costs at most a
- * system call for each queue, so that a loop can ask a few times a second.
+ * don't say: no frame comes any more, and those that are sent don't come back. An 82599 tells by
+ * registers that read all ones, AF_XDP by the error that the kernel leaves on a socket. Costs the
+ * read of a register or a system call for each queue, so that a loop can ask a few times a second.
  *
  * Thread   any, one at a time on a port
  * Returns  0, also where the driver can't tell; -ENODEV: it is gone for good, error says which it

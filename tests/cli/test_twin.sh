@@ -16,6 +16,10 @@ until_true() {
   return 1
 }
 
+not_running() {
+  ! kill -0 "$1"
+}
+
 # serve ARGUMENTS...: a twin command in the background; its process id in $served.
 serve() {
   : >"$scratch/twin.out"
@@ -119,7 +123,19 @@ stop_with INT "$served"
 cp "$scratch/twin.out" "$scratch/out"
 holds clients 3
 
-# A driver whose twin is killed ends with an error, and does not hang.
+# A driver whose twin is killed ends with an error, and does not hang: while frames move, too.
+serve "$a=ixgbe?wire=w" "$b=ixgbe?wire=w"
+"$shunt" echo "ixgbe:vfio-user:$a" --link-wait 0.2 >"$scratch/out" 2>"$scratch/err" &
+echo=$!
+children+=("$echo")
+until_true grep -q '^ready' "$scratch/out" || fail "echo is not ready"
+kill -KILL "$served"
+wait "$served" 2>/dev/null
+until_true not_running "$echo" || fail "echo runs on without its device"
+wait "$echo"
+[ $? -eq 1 ] || fail "echo did not fail"
+says "ixgbe:vfio-user:$a is gone"
+rm -f "$a" "$b"
 serve "$a=ixgbe?wire=w" "$b=ixgbe?wire=w"
 kill -KILL "$served"
 wait "$served" 2>/dev/null

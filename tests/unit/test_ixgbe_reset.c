@@ -232,6 +232,18 @@ static void a_chip_that_is_gone_is_an_io_error(void **state)
   assert_clean(bench);
 }
 
+static void a_port_says_that_its_chip_is_gone(void **state)
+{
+  struct bench *bench = *state;
+  struct shunt_port *port = opened(bench);
+  assert_int_equal(shunt_port_check(port, &bench->error), 0);
+  bench->fake.reads_left = 0;
+  assert_int_equal(shunt_port_check(port, &bench->error), -ENODEV);
+  assert_non_null(strstr(bench->error.what, "is gone"));
+  port->ops->close(port);
+  assert_clean(bench);
+}
+
 /* Pull the card after each number of reads: never a hang, a crash or a success. */
 static void a_chip_may_go_at_any_time(void **state)
 {
@@ -420,6 +432,7 @@ int main(void)
       TEST(each_wait_ends_and_says_what_it_waited_for),
       TEST(a_chip_that_stays_silent_times_out),
       TEST(a_chip_that_is_gone_is_an_io_error),
+      TEST(a_port_says_that_its_chip_is_gone),
       TEST(a_chip_may_go_at_any_time),
       TEST(a_close_on_dead_hardware_takes_a_second_at_most),
       TEST(stuck_requests_get_a_second_reset),

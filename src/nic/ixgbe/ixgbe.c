@@ -211,6 +211,7 @@ static const struct port_ops ixgbe_ops = {
     .queue_fd = ixgbe_queue_fd,
     .queue_arm = ixgbe_queue_arm,
     .link = ixgbe_link,
+    .check = ixgbe_check,
     .statistics = ixgbe_statistics,
     .promiscuous = ixgbe_promiscuous,
     .multicast = ixgbe_multicast,

@@ -175,6 +175,8 @@ static inline int ixgbe_wait_ms(struct ixgbe *ixgbe, uint32_t offset, uint32_t m
 
 /* Take the chip from whatever state to reset, idle and masked; read its address. */
 int ixgbe_reset(struct ixgbe *ixgbe, struct shunt_error *error);
+/* Whether the chip still answers: -ENODEV where its registers read all ones. */
+int ixgbe_check(struct shunt_port *port, struct shunt_error *error);
 /* Stop all DMA and leave the chip as reset leaves it. Goes on where a step fails. */
 void ixgbe_quiesce(struct ixgbe *ixgbe);
 void ixgbe_mask_interrupts(struct ixgbe *ixgbe);

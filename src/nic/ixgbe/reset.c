@@ -104,21 +104,27 @@ static int read_address(struct ixgbe *ixgbe, struct shunt_error *error)
   return -EIO;
 }
 
-static int answers(struct ixgbe *ixgbe, struct shunt_error *error)
+static int answers(struct ixgbe *ixgbe, int code, struct shunt_error *error)
 {
   if (ixgbe_read(ixgbe, IXGBE_STATUS) != UINT32_MAX)
     return 0;
-  shunt_error_set(error, -EIO, "the card does not answer");
+  shunt_error_set(error, code, "the card does not answer");
   shunt_error_why(error, "STATUS reads ffffffff, which is what a bus without a device reads");
   shunt_error_remedy(error, "is it in a low-power state, or has it fallen off the bus (lspci, "
                             "dmesg)? Remove and rescan the device, or reset the machine");
-  return -EIO;
+  return code;
+}
+
+int ixgbe_check(struct shunt_port *port, struct shunt_error *error)
+{
+  int result = answers(ixgbe_of(port), -ENODEV, error);
+  return result ? shunt_error_within(error, result, "%s is gone", port->name) : 0;
 }
 
 int ixgbe_reset(struct ixgbe *ixgbe, struct shunt_error *error)
 {
   set_bus_master(ixgbe, false);
-  int result = answers(ixgbe, error);
+  int result = answers(ixgbe, -EIO, error);
   if (result)
     return result;
   ixgbe->lan = HW_GET(IXGBE_STATUS_LAN_ID, ixgbe_read(ixgbe, IXGBE_STATUS));
