@@ -45,6 +45,17 @@ at_most efa send-32 inline 32 45 0.04
 at_most efa send-32 inline 1 55 1
 at_most efa poll-sent inline 32 25 0
 at_most efa poll-rcvd inline 32 50 0
+
+# What a message of SRD costs two software EFAs, wire and acknowledgement included.
+"$build/bin/shunt-twin-cost" "$out/twin-cost.json" >"$out/twin-table"
+awk '$1 == "efa-twin" && $3 == "32" && $4 == "sends" && ($5 == 64 || $5 == 8192) {
+    found++
+    if ($7 > 2500) {
+      printf "efa-twin, %s bytes: %s instructions beyond the copy (at most 2500)\n", $5, $7
+      exit 1
+    }
+  }
+  END { if (found != 2) { print "no figures for the EFA twin"; exit 1 } }' "$out/twin-table"
 # ef_vi, from a received frame to its answer's doorbell, above the verbs of the same exchange; and the
 # whole round, with buffers given back and completions taken.
 above() { # WORKLOAD INSTRUCTIONS

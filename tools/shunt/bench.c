@@ -339,6 +339,9 @@ static void state_facts(struct run *run)
     result->model = true;
   if (run->fabric && bench_fi_missing())
     result_fact(result, "libfabric", "skipped: %s", bench_fi_missing());
+  else if (run->fabric && bench->is_realtime)
+    result_fact(result, "libfabric",
+                "fi_pingpong has no real-time priority: beside other work its times say little");
   result_fact(result, "clock", "%s (%s)", shunt_tsc_source_name(&bench->tsc), bench->tsc.reason);
   if (!bench->pinned)
     result_fact(result, "threads", "not pinned");
@@ -604,8 +607,8 @@ static int run_bench(struct cli *cli, int argc, char **argv)
   struct run run = {.bench.cli = cli, .options = {.seconds = 20, .rounds = 5}};
   struct options *options = &run.options;
   const struct cli_option table[] = {
-      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps, vfio-user, xdp, fabric (all).", CLI_TEXT,
-       &options->only},
+      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps, vfio-user, xdp, fabric (all).",
+       CLI_TEXT, &options->only},
       {"seconds", 's', "N", "How long all measurements take together (20).", CLI_DOUBLE,
        &options->seconds, 0.1, 86400},
       {"rounds", 'r', "N", "In how many rounds; figures are their medians (5).", CLI_U64,
