@@ -4,7 +4,8 @@
  *
  *   efa_verbs serve DEVICE PORT
  *   efa_verbs run DEVICE HOST PORT
- *   efa_verbs ping DEVICE HOST PORT     of what run does, what any EFA passes */
+ *   efa_verbs ping DEVICE HOST PORT     of what run does, what any EFA passes
+ *   efa_verbs fabric DEVICE srd|ud SIZE COUNT PORT [HOST]   talk to shunt fabric; with HOST, ask */
 #include "efa_verbs.h"
 
 #include <arpa/inet.h>
@@ -158,9 +159,23 @@ static void find_peer(const char *host, const char *port)
   die("connect");
 }
 
+static int fabric(struct node *node, int argc, char **argv)
+{
+  enum kind kind = strcmp(argv[3], "ud") ? SRD : UD;
+  node_open(node, argv[2]);
+  if (argc == 8)
+    find_peer(argv[7], argv[6]);
+  else
+    await_peer(argv[6]);
+  talk_to_fabric(node, control, kind, (uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]), argc == 8);
+  return 0;
+}
+
 int main(int argc, char **argv)
 {
   struct node node = {0};
+  if (argc >= 7 && argc <= 8 && !strcmp(argv[1], "fabric"))
+    return fabric(&node, argc, argv);
   bool serves = argc == 4 && !strcmp(argv[1], "serve");
   bool pings = argc == 5 && !strcmp(argv[1], "ping");
   if (!serves && !pings && (argc != 5 || strcmp(argv[1], "run") != 0)) {

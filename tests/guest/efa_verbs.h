@@ -114,4 +114,8 @@ struct answer ask(struct order order);
 /* All cases, or those that any EFA passes, between node and who answers. */
 void run_cases(struct node *node, bool all);
 
+/* Ping-pong with shunt fabric at control's other end: count messages of size bytes, 8 at least. */
+void talk_to_fabric(struct node *node, int control, enum kind kind, uint32_t size, uint32_t count,
+                    bool asks);
+
 #endif

@@ -9,6 +9,7 @@ guest_cpus=2    # of each guest
 guest_mb=512
 guest_append='' # to the kernel's command line
 guest_devices=() # arguments to QEMU
+guest_within=()  # what it is run by
 bring=()         # files for the guest's /root
 extra=()         # more of the cache's archives
 
@@ -164,7 +165,7 @@ qemu() { # NAME SOCKET [ARGUMENT...]
   local name=$1 libraries=$cache/root/usr/lib/x86_64-linux-gnu twin=()
   [[ -z $2 ]] || twin=(-device '{"driver":"vfio-user-pci","socket":{"path":"'"$2"'","type":"unix"}}')
   shift 2
-  "$cache/root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libraries" \
+  "${guest_within[@]}" "$cache/root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libraries" \
     "$cache/root/usr/bin/qemu-system-x86_64" \
     -L "$cache/root/usr/share/qemu" -L "$cache/root/usr/share/seabios" -bios qboot.rom \
     -M q35,memory-backend=memory -accel tcg,thread=multi -cpu max -smp "$guest_cpus" \

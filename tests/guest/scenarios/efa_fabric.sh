@@ -7,6 +7,7 @@
 host() {
   extra=(fabric)
   has_efa
+  make_initramfs
   guest_append=wire=clean
   pair left=efa near=efa right=efa
   guest_append=wire=bad
