@@ -73,8 +73,8 @@ struct efvi_inside efvi_check_enter(struct efvi_vi *vi, const char *call, const 
     vi->check.depth++;
   } else {
     const char *theirs = __atomic_load_n(&vi->check.call, __ATOMIC_RELAXED);
-    (void)efvi_refuse(-EBUSY, "two threads call one interface: thread %d is in %s, thread %d came",
-                      other, theirs ? theirs : "a call", self);
+    efvi_keep(-EBUSY, "two threads call one interface: thread %d is in %s, thread %d came", other,
+              theirs ? theirs : "a call", self);
     inside = (struct efvi_inside){.refused = true};
   }
   return inside;
@@ -111,11 +111,11 @@ bool efvi_check_event(struct efvi_vi *vi, const ef_event *event)
   const uint32_t waiting = vi->tx_told - vi->state.txq.removed;
   const uint16_t wanted = (uint16_t)(event->tx.desc_id - (uint16_t)vi->state.txq.removed);
   if (EF_EVENT_TYPE(*event) != EF_EVENT_TYPE_TX && EF_EVENT_TYPE(*event) != EF_EVENT_TYPE_TX_ERROR)
-    (void)efvi_refuse(-EINVAL, "an event of type %u has no request ids of sent packets",
-                      EF_EVENT_TYPE(*event));
+    efvi_keep(-EINVAL, "an event of type %u has no request ids of sent packets",
+              EF_EVENT_TYPE(*event));
   else if (wanted == 0 || wanted > waiting)
-    (void)efvi_refuse(-EINVAL, "request ids out of date: the event was unbundled already, or is of "
-                               "before a flush");
+    efvi_keep(-EINVAL, "request ids out of date: the event was unbundled already, or is of "
+                       "before a flush");
   else
     return true;
   return false;

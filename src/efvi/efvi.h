@@ -341,8 +341,12 @@ void efvi_use_testbed(struct shunt_testbed *testbed, const struct shunt_clock *c
 /* Keep the error for shunt_last_error, and return its code. */
 int efvi_fail(const struct shunt_error *error);
 /* The same, of an error in one sentence; as an expression it is the code. */
-#define efvi_refuse(code, ...) (efvi_keep((code), __VA_ARGS__), (code))
+#define efvi_refuse(code, ...) (efvi_keep((code), __VA_ARGS__), efvi_code(code))
 void efvi_keep(int code, const char *what, ...) SHUNT_PRINTF(2, 3);
+static inline int efvi_code(int code)
+{
+  return code;
+}
 
 /* --- Names (name.c) ----------------------------------------------------------------------------
  */
