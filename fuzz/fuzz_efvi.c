@@ -33,7 +33,8 @@
 #define PAGE      4096u
 #define EVENTS    16
 #define COOKIES   8u
-#define STEPS     512u /* of an input */
+#define STEPS     512u  /* of an input */
+#define TURN_NS   5000u /* between turns of the card; to open one takes 100 ms of its time */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -198,7 +199,7 @@ static void frame_arrives(struct program *program, struct input *input)
     frame[i] = kind & 8 ? take8(input) : (uint8_t)i;
   const struct iovec piece = {.iov_base = frame, .iov_len = bytes};
   shunt_wire_send(program->peer, &piece, 1, program->time.now_ns);
-  time_passes(program, 20);
+  time_passes(program, 40);
 }
 
 static void packet_result(struct program *program, int result)
@@ -442,7 +443,7 @@ static void program_begin(struct program *program, uint8_t kind)
   struct shunt_testbed_options options = {.size = sizeof(options)};
   struct shunt_error error = {0};
   shunt_virtual_clock_init(&program->time, 1000000);
-  shunt_virtual_clock_hook(&program->time, turn, program, 1000);
+  shunt_virtual_clock_hook(&program->time, turn, program, TURN_NS);
   program->clock = shunt_virtual_clock_view(&program->time);
   options.clock = &program->clock;
   must(shunt_testbed_create(&options, &program->testbed, &error) == 0);
