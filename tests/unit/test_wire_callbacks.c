@@ -191,8 +191,8 @@ static void take_handed(void *context, const struct iovec *head, const struct io
                         uint64_t now_ns)
 {
   struct node *node = context;
-  node_deliver(node, head->iov_base, (uint32_t)(head->iov_len + (body ? body->iov_len : 0)),
-               now_ns);
+  node_deliver(node, head->iov_base, (uint32_t)head->iov_len, now_ns);
+  node->last_bytes += body ? (uint32_t)body->iov_len : 0;
 }
 
 static void take_otherwise(void *context, const struct iovec *head, const struct iovec *body,
