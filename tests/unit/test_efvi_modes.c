@@ -124,6 +124,7 @@ static void packed(void **state)
   assert_int_equal(ef_vi_packed_stream_get_params(vi, &params), 0);
   assert_int_equal(params.psp_buffer_size, PACKED_BYTES);
   assert_true(params.psp_start_offset >= 16 && params.psp_max_usable_buffers > 0);
+  at = ef_packed_stream_packet_first(rig->memory, params.psp_start_offset);
   const ef_addr base = ef_memreg_dma_addr(&rig->memreg, 0);
   assert_int_equal(ef_vi_receive_post(vi, base + 64, 0), -EFAULT); /* not aligned */
   assert_int_equal(ef_vi_receive_post(vi, base + RIG_BUFS * RIG_BUF_BYTES - 4096, 0), -EFAULT);
