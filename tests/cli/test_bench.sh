@@ -131,8 +131,8 @@ refuse() { # exit code, text, arguments
   [ $got = "$wanted" ] || fail "bench $* ended with $got, not $wanted"
   expect "$text" refused
 }
-refuse 2 'none of rtt, mpps, vfio-user, xdp and fabric' --only rtt,mops
-refuse 2 'none of rtt, mpps, vfio-user, xdp and fabric' --only ''
+refuse 2 'none of rtt, mpps, vfio-user, xdp, fabric and efvi' --only rtt,mops
+refuse 2 'none of rtt, mpps, vfio-user, xdp, fabric and efvi' --only ''
 refuse 2 'not in' --rounds 0
 refuse 2 'not in' --seconds 0
 refuse 2 'one argument too many' ixgbe:twin

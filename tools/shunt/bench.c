@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "shunt/histogram.h"
+#include "tools/shunt/bench_efvi.h"
 #include "tools/shunt/bench_result.h"
 #include "tools/shunt/bench_xdp.h"
 #include "tools/shunt/report.h"
 
 /* What --only names, or'ed where several want a measurement. */
-enum mode { RTT = 1, MPPS = 2, VFIO_USER = 4, XDP = 8, FABRIC = 16 };
-static const char *const mode_names[] = {"rtt", "mpps", "vfio-user", "xdp", "fabric"};
+enum mode { RTT = 1, MPPS = 2, VFIO_USER = 4, XDP = 8, FABRIC = 16, EFVI = 32 };
+static const char *const mode_names[] = {"rtt", "mpps", "vfio-user", "xdp", "fabric", "efvi"};
 #define MODES     (sizeof(mode_names) / sizeof(mode_names[0]))
 #define ALL_MODES ((1u << MODES) - 1)
 
@@ -23,7 +24,7 @@ struct run;
 typedef int slice_function(struct run *run, const struct plan *plan, struct bench_sample *sample,
                            struct shunt_error *error);
 static slice_function twin_rtt, udp_rtt, twin_rate, udp_rate, vfio_user, unix_socket, af_xdp,
-    efa_srd, fi_pingpong;
+    efa_srd, fi_pingpong, ef_vi_rtt;
 
 /* Of AF_XDP: who does what. */
 #define AF_XDP_WHAT(who, what) ((unsigned)(who) << 4 | (unsigned)(what))
@@ -82,7 +83,12 @@ static const struct plan {
     XDP_PLAN("xdp-rtt", "AF_XDP", ROUND_TRIP, false, 1, SHUNT, ANSWER),
     XDP_PLAN("libxdp-rtt", "libxdp loop", ROUND_TRIP, true, 1, LIBXDP, ANSWER),
     XDP_PLAN("dpdk-rtt", "DPDK testpmd", ROUND_TRIP, true, 1, DPDK, ANSWER),
-    XDP_PLAN("udp-veth-rtt", "UDP sockets, veth", ROUND_TRIP, true, 1, SOCKETS, ANSWER),
+    PLAN("udp-veth-rtt", "UDP sockets, veth", ROUND_TRIP, XDP | EFVI, true, 2, 1, af_xdp,
+         AF_XDP_WHAT(BENCH_SOCKETS, PEER_ANSWER)),
+    PLAN("efvi-veth-rtt", "ef_vi, veth", ROUND_TRIP, EFVI, false, 2, 1, af_xdp,
+         AF_XDP_WHAT(BENCH_EFVI, PEER_ANSWER)),
+    PLAN("efvi-rtt", "ef_vi, 82599 twins", ROUND_TRIP, EFVI, false, 2, 1, ef_vi_rtt, 0),
+    PLAN("verbs-rtt", "the same by shunt's verbs", ROUND_TRIP, EFVI, true, 2, 1, ef_vi_rtt, 1),
     XDP_PLAN("xdp-rx-drop", "receive: AF_XDP", RATE, false, 64, SHUNT, RECEIVE),
     XDP_PLAN("libxdp-rx-drop", "receive: libxdp loop", RATE, true, 64, LIBXDP, RECEIVE),
     XDP_PLAN("dpdk-rx-drop", "receive: DPDK testpmd", RATE, true, 64, DPDK, RECEIVE),
@@ -129,6 +135,9 @@ static const struct {
      "trapped read, server spins"},
     {"vfuser-trap-sleep-us", "us", "vfuser-trap-sleep", "unix", "unix-sleep",
      "trapped read, server sleeps"},
+    {"efvi-rtt-p50-us", "us", "efvi-rtt", "shunt", "verbs-rtt", "ef_vi: round trip p50"},
+    {"efvi-veth-rtt-p50-us", "us", "efvi-veth-rtt", "udp", "udp-veth-rtt",
+     "ef_vi: round trip p50, veth"},
     {"xdp-rx-drop-mpps-dpdk", "Mpps", "xdp-rx-drop", "dpdk", "dpdk-rx-drop",
      "AF_XDP: receive, beside DPDK"},
     {"srd-half-rtt-p50-us", "us", "srd-half-rtt", "fi-tcp", "fi-tcp-half-rtt",
@@ -176,6 +185,7 @@ struct run {
   struct bench_unix *unix_socket;
   struct bench_xdp *xdp;
   struct bench_fabric *fabric;
+  struct bench_efvi *efvi;
   struct shunt_error no_xdp; /* why not, unless code is 0 */
   struct result result;
   struct result_series *series[PLANS]; /* NULL: not wanted */
@@ -194,7 +204,8 @@ static int choose_modes(const struct cli *cli, struct options *options)
            (strlen(mode_names[i]) != length || strncmp(at, mode_names[i], length) != 0))
       i++;
     if (i == MODES)
-      return cli_usage(cli, "--only: \"%.*s\" is none of rtt, mpps, vfio-user, xdp and fabric",
+      return cli_usage(cli,
+                       "--only: \"%.*s\" is none of rtt, mpps, vfio-user, xdp, fabric and efvi",
                        (int)length, at);
     options->modes |= 1u << i;
     at = at[length] ? at + length + 1 : NULL;
@@ -231,11 +242,13 @@ static int open_all(struct run *run, struct shunt_error *error)
     code = bench_rtt_open(bench, twins, &run->rtt, error);
   if (!code && (modes & MPPS))
     code = bench_rate_open(bench, &run->rate, error);
-  if (!code && (modes & XDP))
+  if (!code && (modes & EFVI))
+    code = bench_efvi_open(bench, &run->efvi, error);
+  if (!code && (modes & (XDP | EFVI)))
     code = open_xdp(run, error);
   if (!code && (modes & FABRIC))
     code = bench_fabric_open(bench, &run->fabric, error);
-  if (!code && (modes & ~(unsigned)(XDP | FABRIC)))
+  if (!code && (modes & ~(unsigned)(XDP | FABRIC | EFVI)))
     code = bench_udp_open(bench, &run->udp, error);
   return code;
 }
@@ -247,6 +260,7 @@ static void close_all(struct run *run)
   bench_udp_close(run->udp);
   bench_unix_close(run->unix_socket);
   bench_vfio_user_close(run->vfio_user);
+  bench_efvi_close(run->efvi);
   bench_xdp_close(run->xdp);
   bench_fabric_close(run->fabric);
 }
@@ -257,7 +271,9 @@ static struct shunt_port *any_port(const struct run *run)
     return bench_rtt_port(run->rtt);
   if (run->rate)
     return bench_rate_port(run->rate);
-  return run->vfio_user ? bench_vfio_user_port(run->vfio_user) : NULL;
+  if (run->vfio_user)
+    return bench_vfio_user_port(run->vfio_user);
+  return run->efvi ? bench_efvi_port(run->efvi) : NULL;
 }
 
 static bool is_missing(const struct run *run, const struct plan *plan)
@@ -293,17 +309,19 @@ static void state_port(struct run *run)
   struct shunt_port_info info = {.size = sizeof(info)};
   struct shunt_port *port = any_port(run);
   snprintf(result->title, sizeof(result->title), "%s",
-           port          ? "82599 twins beside the kernel's UDP"
-           : run->fabric ? "SRD between software EFAs beside libfabric's other ways"
-                         : "AF_XDP beside libxdp, DPDK and UDP sockets");
+           run->options.modes == EFVI ? "ef_vi beside shunt's verbs and the kernel's UDP"
+           : port                     ? "82599 twins beside the kernel's UDP"
+           : run->fabric              ? "SRD between software EFAs beside libfabric's other ways"
+                                      : "AF_XDP beside libxdp, DPDK and UDP sockets");
   if (!port)
     return;
   shunt_port_info(port, &info);
   result->model = info.model;
   result_fact(result, "device", "%s; %s", info.device, info.path);
   result_fact(result, "memory", "%s", shunt_region_describe(shunt_port_region(port)));
-  result_fact(result, "peer",
-              "kernel UDP over loopback, sockets that never block, same frame size");
+  if (run->udp)
+    result_fact(result, "peer",
+                "kernel UDP over loopback, sockets that never block, same frame size");
   if (run->vfio_user)
     result_fact(result, "vfio-user",
                 "twins in a process on CPU %u; beside it messages of the same length over a UNIX "
@@ -333,7 +351,7 @@ static void state_facts(struct run *run)
   const struct bench *bench = &run->bench;
   result_machine_facts(result);
   state_port(run);
-  if (run->options.modes & XDP)
+  if (run->options.modes & (XDP | EFVI))
     state_xdp(run);
   if (run->fabric)
     result->model = true;
@@ -409,6 +427,12 @@ static int efa_srd(struct run *run, const struct plan *plan, struct bench_sample
                    struct shunt_error *error)
 {
   return bench_fabric_slice(run->fabric, plan->what, sample, error);
+}
+
+static int ef_vi_rtt(struct run *run, const struct plan *plan, struct bench_sample *sample,
+                     struct shunt_error *error)
+{
+  return bench_efvi_slice(run->efvi, plan->what != 0, sample, error);
 }
 
 static int fi_pingpong(struct run *run, const struct plan *plan, struct bench_sample *sample,
@@ -607,8 +631,9 @@ static int run_bench(struct cli *cli, int argc, char **argv)
   struct run run = {.bench.cli = cli, .options = {.seconds = 20, .rounds = 5}};
   struct options *options = &run.options;
   const struct cli_option table[] = {
-      {"only", 0, "NAME[,NAME]", "Measure only these: rtt, mpps, vfio-user, xdp, fabric (all).",
-       CLI_TEXT, &options->only},
+      {"only", 0, "NAME[,NAME]",
+       "Measure only these: rtt, mpps, vfio-user, xdp, fabric, efvi (all).", CLI_TEXT,
+       &options->only},
       {"seconds", 's', "N", "How long all measurements take together (20).", CLI_DOUBLE,
        &options->seconds, 0.1, 86400},
       {"rounds", 'r', "N", "In how many rounds; figures are their medians (5).", CLI_U64,

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/shunt/bench_efvi.h"
 #include "tools/shunt/bench_xdp.h"
 
 #define PEER        "shunt-peer-libxdp"
@@ -43,10 +44,8 @@ struct bench_contender {
 };
 
 static const char *const names[BENCH_CONTENDERS] = {
-    [BENCH_SHUNT] = "shunt",
-    [BENCH_LIBXDP] = "libxdp",
-    [BENCH_DPDK] = "DPDK",
-    [BENCH_SOCKETS] = "UDP",
+    [BENCH_SHUNT] = "shunt", [BENCH_LIBXDP] = "libxdp", [BENCH_DPDK] = "DPDK",
+    [BENCH_SOCKETS] = "UDP", [BENCH_EFVI] = "ef_vi",
 };
 
 const char *bench_contender_name(enum bench_who who)
@@ -137,6 +136,8 @@ static void be_testpmd(const struct bench_contender *contender)
 
 static int work(const struct bench_contender *contender, struct shunt_error *error)
 {
+  if (contender->who == BENCH_EFVI)
+    return bench_work_efvi(contender->page, error);
   return contender->who == BENCH_SHUNT
              ? bench_work_shunt(contender->bench, contender->what, contender->page, error)
              : bench_work_sockets(contender->what, contender->page, error);
@@ -181,7 +182,7 @@ static _Noreturn void be_contender(const struct bench_contender *contender, stru
   bench_xdp_rank(contender->bench, contender->who == BENCH_DPDK ? BENCH_LISTENS : BENCH_WORKS);
   if (contender->bench->pinned && contender->who != BENCH_DPDK)
     shunt_cpu_pin(contender->bench->cpus[0], NULL);
-  if (contender->who == BENCH_SHUNT || contender->who == BENCH_SOCKETS) {
+  if (contender->who != BENCH_LIBXDP && contender->who != BENCH_DPDK) {
     if (work(contender, &error))
       give_up(contender->page, error.what, error.why);
     _exit(0);

@@ -62,6 +62,7 @@ enum bench_who {
   BENCH_LIBXDP,
   BENCH_DPDK,
   BENCH_SOCKETS,
+  BENCH_EFVI, /* round trips only */
   BENCH_CONTENDERS,
 };
 
