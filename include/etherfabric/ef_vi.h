@@ -315,22 +315,23 @@ __extension__ enum ef_vi_flags {
   EF_VI_TX_FILTER_MASK_3 = 0x3000,
   EF_VI_TX_PUSH_DISABLE = 0x4000,
   EF_VI_TX_PUSH_ALWAYS = 0x8000,
-  EF_VI_RX_TIMESTAMPS = 0x10000,
-  EF_VI_TX_TIMESTAMPS = 0x20000,
-  EF_VI_RX_PACKED_STREAM = 0x80000,
+  EF_VI_RX_TIMESTAMPS = 0x10000,    /* a prefix with the time; every packet's under AF_XDP, an 82599
+                                       stamps PTP's event messages only */
+  EF_VI_TX_TIMESTAMPS = 0x20000,    /* TX_WITH_TIMESTAMP events, one a packet: AF_XDP, Linux 6.8 */
+  EF_VI_RX_PACKED_STREAM = 0x80000, /* etherfabric/packedstream.h */
   EF_VI_RX_PS_BUF_SIZE_64K = 0x100000,
-  EF_VI_RX_EVENT_MERGE = 0x200000,
-  EF_VI_TX_ALT = 0x400000,
+  EF_VI_RX_EVENT_MERGE = 0x200000, /* RX_MULTI events: ef_vi_receive_unbundle */
+  EF_VI_TX_ALT = 0x400000,         /* ef_vi_transmit_alt_alloc */
   EF_VI_ENABLE_EV_TIMER = 0x800000,
   EF_VI_TX_CTPIO = 0x1000000,
   EF_VI_TX_CTPIO_NO_POISON = 0x2000000,
-  EF_VI_RX_ZEROCOPY = 0x4000000,
+  EF_VI_RX_ZEROCOPY = 0x4000000, /* AF_XDP: fail where the kernel would copy frames */
   EF_VI_ALLOW_MEMCPY = 0x8000000,
   EF_VI_EFCT_UNIQUEUE = 0x10000000,
   EF_VI_RX_EXCLUSIVE = 0x20000000,
   EF_VI_ENABLE_TPH = 0x40000000,
   EF_VI_TPH_TAG_MODE = 0x80000000,
-  EF_VI_RX_FILTER_ID = 0x100000000ull,
+  EF_VI_RX_FILTER_ID = 0x100000000ull, /* a prefix with the filter that took the packet */
 };
 
 /* What it became. */

@@ -23,7 +23,8 @@ struct in6_addr;
  *          power of two, 64 to 4096, and hold one less
  * evq_opt  another interface, whose event queue this one uses, with its handle evq_dh; NULL: its
  *          own, whatever evq_capacity says
- * flags    enum ef_vi_flags; what no device of shunt's can do is refused
+ * flags    enum ef_vi_flags; what the device can't do is refused. Time stamps and zero copy are the
+ *          port's, which the device's first interface opens: it has to ask for them
  * Owner    the caller, until ef_vi_free; vi must stay where it is until then
  * Returns  which queue of the device it has (0 or more), or -EINVAL, -EBADF, -EBUSY (the device has
  *          no queue left: see the key queues in shunt/port.h), -EOPNOTSUPP, -ENOMEM, and what
