@@ -73,7 +73,7 @@ static void each_in(struct sweep *sweep, int parent, const char *name,
       close(fd);
     return;
   }
-  for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+  for (const struct dirent *entry; !sweep->blind && (entry = readdir(directory)) != NULL;)
     if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
       each(sweep, fd, entry->d_name);
   closedir(directory);

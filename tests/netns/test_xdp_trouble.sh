@@ -157,17 +157,27 @@ datagrams() {
     send($s, "x" x 20, 0, sockaddr_in(9, inet_aton("10.82.60.255"))) for 1 .. $ARGV[0];' "$1"
 }
 
+# recorded COUNT: so many datagrams are in the file by now, or within half a minute.
+recorded() {
+  for _ in $(seq 300); do
+    [ "$(grep -ao 'x\{20\}' "$scratch/stall.pcapng" | wc -l)" -ge "$1" ] && return
+    sleep 0.1
+  done
+  fail "recv has not recorded $1 datagrams"
+}
+
 for mode in skb drv; do
   make_veth
-  start recv recv --seconds 60 "xdp:v0?mode=$mode&rx_ring=64&tx_ring=64"
+  start recv recv --seconds 100 --pcap "$scratch/stall.pcapng" \
+    "xdp:v0?mode=$mode&rx_ring=64&tx_ring=64"
   datagrams 10
-  sleep 0.2
+  recorded 10
   kill -STOP "$child"
   datagrams 500
   kill -CONT "$child"
-  sleep 0.2
+  recorded 74
   datagrams 10
-  sleep 0.2
+  recorded 84
   kill -INT "$child"
   finish recv 0
   count "frames" 84
