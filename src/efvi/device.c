@@ -178,11 +178,13 @@ static void learn_clocks(struct efvi_device *device)
 {
   struct shunt_xdp_info info = {.size = sizeof(info)};
   device->rx_clock = device->tx_clock = EFVI_CLOCK_DEVICE;
+  device->copies = false;
   if (!device->is_xdp || shunt_xdp_info(device->port, &info, NULL))
     return;
   if (info.rx_time != SHUNT_XDP_TIME_DEVICE)
     device->rx_clock = CLOCK_MONOTONIC;
-  if (!info.zero_copy)
+  device->copies = !info.zero_copy;
+  if (device->copies)
     device->tx_clock = CLOCK_TAI;
 }
 
@@ -261,10 +263,12 @@ static int device_fits(const struct efvi_device *device, uint64_t flags, uint32_
 {
   const bool stamps = !(flags & EF_VI_RX_TIMESTAMPS && !device->stamps_received) &&
                       !(flags & EF_VI_TX_TIMESTAMPS && !device->stamps_sent);
-  if (!stamps) {
-    shunt_error_set(error, -EOPNOTSUPP, "no time stamps on %s", device->name);
+  if (!stamps || (flags & EF_VI_RX_ZEROCOPY && device->copies)) {
+    shunt_error_set(error, -EOPNOTSUPP, "no %s on %s", stamps ? "zero copy" : "time stamps",
+                    device->name);
     shunt_error_why(error, "it was opened without, by the first of its interfaces");
-    shunt_error_remedy(error, "make the interface with time stamps first");
+    shunt_error_remedy(error, "make the interface with %s first",
+                       stamps ? "EF_VI_RX_ZEROCOPY" : "time stamps");
     return -EOPNOTSUPP;
   }
   if (rx_ring <= device->info.rx_ring && tx_ring <= device->info.tx_ring)

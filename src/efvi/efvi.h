@@ -84,6 +84,7 @@ struct efvi_device {
   struct efvi_set *route_set;
   unsigned route_queue, route_filters;
   bool is_xdp;
+  bool copies;                       /* the kernel does: AF_XDP without zero copy */
   bool stamps_received, stamps_sent; /* opened so */
   int rx_clock, tx_clock; /* that stamps them: the kernel's clockid_t, or EFVI_CLOCK_DEVICE */
   bool sleeps;            /* its queues can wake */

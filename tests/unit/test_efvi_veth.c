@@ -288,6 +288,11 @@ static void refused(void **state)
   assert_int_equal(ef_filter_spec_set_block_kernel(&spec), 0);
   assert_int_equal(ef_vi_filter_add(&a.vi, a.handle, &spec, NULL), -EOPNOTSUPP);
   assert_non_null(strstr(shunt_last_error()->remedy, "unicast_all"));
+  ef_vi late = {0};
+  assert_int_equal(ef_vi_alloc_from_pd(&late, a.handle, &a.pd, a.handle, -1, 63, 63, NULL, -1,
+                                       EF_VI_RX_ZEROCOPY),
+                   -EOPNOTSUPP);
+  assert_non_null(strstr(shunt_last_error()->remedy, "first"));
   end_close(&a);
   /* A flag that the interface can't do is heard: veth has no zero copy. */
   domain_open(&a, VETH_OURS, EF_PD_DEFAULT);
