@@ -2,6 +2,7 @@
 /* Driver handles, and waiting for events. */
 #ifndef SHUNT_ETHERFABRIC_BASE_H
 #define SHUNT_ETHERFABRIC_BASE_H
+#define __EFAB_BASE_H__ /* programs ask whether it is included */
 
 #include <etherfabric/ef_vi.h>
 

@@ -3,6 +3,7 @@
  * software counts only where the program can't tell. */
 #ifndef SHUNT_ETHERFABRIC_CAPABILITIES_H
 #define SHUNT_ETHERFABRIC_CAPABILITIES_H
+#define __EFAB_CAPABILITIES_H__ /* programs ask whether it is included */
 
 #include <etherfabric/base.h>
 #include <etherfabric/pd.h>

@@ -4,6 +4,7 @@
  * options; any alignment will do. */
 #ifndef SHUNT_ETHERFABRIC_CHECKSUM_H
 #define SHUNT_ETHERFABRIC_CHECKSUM_H
+#define __EFAB_CHECKSUM_H__ /* programs ask whether it is included */
 
 #include <etherfabric/base.h>
 #include <netinet/in.h>

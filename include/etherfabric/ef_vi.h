@@ -8,6 +8,7 @@
  * A virtual interface, with its event queue and both its rings, belongs to one thread at a time. */
 #ifndef SHUNT_ETHERFABRIC_EF_VI_H
 #define SHUNT_ETHERFABRIC_EF_VI_H
+#define __EFAB_EF_VI_H__ /* programs ask whether it is included */
 
 #include <errno.h>
 #include <inttypes.h>

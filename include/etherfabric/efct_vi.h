@@ -8,6 +8,7 @@
  * are lost too, and counted as rx_truncated. */
 #ifndef SHUNT_ETHERFABRIC_EFCT_VI_H
 #define SHUNT_ETHERFABRIC_EFCT_VI_H
+#define __EFAB_EFCT_VI_H__ /* programs ask whether it is included */
 
 #include <etherfabric/ef_vi.h>
 

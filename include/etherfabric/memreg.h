@@ -2,6 +2,7 @@
 /* Registered memory: what virtual interfaces may receive into and send from. */
 #ifndef SHUNT_ETHERFABRIC_MEMREG_H
 #define SHUNT_ETHERFABRIC_MEMREG_H
+#define __EFAB_MEMREG_H__ /* programs ask whether it is included */
 
 #include <etherfabric/base.h>
 

@@ -6,6 +6,7 @@
  * up to EF_VI_RECEIVE_BATCH packets in one buffer. */
 #ifndef SHUNT_ETHERFABRIC_PACKEDSTREAM_H
 #define SHUNT_ETHERFABRIC_PACKEDSTREAM_H
+#define __EFAB_PACKEDSTREAM_H__ /* programs ask whether it is included */
 
 #include <etherfabric/base.h>
 

@@ -2,6 +2,7 @@
 /* Protection domains: an interface, and the memory that its virtual interfaces may touch. */
 #ifndef SHUNT_ETHERFABRIC_PD_H
 #define SHUNT_ETHERFABRIC_PD_H
+#define __EFAB_PD_H__ /* programs ask whether it is included */
 
 #include <etherfabric/base.h>
 

@@ -4,6 +4,7 @@
  * says so: it is 0, and a program that looks sends the ordinary way, which is as fast. */
 #ifndef SHUNT_ETHERFABRIC_PIO_H
 #define SHUNT_ETHERFABRIC_PIO_H
+#define __EFAB_PIO_H__ /* programs ask whether it is included */
 
 #include <etherfabric/base.h>
 

@@ -2,6 +2,7 @@
 /* Making virtual interfaces, choosing what they receive, and asking what they have counted. */
 #ifndef SHUNT_ETHERFABRIC_VI_H
 #define SHUNT_ETHERFABRIC_VI_H
+#define __EFAB_VI_H__ /* programs ask whether it is included */
 
 #include <etherfabric/base.h>
 #include <etherfabric/ef_vi.h>
