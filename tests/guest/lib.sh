@@ -158,6 +158,13 @@ make_initramfs() { # by boot, once a scenario
   } >"$work/initramfs.cpio"
 }
 
+# The rate of the CPU's counter, which is the guest's clock, too: measured by a guest while others have
+# the CPU it can come out at a third, and the guest's seconds be as short.
+host_clock() {
+  "$build/bin/shunt" doctor --json 2>/dev/null |
+    sed -n 's/.*"tsc, \([0-9]*\)\.\([0-9]*\) MHz.*/tsc_early_khz=\1\2/p'
+}
+
 # QEMU of the chroot with the chroot's loader and libraries: needs no root, sees the host's files.
 # An empty SOCKET: a guest without a twin. On a busy machine a CPU of a guest can stand still for long: it
 # is not stuck before two minutes are over.
@@ -173,8 +180,7 @@ qemu() { # NAME SOCKET [ARGUMENT...]
     -nodefaults -no-user-config -display none -serial stdio -no-reboot \
     -kernel "$cache/kernels/$kernel/vmlinuz" -initrd "$work/initramfs.cpio" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check \
-      watchdog_thresh=60 \
-      guest=$name kernel=$kernel $guest_append" \
+      watchdog_thresh=60 $(host_clock) guest=$name kernel=$kernel $guest_append" \
     "${guest_devices[@]}" "$@" "${twin[@]}"
 }
 
