@@ -67,8 +67,8 @@ struct filter_options {
  * Returns   0; -EINVAL: a rule or option; -E2BIG: more rules than fit a program; -EOPNOTSUPP: the
  *           driver has no such mode, or a rule with "vlan" on tags that the NIC takes off; -EBUSY:
  *           a program is attached: the error says which, and, with join, why it can't be joined;
- *           -EPERM: CAP_BPF and CAP_NET_ADMIN are needed; -EACCES: CAP_PERFMON is, for rules that look
- *           behind the Ethernet header (program.h); errors of bpf.h */
+ *           -EPERM: CAP_BPF and CAP_NET_ADMIN are needed; -EACCES: CAP_PERFMON is, for rules that
+ *           look behind the Ethernet header (program.h); errors of bpf.h */
 int filter_open(const struct filter_options *options, const struct shunt_xdp_rule rules[],
                 unsigned n, struct filter **filter, struct shunt_error *error);
 

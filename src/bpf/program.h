@@ -15,9 +15,10 @@
  * jump that it follows both ways, and half of one for other instructions, each time it comes by.
  *
  * Without CAP_PERFMON the verifier takes no pointer into a packet that was moved by a number from
- * the packet (sanitize_ptr_alu of kernel/bpf/verifier.c: it guards what is added against speculation,
- * and has no limit to guard a packet's pointer with). So does each program that looks behind an IP
- * header or tags of several lengths; one whose rules are all "all", or none, does without.
+ * the packet (sanitize_ptr_alu of kernel/bpf/verifier.c: it guards what is added against
+ * speculation, and has no limit to guard a packet's pointer with). So does each program that looks
+ * behind an IP header or tags of several lengths; one whose rules are all "all", or none, does
+ * without.
  *
  * Registers in a section
  *   r6  context            r8  destination port; outside UDP and TCP: the protocol (256: none);
