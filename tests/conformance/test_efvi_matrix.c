@@ -34,20 +34,30 @@ static struct matrix_column columns[] = {
 enum { VFIO_USER = 1, KERNEL = 2, COLUMNS = sizeof(columns) / sizeof(columns[0]) };
 
 static const char *no_kernel; /* why there is no AF_XDP here */
+static struct served *served; /* twins behind sockets, while their column is filled */
+
+static int stop_served(void **state)
+{
+  (void)state;
+  if (served)
+    served_stop(served);
+  served = NULL;
+  return 0;
+}
 
 static void fill_vfio_user(void)
 {
   struct device device = {.keys = "wire=m&id=10f9"};
   struct shunt_error error = {0};
   char near_name[128];
-  struct served *served = served_start(&device, &error);
+  served = served_start(&device, &error);
   if (!served)
     fail_msg("%s: %s", error.what, error.why);
   snprintf(near_name, sizeof(near_name), "%s?queues=4", device.name);
   columns[VFIO_USER].near_name = near_name;
   columns[VFIO_USER].far_name = device.peer_name;
   matrix_fill(&columns[VFIO_USER]);
-  served_stop(served);
+  stop_served(NULL);
 }
 
 static void fill_all(void)
@@ -314,11 +324,11 @@ static void write_table(void **state)
 int main(int argc, char **argv)
 {
   const struct CMUnitTest checks[] = {
-      cmocka_unit_test(every_call_says_what_is_documented),
-      cmocka_unit_test(every_function_has_a_row),
-      cmocka_unit_test(every_operation_has_a_row),
+      cmocka_unit_test_teardown(every_call_says_what_is_documented, stop_served),
+      cmocka_unit_test_teardown(every_function_has_a_row, stop_served),
+      cmocka_unit_test_teardown(every_operation_has_a_row, stop_served),
   };
-  const struct CMUnitTest writes[] = {cmocka_unit_test(write_table)};
+  const struct CMUnitTest writes[] = {cmocka_unit_test_teardown(write_table, stop_served)};
   if (argc == 3 && !strcmp(argv[1], "--write")) {
     write_path = argv[2];
     return cmocka_run_group_tests_name("efvi_matrix", writes, NULL, NULL);
