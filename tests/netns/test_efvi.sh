@@ -44,7 +44,7 @@ inside() {
 inside example_efvi_multicast vb 239.82.1.1 12345 300 >"$work/multicast" 2>&1 &
 receiver=$!
 for _ in {1..100}; do
-  grep -q listening "$work/multicast" && break
+  grep -qs listening "$work/multicast" && break
   sleep 0.1
 done
 inside example_efvi_timestamps va 239.82.1.1 12345 1000000 500 >"$work/timestamps" 2>&1 &
