@@ -122,7 +122,7 @@ static void feed_close(struct feed *feed)
 static void take(struct feed *feed, const uint8_t *frame, unsigned bytes)
 {
   uint64_t sequence;
-  if (bytes < AT_SEQUENCE + sizeof(sequence))
+  if (!frame || bytes < AT_SEQUENCE + sizeof(sequence))
     return;
   memcpy(&sequence, frame + AT_SEQUENCE, sizeof(sequence));
   sequence = be64toh(sequence);
