@@ -91,7 +91,9 @@ void result_print(const struct result *result)
   print_times(result, RESULT_ROUND_TRIP, false,
               "Round trips in us, echo of a 64-byte frame (" MODEL ")");
   print_times(result, RESULT_TIME, false, "Pieces of vfio-user in us (" MODEL ")");
-  print_rates(result, false, "Forwarding of 64-byte frames in Mpps, 2 CPUs (" MODEL ")");
+  print_rates(result, false,
+              "64-byte frames forwarded, and SRD's messages, in millions a second, 2 CPUs (" MODEL
+              ")");
   print_times(result, RESULT_ROUND_TRIP, true,
               "Round trips in us, UDP in 64-byte frames over a veth pair, asked over AF_XDP");
   print_rates(result, true, "64-byte frames over a veth pair in Mpps, 2 CPUs");

@@ -165,7 +165,7 @@ static void put_rates(FILE *out, const struct result results[], unsigned n)
   if (!count_kind(results, n, RESULT_RATE))
     return;
   fputs(
-      "<section><h2>Forwarding of 64-byte frames, Mpps</h2><table><tr><th>series</th>"
+      "<section><h2>Frames and messages, millions a second</h2><table><tr><th>series</th>"
       "<th>batch</th><th>median</th><th>least</th><th>most</th><th>rounds</th><th>lost</th></tr>\n",
       out);
   for (unsigned i = 0; i < n; i++)
