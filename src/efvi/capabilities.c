@@ -80,7 +80,7 @@ static const struct capability capabilities[EF_VI_CAP_MAX] = {
     [EF_VI_CAP_RX_SHARED] = {"receives others' packets, too", 0, 0},
     [EF_VI_CAP_RX_FILTER_SET_DEST] = {"filter: to another's queue", 0, 0},
     [EF_VI_CAP_RX_FILTER_MAC_IP4_PROTO] = {"filter: MAC address and IP protocol", 1, 0},
-    [EF_VI_CAP_RX_POLL] = {"polling for received packets alone", 1, 1},
+    [EF_VI_CAP_RX_POLL] = {"polling for received packets alone (EF_PD_EXPRESS)", 0, 0},
     [EF_VI_CAP_RX_REF] = {"packets in the device's memory (EF_PD_EXPRESS)", 0, 0},
     [EF_VI_CAP_EXTRA_DATAPATHS] = {"further data paths", EF_VI_EXTRA_DATAPATH_EXPRESS,
                                    EF_VI_EXTRA_DATAPATH_EXPRESS},
@@ -97,6 +97,27 @@ const char *ef_vi_capabilities_name(enum ef_vi_capability cap)
   return (unsigned)cap < EF_VI_CAP_MAX ? capabilities[cap].name : NULL;
 }
 
+/* What the express path has, and what it has not. Both ways to poll, and alternatives, work on
+ * either path; but a program that is told of polling for packets alone does that, as it does on
+ * cards whose express path has no alternatives, and is never told that one was sent. */
+static unsigned long express_value(enum ef_vi_capability cap, unsigned long otherwise)
+{
+  switch (cap) {
+  case EF_VI_CAP_RX_REF:
+  case EF_VI_CAP_RX_POLL:
+    return 1;
+  case EF_VI_CAP_PACKED_STREAM:
+  case EF_VI_CAP_RX_MERGE:
+  case EF_VI_CAP_TX_ALTERNATIVES:
+  case EF_VI_CAP_TX_ALTERNATIVES_VFIFOS:
+  case EF_VI_CAP_TX_ALTERNATIVES_CP_BUFFERS:
+  case EF_VI_CAP_TX_ALTERNATIVES_CP_BUFFER_SIZE:
+    return 0;
+  default:
+    return otherwise;
+  }
+}
+
 /* Lock held. */
 static int capability_get(ef_driver_handle handle, bool is_xdp, bool express,
                           enum ef_vi_capability cap, unsigned long *value)
@@ -108,10 +129,8 @@ static int capability_get(ef_driver_handle handle, bool is_xdp, bool express,
   if (!value)
     return efvi_refuse(-EINVAL, "no place for the capability's value");
   *value = is_xdp ? capabilities[cap].xdp : capabilities[cap].value;
-  if (express && cap == EF_VI_CAP_RX_REF)
-    *value = 1;
-  if (express && (cap == EF_VI_CAP_PACKED_STREAM || cap == EF_VI_CAP_RX_MERGE))
-    *value = 0;
+  if (express)
+    *value = express_value(cap, *value);
   return 0;
 }
 

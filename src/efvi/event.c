@@ -41,6 +41,17 @@ static void device_step(const struct efvi_vi *vi)
     shunt_port_step(vi->device->port);
 }
 
+/* Cards tell that a packet of an alternative was sent before they tell of its answer, and programs
+ * build on that. So what came is taken first, and told of last. */
+static int answers_last(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int n)
+{
+  const bool came = efvi_receive_waits(vi);
+  int made = efvi_transmit_events(vi, q_id, events, n);
+  if (came && made < n)
+    made += efvi_receive_events(vi, q_id, events + made, n - made);
+  return made;
+}
+
 int efvi_eventq_poll(ef_vi *user, ef_event *events, int n)
 {
   struct efvi_vi *vi = efvi_own(user);
@@ -52,6 +63,10 @@ int efvi_eventq_poll(ef_vi *user, ef_event *events, int n)
     if (!user->vi_qs[q])
       continue;
     struct efvi_vi *one = efvi_own(user->vi_qs[q]);
+    if (SHUNT_UNLIKELY(one->alternatives != NULL)) {
+      made += answers_last(one, (uint8_t)q, events + made, n - made);
+      continue;
+    }
     made += efvi_receive_events(one, (uint8_t)q, events + made, n - made);
     made += efvi_transmit_events(one, (uint8_t)q, events + made, n - made);
   }

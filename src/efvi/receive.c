@@ -326,7 +326,7 @@ void efvi_receive_flush(struct efvi_vi *vi)
 {
   uint32_t left = 2 * vi->device->info.rx_ring;
   do {
-    for (; vi->frame_next<vi->frame_count; left -= left> 0)
+    for (; vi->frame_next < vi->frame_count; left = left ? left - 1 : 0)
       efvi_piece_done(vi);
     vi->frame_next = vi->frame_count = 0;
   } while (left && vi->rx->rx_given && efvi_receive_waits(vi));

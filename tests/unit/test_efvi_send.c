@@ -168,6 +168,28 @@ static void alternatives_go(void **state)
   assert_int_equal(rig->sent, 200);
 }
 
+/* A frame that came in the meantime may be the answer: the packet was sent before. */
+static void alternatives_are_told_before_answers(void **state)
+{
+  struct rig *rig = *state;
+  ef_vi *vi = &rig->vi;
+  open_plain(rig, EF_VI_TX_ALT);
+  rig_filter_all(rig);
+  assert_int_equal(ef_vi_transmit_alt_alloc(vi, rig->handle, 1, 4096), 0);
+  assert_int_equal(ef_vi_receive_post(vi, rig_addr(rig, 1), 1), 0);
+  assert_int_equal(ef_vi_transmit_alt_select(vi, 0), 0);
+  send_marked(rig, 100, 1, 7);
+  assert_int_equal(poll_all(rig).ids, 1);
+  assert_int_equal(ef_vi_transmit_alt_go(vi, 0), 0);
+  rig_run(rig, 50);
+  assert_int_equal(rig->sent, 1);
+  rig_send_udp(rig, 64, 2000, 2);
+  rig_run(rig, 50);
+  assert_int_equal(rig_poll(rig), 2);
+  assert_int_equal(EF_EVENT_TYPE(rig->events[0]), EF_EVENT_TYPE_TX_ALT);
+  assert_int_equal(EF_EVENT_TYPE(rig->events[1]), EF_EVENT_TYPE_RX);
+}
+
 /* Frames of several buffers lie ready whole, their sums filled in. */
 static void alternatives_jumbo(void **state)
 {
@@ -411,6 +433,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       ON_RIG(alternatives_refuse),
       ON_RIG(alternatives_go),
+      ON_RIG(alternatives_are_told_before_answers),
       ON_RIG(alternatives_jumbo),
       ON_RIG(pio_regions),
       ON_RIG(ctpio),
