@@ -75,6 +75,8 @@ struct result_series *result_add_series(struct result *result, enum result_kind 
 void result_compare(struct result *result, const char *name, const char *words, const char *unit,
                     const struct result_series *ours, const char *peer,
                     const struct result_series *theirs);
+/* bench_compare.c: add all comparisons that shunt bench knows, of the series that were measured. */
+void bench_compare(struct result *result);
 void result_fact(struct result *result, const char *key, const char *format, ...)
     SHUNT_PRINTF(3, 4);
 /* The facts of this machine, this moment and this program. */
