@@ -361,4 +361,17 @@ static inline void rig_post(struct rig *rig, unsigned from, unsigned to, struct 
   srd_post(&work->work, rig->now_ns);
 }
 
+/* Work between the queue pairs that all tests use. */
+static inline struct rig_work rig_transfer(enum srd_op op, uint32_t bytes)
+{
+  return (struct rig_work){.work = {.op = op,
+                                    .source_qpn = 3,
+                                    .destination_qpn = 5,
+                                    .qkey = 9,
+                                    .bytes = bytes,
+                                    .rkey = RIG_RKEY,
+                                    .remote_address = 512},
+                           .local = 4096};
+}
+
 #endif

@@ -35,18 +35,6 @@ static struct rig_work message(uint32_t bytes)
       .local = 4096};
 }
 
-static struct rig_work transfer(enum srd_op op, uint32_t bytes)
-{
-  return (struct rig_work){.work = {.op = op,
-                                    .source_qpn = 3,
-                                    .destination_qpn = 5,
-                                    .qkey = 9,
-                                    .bytes = bytes,
-                                    .rkey = RIG_RKEY,
-                                    .remote_address = 512},
-                           .local = 4096};
-}
-
 static void test_message(void **state)
 {
   (void)state;
@@ -106,7 +94,7 @@ static void test_write_out_of_order(void **state)
 {
   (void)state;
   rig.jitter_ns = 200000;
-  struct rig_work work = transfer(SRD_WRITE, 300000);
+  struct rig_work work = rig_transfer(SRD_WRITE, 300000);
   rig_post(&rig, 0, 1, &work);
   rig_run(&rig, 100 * MS);
   assert_int_equal(work.ends, 1);
@@ -120,7 +108,7 @@ static void test_write_with_immediate(void **state)
 {
   (void)state;
   rig.jitter_ns = 500000;
-  struct rig_work work = transfer(SRD_WRITE, 100000);
+  struct rig_work work = rig_transfer(SRD_WRITE, 100000);
   work.work.has_immediate = true;
   work.work.immediate = 77;
   rig_post(&rig, 0, 1, &work);
@@ -138,7 +126,7 @@ static void test_write_with_immediate(void **state)
 static void test_short_write_with_immediate(void **state)
 {
   (void)state;
-  struct rig_work work = transfer(SRD_WRITE, 100);
+  struct rig_work work = rig_transfer(SRD_WRITE, 100);
   work.work.has_immediate = true;
   rig_post(&rig, 0, 1, &work);
   rig_run(&rig, MS);
@@ -152,7 +140,7 @@ static void test_read(void **state)
   (void)state;
   rig.jitter_ns = 200000;
   rig.loss = 0.1;
-  struct rig_work work = transfer(SRD_READ, 300000);
+  struct rig_work work = rig_transfer(SRD_READ, 300000);
   rig_post(&rig, 0, 1, &work);
   rig_run(&rig, 1000 * MS);
   assert_int_equal(work.ends, 1);
@@ -163,9 +151,9 @@ static void test_read(void **state)
 static void test_bad_addresses(void **state)
 {
   (void)state;
-  struct rig_work write = transfer(SRD_WRITE, 50000), read = transfer(SRD_READ, 50000);
+  struct rig_work write = rig_transfer(SRD_WRITE, 50000), read = rig_transfer(SRD_READ, 50000);
   write.work.rkey = read.work.rkey = 1;
-  struct rig_work beyond = transfer(SRD_WRITE, 50000);
+  struct rig_work beyond = rig_transfer(SRD_WRITE, 50000);
   beyond.work.remote_address = RIG_MEMORY - 20000; /* some of its packets are good */
   rig_post(&rig, 0, 1, &write);
   rig_post(&rig, 0, 1, &read);
@@ -267,7 +255,7 @@ static void test_receiver_not_ready(void **state)
 static void test_not_ready_for_immediate(void **state)
 {
   (void)state;
-  struct rig_work work = transfer(SRD_WRITE, 50000);
+  struct rig_work work = rig_transfer(SRD_WRITE, 50000);
   work.work.has_immediate = true;
   work.work.rnr_retries = 5;
   rig.nodes[1].receive_with = SRD_REMOTE_RNR;
@@ -284,7 +272,7 @@ static void test_not_ready_for_immediate(void **state)
 static void test_not_ready_for_packets(void **state)
 {
   (void)state;
-  struct rig_work work = transfer(SRD_WRITE, 100000);
+  struct rig_work work = rig_transfer(SRD_WRITE, 100000);
   work.work.rnr_retries = SRD_FOR_EVER;
   rig.nodes[1].refuse_writes = 40;
   rig_post(&rig, 0, 1, &work);
@@ -299,7 +287,7 @@ static void test_not_ready_for_packets(void **state)
 static void test_congestion(void **state)
 {
   (void)state;
-  struct rig_work works[2] = {transfer(SRD_WRITE, 900000), transfer(SRD_WRITE, 900000)};
+  struct rig_work works[2] = {rig_transfer(SRD_WRITE, 900000), rig_transfer(SRD_WRITE, 900000)};
   uint64_t moved = 0;
   rig.rate_bps = 1000000000;
   rig.delay_ns = 50000;
@@ -459,7 +447,7 @@ static void test_cancel(void **state)
 static void test_turns(void **state)
 {
   (void)state;
-  struct rig_work large = transfer(SRD_WRITE, 900000), small = message(64);
+  struct rig_work large = rig_transfer(SRD_WRITE, 900000), small = message(64);
   large.local = 0;
   rig_post(&rig, 0, 1, &large);
   rig_post(&rig, 0, 1, &small);

@@ -28,18 +28,6 @@ static int tear_down(void **state)
   return 0;
 }
 
-static struct rig_work request(enum srd_op op, uint32_t bytes)
-{
-  return (struct rig_work){.work = {.op = op,
-                                    .source_qpn = 3,
-                                    .destination_qpn = 5,
-                                    .qkey = 9,
-                                    .bytes = bytes,
-                                    .rkey = RIG_RKEY,
-                                    .remote_address = 512},
-                           .local = 4096};
-}
-
 static void expect(struct rig_work *work, enum srd_status status)
 {
   rig_post(&rig, 0, 1, work);
@@ -54,7 +42,7 @@ static void messages_are_handed_over_with_their_data(void **state)
   static const uint32_t sizes[] = {0, 1, 64, 1001, RIG_MTU};
   struct rig_node *there = &rig.nodes[1];
   for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-    struct rig_work work = request(SRD_SEND, sizes[i]);
+    struct rig_work work = rig_transfer(SRD_SEND, sizes[i]);
     work.work.has_immediate = i & 1;
     work.work.immediate = i & 1 ? 0xfeedbeef : 0;
     expect(&work, SRD_OK);
@@ -79,7 +67,7 @@ static void memory_is_written_and_read(void **state)
 {
   (void)state;
   const uint32_t bytes = 5 * RIG_MTU + 17;
-  struct rig_work write = request(SRD_WRITE, bytes), read = request(SRD_READ, bytes);
+  struct rig_work write = rig_transfer(SRD_WRITE, bytes), read = rig_transfer(SRD_READ, bytes);
   expect(&write, SRD_OK);
   assert_memory_equal(rig.nodes[1].memory + 512, rig.nodes[0].memory + 4096, bytes);
   read.work.remote_address = 70000;
@@ -91,7 +79,7 @@ static void memory_is_written_and_read(void **state)
 static void what_is_scattered_is_put_together_and_sent(void **state)
 {
   (void)state;
-  struct rig_work work = request(SRD_SEND, 1000);
+  struct rig_work work = rig_transfer(SRD_SEND, 1000);
   rig.whole = false;
   expect(&work, SRD_OK);
   assert_int_equal(rig.sent, 1);
@@ -102,13 +90,13 @@ static void what_is_scattered_is_put_together_and_sent(void **state)
 static void refusals_come_back(void **state)
 {
   (void)state;
-  struct rig_work work = request(SRD_SEND, 100), write = request(SRD_WRITE, 3 * RIG_MTU);
+  struct rig_work work = rig_transfer(SRD_SEND, 100), write = rig_transfer(SRD_WRITE, 3 * RIG_MTU);
   rig.nodes[1].refuse = 1;
   rig.nodes[1].receive_with = SRD_REMOTE_BAD_DEST_QPN;
   expect(&work, SRD_REMOTE_BAD_DEST_QPN);
   write.work.rkey++;
   expect(&write, SRD_REMOTE_BAD_ADDRESS);
-  work = request(SRD_SEND, 100);
+  work = rig_transfer(SRD_SEND, 100);
   work.work.rnr_retries = 2;
   rig.nodes[1].refuse = 2;
   rig.nodes[1].receive_with = SRD_REMOTE_RNR;
@@ -123,7 +111,7 @@ static void packets_handed_and_sent_are_one_sequence(void **state)
   rig.loss = 0.2;
   for (unsigned i = 0; i < 200; i++) {
     rig.hands = i & 2;
-    works[i] = request(SRD_SEND, 64 + i);
+    works[i] = rig_transfer(SRD_SEND, 64 + i);
     rig_post(&rig, 0, 1, &works[i]);
     rig_step(&rig, UINT64_MAX);
   }
