@@ -45,10 +45,10 @@ static void device_step(const struct efvi_vi *vi)
  * build on that. So what came is taken first, and told of last. */
 static int answers_last(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int n)
 {
-  const bool came = efvi_receive_waits(vi);
+  (void)efvi_receive_waits(vi);
   int made = efvi_transmit_events(vi, q_id, events, n);
-  if (came && made < n)
-    made += efvi_receive_events(vi, q_id, events + made, n - made);
+  while (made < n && vi->frame_next < vi->frame_count) /* and no frame that came since */
+    made += efvi_receive_events(vi, q_id, events + made, 1);
   return made;
 }
 
