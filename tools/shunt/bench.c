@@ -566,6 +566,6 @@ static int run_bench(struct cli *cli, int argc, char **argv)
 const struct cli_command bench_command = {
     .name = "bench",
     .arguments = "",
-    .summary = "Measure echo round trips and forwarding over twins, beside the kernel's UDP.",
+    .summary = "Measure twins beside the kernel, AF_XDP, EFA and ef_vi beside their peers.",
     .run = run_bench,
 };
