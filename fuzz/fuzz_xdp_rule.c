@@ -62,6 +62,7 @@ static void require_same_prefix(const struct shunt_xdp_prefix *a, const struct s
 
 static void require_same(const struct shunt_xdp_rule *a, const struct shunt_xdp_rule *b)
 {
+  require(a->mac == b->mac && shunt_mac_equal(a->mac_address, b->mac_address));
   require(a->action == b->action && a->vlan == b->vlan && a->vlan_id == b->vlan_id);
   require(a->ethertype == b->ethertype && a->ip_version == b->ip_version);
   require(a->protocol == b->protocol && a->fragments == b->fragments);

@@ -14,6 +14,9 @@
  *   user, pass, drop        the action: to the program (also where no action is written), to the
  *                           kernel, to nobody
  *   all                     no condition
+ *   mac 02:00:00:00:00:01   the destination's MAC address
+ *   mac unicast, mac multicast
+ *                           it is one station's; a group's, of which broadcast is one
  *   arp, ether 0x88f7       the ethertype, 0x0600..0xffff
  *   vlan 5                  the outermost VLAN tag has this id, 0..4095
  *   vlan none, vlan any     there is no tag; there is one
@@ -33,6 +36,10 @@
  * "xdp:eth0?rules=arp;udp dst 239.1.1.1 port 31001;pass icmp".
  *
  * What was decided of frames that are not plain:
+ *
+ * MAC addresses are looked at in every frame that has a whole Ethernet header, whatever is in it. A
+ * NIC drops what is addressed to others before any rule sees it: to match that, have it receive
+ * such frames, too (shunt_port_promiscuous, shunt_port_multicast_add).
  *
  * VLAN. Up to two tags (0x8100, 0x88a8) are walked; the type behind them is the ethertype. A rule
  * without "vlan" matches with and without tags: so it does the same whether or not the NIC takes
@@ -68,6 +75,7 @@
 #define SHUNT_XDP_RULE_H
 
 #include "shunt/error.h"
+#include "shunt/ethernet.h"
 
 SHUNT_BEGIN_DECLS
 
@@ -82,6 +90,15 @@ enum shunt_xdp_action {
   SHUNT_XDP_USER, /* to the AF_XDP socket of the queue; to the kernel where there is none */
   SHUNT_XDP_PASS, /* to the kernel */
   SHUNT_XDP_DROP,
+};
+
+/* Of the destination's MAC address. The first bit on the wire says which kind it is (IEEE 802.3
+ * 3.2.3). */
+enum shunt_xdp_mac {
+  SHUNT_XDP_MAC_WHATEVER,  /* the address doesn't matter */
+  SHUNT_XDP_MAC_UNICAST,   /* one station's */
+  SHUNT_XDP_MAC_MULTICAST, /* a group's; broadcast is one, too */
+  SHUNT_XDP_MAC_ADDRESS,   /* this one */
 };
 
 enum shunt_xdp_vlan {
@@ -113,17 +130,19 @@ struct shunt_xdp_rule {
   uint8_t ip_version; /* 4 or 6; 0: no condition */
   uint8_t protocol;   /* 0: no condition; with ports: UDP (17), TCP (6), or 0 for either */
   uint8_t fragments;  /* 1: with ports, match fragments by the other conditions */
-  struct shunt_xdp_prefix source, destination;            /* need ip_version */
+  uint8_t mac;        /* enum shunt_xdp_mac: of the destination */
+  struct shunt_mac mac_address;                /* 0 unless mac is SHUNT_XDP_MAC_ADDRESS */
+  struct shunt_xdp_prefix source, destination; /* need ip_version */
   struct shunt_xdp_ports source_ports, destination_ports; /* need protocol */
 };
 
 /* Say whether a rule can be expressed.
  *
  * Returns 0, or -EINVAL with the field, what it says and what would be right:
- *   size; an action, tag or number out of range; an ethertype beside a condition on IP, below
- *   0x0600 or of a VLAN tag; a prefix without IP version, longer than an address or with bits
- *   behind its length; ports of a protocol that has none; a range that is reversed; fragments
- *   beside ports, but no protocol */
+ *   size; an action, tag or number out of range; a MAC address or a VLAN id where none is asked
+ *   for; an ethertype beside a condition on IP, below 0x0600 or of a VLAN tag; a prefix without IP
+ *   version, longer than an address or with bits behind its length; ports of a protocol that has
+ *   none; a range that is reversed; fragments beside ports, but no protocol */
 int shunt_xdp_rule_check(const struct shunt_xdp_rule *rule, struct shunt_error *error);
 
 /* Read one rule.

@@ -230,6 +230,8 @@ static void frame(struct program_maker *m)
     stripped_tag(m);
   bpf_load(a, BPF_W, R7, R6, CONTEXT(data));
   bpf_load(a, BPF_W, R8, R6, CONTEXT(data_end));
+  if (m->tests & BIT(TEST_MAC))
+    program_mac(m);
   if (m->only_ports)
     ethernet_with_ports(m);
   else

@@ -152,6 +152,7 @@ enum program_kind {
 
 /* A test of a rule, in the order in which they are made. */
 enum program_test {
+  TEST_MAC,
   TEST_VLAN,
   TEST_TYPE, /* ethertype or protocol */
   TEST_SOURCE,
@@ -207,6 +208,7 @@ struct program_maker {
 #define STACK_TIME  (-24) /* u64 */
 #define STACK_TAG   (-32) /* two u32, for the kernel to write into */
 #define STACK_KEY   (-72) /* of a table: up to 40 bytes */
+#define STACK_MAC   (-78) /* u16 and u32: the destination's MAC address, as the frame has it */
 
 #define PROGRAM_VLAN_NONE     0x1000
 #define PROGRAM_PROTOCOL_NONE 256
@@ -234,7 +236,10 @@ int32_t program_as_loaded(uint16_t number);
 void program_ipv4(struct program_maker *m);
 void program_ipv6(struct program_maker *m);
 
-/* program_match.c: the code of a section. Ends in a jump. Only the last match may have no test. */
+/* program_match.c: keep the destination's MAC address, for r7 will be moved over tags; to pass
+ * where the frame is too short for an Ethernet header. */
+void program_mac(struct program_maker *m);
+/* The code of a section. Ends in a jump. Only the last match may have no test. */
 int program_section_code(struct program *program, const struct program_match matches[], unsigned n,
                          struct program_labels *labels, struct shunt_error *error);
 /* The code of one test, which goes to miss where it fails. */

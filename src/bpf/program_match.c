@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The rules of a section as code: chains of tests, and tables where a run of rules is long. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "src/bpf/program.h"
 
+#include "shunt/bytes.h"
+#include "shunt/ethernet.h"
 #include "shunt/ipv4.h"
 
 #define BIT(test) (1u << (test))
@@ -34,6 +37,9 @@ bool program_test_same(const struct program_match *a, const struct program_match
   if (!(a->tests & BIT(test)))
     return true;
   switch (test) {
+  case TEST_MAC:
+    return a->rule->mac == b->rule->mac &&
+           shunt_mac_equal(a->rule->mac_address, b->rule->mac_address);
   case TEST_VLAN:
     return a->rule->vlan == b->rule->vlan && a->rule->vlan_id == b->rule->vlan_id;
   case TEST_TYPE:
@@ -51,15 +57,6 @@ bool program_test_same(const struct program_match *a, const struct program_match
 
 /* ---- one test ---- */
 
-static void test_vlan(struct bpf_assembler *a, const struct shunt_xdp_rule *rule,
-                      struct bpf_label miss)
-{
-  int32_t id = rule->vlan == SHUNT_XDP_VLAN_ID ? rule->vlan_id : PROGRAM_VLAN_NONE;
-
-  bpf_load(a, BPF_W, R1, R10, STACK_VLAN);
-  bpf_jump_imm(a, rule->vlan == SHUNT_XDP_VLAN_ANY ? BPF_JEQ : BPF_JNE, R1, id, miss);
-}
-
 /* Bytes of a packet as an instruction's immediate: in the order of memory, whatever the host's. */
 static int32_t as_loaded(const uint8_t bytes[4])
 {
@@ -67,6 +64,47 @@ static int32_t as_loaded(const uint8_t bytes[4])
 
   memcpy(&word, bytes, sizeof(word));
   return word;
+}
+
+/* In two parts, so that neither store is to a multiple of 8 (program.h). In a frame that begins
+ * where the kernel has them begin, 2 bytes behind a multiple of 4 (NET_IP_ALIGN), both are aligned.
+ */
+void program_mac(struct program_maker *m)
+{
+  static_assert(STACK_MAC % 8 != 0 && (STACK_MAC + 2) % 8 != 0, "the verifier forgets them");
+
+  program_need(m, SHUNT_ETHERNET_HEADER_BYTES, m->labels.pass);
+  bpf_load(m->a, BPF_H, R1, R7, 0);
+  bpf_store(m->a, BPF_H, R10, STACK_MAC, R1);
+  bpf_load(m->a, BPF_W, R1, R7, 2);
+  bpf_store(m->a, BPF_W, R10, STACK_MAC + 2, R1);
+}
+
+/* The end of an address tells more than its beginning, which is the maker's. */
+static void test_mac(struct bpf_assembler *a, const struct shunt_xdp_rule *rule,
+                     struct bpf_label miss)
+{
+  const uint8_t *bytes = rule->mac_address.bytes;
+
+  if (rule->mac == SHUNT_XDP_MAC_ADDRESS) {
+    bpf_load(a, BPF_W, R1, R10, STACK_MAC + 2);
+    bpf_jump32_imm(a, BPF_JNE, R1, as_loaded(bytes + 2), miss);
+    bpf_load(a, BPF_H, R1, R10, STACK_MAC);
+    bpf_jump_imm(a, BPF_JNE, R1, program_as_loaded(shunt_load_be16(bytes)), miss);
+    return;
+  }
+  bpf_load(a, BPF_B, R1, R10, STACK_MAC);
+  bpf_and_imm(a, R1, 1);
+  bpf_jump_imm(a, BPF_JNE, R1, rule->mac == SHUNT_XDP_MAC_MULTICAST, miss);
+}
+
+static void test_vlan(struct bpf_assembler *a, const struct shunt_xdp_rule *rule,
+                      struct bpf_label miss)
+{
+  int32_t id = rule->vlan == SHUNT_XDP_VLAN_ID ? rule->vlan_id : PROGRAM_VLAN_NONE;
+
+  bpf_load(a, BPF_W, R1, R10, STACK_VLAN);
+  bpf_jump_imm(a, rule->vlan == SHUNT_XDP_VLAN_ANY ? BPF_JEQ : BPF_JNE, R1, id, miss);
 }
 
 /* The mask of the word `word` of a prefix, as it is loaded. */
@@ -131,6 +169,9 @@ void program_test(struct bpf_assembler *a, const struct program_match *match,
   if (!(match->tests & BIT(test)))
     return;
   switch (test) {
+  case TEST_MAC:
+    test_mac(a, match->rule, miss);
+    break;
   case TEST_VLAN:
     test_vlan(a, match->rule, miss);
     break;

@@ -2,10 +2,14 @@
 /* Which rules can match which kind of packet, and what is left to test there. */
 #include "src/bpf/program.h"
 
+#include <assert.h>
+
 #include "shunt/ethernet.h"
 #include "shunt/ipv4.h"
 
 #define BIT(test) (1u << (test))
+
+static_assert(TEST_COUNT <= 8, "the bits of program_match.tests");
 
 static const struct {
   const char *name;
@@ -74,7 +78,8 @@ static void section_fill(struct program_maker *m, enum program_kind kind,
   for (unsigned i = 0; i < n; i++) {
     struct program_match match = {.rule = rules[i].rule};
     match.value = (uint16_t)(rules[i].rule->action << PROGRAM_ACTION_SHIFT | rules[i].slot);
-    match.tests = rules[i].rule->vlan ? BIT(TEST_VLAN) : 0;
+    match.tests = rules[i].rule->mac ? BIT(TEST_MAC) : 0;
+    match.tests |= rules[i].rule->vlan ? BIT(TEST_VLAN) : 0;
     if (!(kinds[kind].ip_version ? match_ip(&match, kind) : match_ethernet(&match)))
       continue;
     section->matches[section->count++] = match;

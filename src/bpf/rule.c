@@ -24,8 +24,16 @@ static int refuse(struct shunt_error *error, const char *why, const char *remedy
 
 static int check_numbers(const struct shunt_xdp_rule *rule, struct shunt_error *error)
 {
+  static const struct shunt_mac none;
+
   if (rule->action > SHUNT_XDP_DROP)
     return refuse(error, "there is no such action", "use user, pass or drop");
+  if (rule->mac > SHUNT_XDP_MAC_ADDRESS)
+    return refuse(error, "there is no such condition on a MAC address",
+                  "use one of enum shunt_xdp_mac");
+  if (rule->mac != SHUNT_XDP_MAC_ADDRESS && !shunt_mac_equal(rule->mac_address, none))
+    return refuse(error, "there is a MAC address, but none is asked for",
+                  "set mac to SHUNT_XDP_MAC_ADDRESS");
   if (rule->vlan > SHUNT_XDP_VLAN_ID || rule->vlan_id > SHUNT_VLAN_ID_MASK)
     return refuse(error, "a VLAN id is 0 to 4095 (IEEE 802.1Q 9.6)", "use vlan 0 to vlan 4095");
   if (rule->vlan != SHUNT_XDP_VLAN_ID && rule->vlan_id)
@@ -167,6 +175,20 @@ static void write_ports(struct writer *w, const char *which, const struct shunt_
   }
 }
 
+static void write_mac(struct writer *w, const struct shunt_xdp_rule *rule)
+{
+  char address[SHUNT_MAC_TEXT_BYTES];
+
+  if (rule->mac == SHUNT_XDP_MAC_UNICAST)
+    write_word(w, "mac unicast");
+  if (rule->mac == SHUNT_XDP_MAC_MULTICAST)
+    write_word(w, "mac multicast");
+  if (rule->mac != SHUNT_XDP_MAC_ADDRESS)
+    return;
+  write_word(w, "mac");
+  write_text(w, " %s", shunt_mac_format(rule->mac_address, address));
+}
+
 static void write_vlan(struct writer *w, const struct shunt_xdp_rule *rule)
 {
   if (rule->vlan == SHUNT_XDP_VLAN_NONE)
@@ -203,6 +225,7 @@ size_t shunt_xdp_rule_format(const struct shunt_xdp_rule *rule, char *text, size
   if (rule->action != SHUNT_XDP_USER)
     write_word(&w, rule->action == SHUNT_XDP_PASS ? "pass" : "drop");
   size_t action = w.length;
+  write_mac(&w, rule);
   write_vlan(&w, rule);
   if (rule->ethertype == SHUNT_ETHERNET_TYPE_ARP) {
     write_word(&w, "arp");

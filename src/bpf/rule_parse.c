@@ -174,6 +174,25 @@ static int read_protocol(struct reader *r)
   return set_protocol(r, (uint8_t)protocol);
 }
 
+static int read_mac(struct reader *r)
+{
+  if (r->rule.mac)
+    return refuse(r, "the rule says mac twice", "write a rule for each MAC address");
+  int result = argument(r, "a MAC address, unicast or multicast has to follow mac");
+  if (result)
+    return result;
+  if (is_word(r, "unicast"))
+    r->rule.mac = SHUNT_XDP_MAC_UNICAST;
+  else if (is_word(r, "multicast"))
+    r->rule.mac = SHUNT_XDP_MAC_MULTICAST;
+  else if (shunt_mac_parse(r->word, &r->rule.mac_address) == 0)
+    r->rule.mac = SHUNT_XDP_MAC_ADDRESS;
+  else
+    return refuse(r, "a MAC address is six pairs of hexadecimal digits with colons between",
+                  "write mac 02:00:00:00:00:01, mac unicast or mac multicast");
+  return 0;
+}
+
 static int read_vlan(struct reader *r)
 {
   uint32_t id = 0;
@@ -309,7 +328,7 @@ static int read_known_protocol(struct reader *r)
   }
   return refuse(
       r, "it is no word of a rule",
-      "known are: user pass drop all arp ether vlan ip4 ip6 udp tcp icmp icmp6 igmp proto "
+      "known are: user pass drop all mac arp ether vlan ip4 ip6 udp tcp icmp icmp6 igmp proto "
       "src dst port group fragments");
 }
 
@@ -317,6 +336,8 @@ static int read_condition(struct reader *r)
 {
   if (is_word(r, "all"))
     return 0;
+  if (is_word(r, "mac"))
+    return read_mac(r);
   if (is_word(r, "arp"))
     return set_ethertype(r, SHUNT_ETHERNET_TYPE_ARP);
   if (is_word(r, "ether"))

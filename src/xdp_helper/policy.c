@@ -204,6 +204,16 @@ static bool ports_within(const struct shunt_xdp_ports *inner, const struct shunt
   return inner->count > 0;
 }
 
+static bool mac_within(const struct shunt_xdp_rule *inner, const struct shunt_xdp_rule *outer)
+{
+  const bool group = shunt_mac_is_group(inner->mac_address);
+  if (outer->mac == SHUNT_XDP_MAC_WHATEVER)
+    return true;
+  if (inner->mac == SHUNT_XDP_MAC_ADDRESS && outer->mac != SHUNT_XDP_MAC_ADDRESS)
+    return group == (outer->mac == SHUNT_XDP_MAC_MULTICAST);
+  return inner->mac == outer->mac && shunt_mac_equal(inner->mac_address, outer->mac_address);
+}
+
 static bool vlan_within(const struct shunt_xdp_rule *inner, const struct shunt_xdp_rule *outer)
 {
   switch (outer->vlan) {
@@ -220,7 +230,8 @@ bool policy_rule_within(const struct shunt_xdp_rule *inner, const struct shunt_x
 {
   bool outer_ports = outer->source_ports.count || outer->destination_ports.count;
   bool inner_ports = inner->source_ports.count || inner->destination_ports.count;
-  return vlan_within(inner, outer) && (!outer->ethertype || inner->ethertype == outer->ethertype) &&
+  return mac_within(inner, outer) && vlan_within(inner, outer) &&
+         (!outer->ethertype || inner->ethertype == outer->ethertype) &&
          (!outer->ip_version || inner->ip_version == outer->ip_version) &&
          (!outer->protocol || inner->protocol == outer->protocol) &&
          prefix_within(&inner->source, &outer->source) &&

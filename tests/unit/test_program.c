@@ -285,6 +285,78 @@ static void test_cost(void **state)
   assert_true(steps[2] == steps[1]);
 }
 
+static uint32_t count_of(struct bench *b, const char *rules)
+{
+  bench_parse(b, rules);
+  return b->program.count;
+}
+
+/* The address is kept in 7 instructions, of which 3 see whether it is there, and a rule tests it in
+ * 4, or its group bit in 3; neighbours that ask for the same one do it once. What would take every
+ * frame has one more, for those that miss. */
+static void test_mac_cost(void **state)
+{
+  struct bench *b = *state;
+  static const char *const rules[][2] = {
+      {"udp port 9", "mac 02:00:00:00:00:01 udp port 9"},
+      {"vlan 5;vlan 6", "mac 02:00:00:00:00:01 vlan 5;mac 02:00:00:00:00:01 vlan 6"},
+      {"ip6 dst ff02::1", "mac 02:00:00:00:00:01 ip6 dst ff02::1"},
+  };
+
+  for (unsigned i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+    assert_int_equal(count_of(b, rules[i][1]), count_of(b, rules[i][0]) + 7 + 4);
+  assert_int_equal(count_of(b, "mac unicast arp"), count_of(b, "arp") + 7 + 3);
+  assert_int_equal(count_of(b, "mac 02:00:00:00:00:01"), count_of(b, "all") + 7 + 4 + 1);
+}
+
+/* Where no rule asks for an address none is kept. */
+static void test_no_mac_costs_nothing(void **state)
+{
+  struct bench *b = *state;
+  struct cases c = {.seed = 11};
+  unsigned kept = 0;
+
+  for (unsigned set = 0; set < 300; set++) {
+    b->n = cases_rules(&c, b->rules);
+    bool asked = false, stored = false;
+    for (unsigned i = 0; i < b->n; i++)
+      asked = asked || b->rules[i].mac;
+    bench_make(b);
+    for (uint32_t i = 0; i < b->program.count; i++) {
+      const struct bpf_insn *insn = &b->program.insns[i];
+      stored = stored || (insn->dst_reg == BPF_REG_10 && insn->off == STACK_MAC);
+    }
+    if (stored && !asked)
+      fail_msg("set %u keeps an address that no rule asks for", set);
+    kept += stored;
+  }
+  assert_in_range(kept, 30, 270);
+}
+
+/* A long run of rules that differ in the address alone: a chain for UDP with ports and one for
+ * without, in which the first wins. */
+static void test_many_macs(void **state)
+{
+  struct bench *b = *state;
+
+  b->n = CASES_RULES;
+  for (unsigned i = 0; i < b->n; i++) {
+    b->rules[i] = (struct shunt_xdp_rule){.size = sizeof(b->rules[i]),
+                                          .protocol = 17,
+                                          .mac = SHUNT_XDP_MAC_ADDRESS,
+                                          .mac_address = {{2, 0, 0, 0, 0, (uint8_t)(i / 2)}}};
+  }
+  bench_make(b);
+  assert_true(b->program.count < 2 * 6 * CASES_RULES + 100);
+  uint32_t bytes = packet_read(MACS TAG5 IPV4 UDP4(A_TO_B) PORTS_7_9, b->frame);
+  for (unsigned i = 0; i < CASES_RULES; i++) {
+    b->frame[5] = (uint8_t)i;
+    bench_judge(b, bytes);
+  }
+  assert_int_equal(b->machine.hits[3].packets, 1);
+  assert_int_equal(b->machine.hits[4].packets, 0);
+}
+
 /* The first of two rules for a port counts in a small table, too, and ports that nobody asked for
  * are met by none of its places. */
 static void test_few_ports(void **state)
@@ -349,6 +421,9 @@ int main(void)
       cmocka_unit_test(test_too_long),
       WITH_BENCH(test_few_ports),
       WITH_BENCH(test_next_headers),
+      WITH_BENCH(test_mac_cost),
+      WITH_BENCH(test_no_mac_costs_nothing),
+      WITH_BENCH(test_many_macs),
       WITH_BENCH(test_cost),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

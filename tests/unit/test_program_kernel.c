@@ -176,6 +176,40 @@ static void test_random(void **state)
   }
 }
 
+/* The verifier takes a thousand rules that differ in nothing but the address. */
+static void test_many_macs(void **state)
+{
+  (void)state;
+  static struct shunt_xdp_rule rules[1000];
+  struct bpf_program_spec spec = {.name = "shunt_test"};
+  struct bpf_test test = {.in = NULL};
+  struct shunt_error error = {0};
+  int fd = -1;
+
+  if (!kernel) {
+    skip();
+    return;
+  }
+  for (unsigned i = 0; i < 1000; i++)
+    rules[i] = (struct shunt_xdp_rule){
+        .size = sizeof(rules[i]),
+        .action = SHUNT_XDP_DROP,
+        .mac = SHUNT_XDP_MAC_ADDRESS,
+        .mac_address = {{2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}},
+    };
+  if (cases_program(&kernel->program, rules, 1000, &error) ||
+      program_load(&kernel->program, kernel->xskmap, kernel->hits, &spec, &fd, &error))
+    fail_msg("%s: %s", error.what, error.why);
+  test.in = kernel->frame;
+  test.in_bytes = packet_read(MACS TAG5 "88f7", kernel->frame);
+  for (unsigned i = 990; i < 1010; i++) {
+    shunt_store_be16(kernel->frame + 4, (uint16_t)i);
+    assert_int_equal(bpf_program_test(fd, &test, &error), 0);
+    assert_int_equal(test.verdict, i < 1000 ? XDP_DROP : XDP_PASS);
+  }
+  close(fd);
+}
+
 /* ---- cost ---- */
 
 static uint64_t now_ns(void)
@@ -299,9 +333,8 @@ static void test_time_to_load(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cases),
-      cmocka_unit_test(test_random),
-      cmocka_unit_test(test_cost_per_packet),
+      cmocka_unit_test(test_cases),        cmocka_unit_test(test_random),
+      cmocka_unit_test(test_many_macs),    cmocka_unit_test(test_cost_per_packet),
       cmocka_unit_test(test_time_to_load),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -69,6 +69,12 @@ static void test_format(void **state)
       {"ether 2054", "arp"},
       {"ether 0x88F7", "ether 0x88f7"},
       {"pass arp vlan none", "pass vlan none arp"},
+      {"mac 02:00:00:00:00:01", "mac 02:00:00:00:00:01"},
+      {"mac FF:ff:Ff:fF:FF:FF", "mac ff:ff:ff:ff:ff:ff"},
+      {"mac 00:00:00:00:00:00", "mac 00:00:00:00:00:00"},
+      {"drop udp vlan 5 mac 01:00:5e:01:01:01", "drop mac 01:00:5e:01:01:01 vlan 5 udp"},
+      {"arp mac unicast", "mac unicast arp"},
+      {"mac multicast", "mac multicast"},
       {"vlan any", "vlan any"},
       {"vlan 0", "vlan 0"},
       {"vlan 4095 ip6", "vlan 4095 ip6"},
@@ -134,10 +140,11 @@ static void test_longest_text_fits(void **state)
 {
   (void)state;
   struct shunt_xdp_rule rule =
-      parse("pass vlan 4095 ip6 tcp src aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaa0/124 "
+      parse("pass mac multicast vlan 4095 ip6 tcp src aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaa0/124 "
             "dst aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaaa:aaa0/124 fragments port 1");
   char text[SHUNT_XDP_RULE_TEXT_BYTES];
 
+  rule.mac = SHUNT_XDP_MAC_ADDRESS;
   rule.destination_ports.count = SHUNT_XDP_PORT_RANGES;
   for (unsigned i = 0; i < SHUNT_XDP_PORT_RANGES; i++) {
     rule.destination_ports.range[i].first = 10000;
@@ -188,6 +195,16 @@ static const struct {
     {"udp port 5 port 6", 17, "ports for this end already"},
     {"udp port 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", 10, "at most 16 ranges"},
     {"udp port", 9, "has to follow port"},
+    {"mac", 4, "has to follow mac"},
+    {"udp mac", 8, "has to follow mac"},
+    {"mac 02:00:00:00:00", 5, "six pairs"},
+    {"mac 02:00:00:00:00:0g", 5, "six pairs"},
+    {"mac 02:00:00:00:00:01:02", 5, "six pairs"},
+    {"mac 2:0:0:0:0:1", 5, "six pairs"},
+    {"arp mac 02-00-00-00-00-01", 9, "six pairs"},
+    {"mac udp", 5, "six pairs"},
+    {"mac unicast mac multicast", 13, "mac twice"},
+    {"mac 02:00:00:00:00:01 mac 02:00:00:00:00:02", 23, "mac twice"},
     {"vlan 4096", 6, "0 to 4095"},
     {"vlan", 5, "has to follow vlan"},
     {"vlan 5 vlan 6", 8, "vlan twice"},
@@ -264,6 +281,9 @@ static void test_check(void **state)
   REFUSED(rule.size = 0);
   REFUSED(rule.size++);
   REFUSED(rule.action = SHUNT_XDP_DROP + 1);
+  REFUSED(rule.mac = SHUNT_XDP_MAC_ADDRESS + 1);
+  REFUSED(rule.mac_address.bytes[5] = 1);
+  REFUSED(rule.mac = SHUNT_XDP_MAC_MULTICAST; rule.mac_address.bytes[0] = 1);
   REFUSED(rule.vlan = SHUNT_XDP_VLAN_ID + 1);
   REFUSED(rule.vlan_id = 1);
   REFUSED(rule.vlan = SHUNT_XDP_VLAN_ID; rule.vlan_id = 4096);

@@ -49,6 +49,16 @@ static inline uint32_t cases_of(struct cases *c, const uint32_t values[], uint32
   cases_of(c, (const uint32_t[]){__VA_ARGS__},                                                     \
            sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 
+/* 02:00:00:00:00:0a, 03:00:00:00:00:0a or 02:00:00:00:0a:00: they differ in each part of the test.
+ */
+static inline void cases_mac(struct cases *c, uint8_t mac[6])
+{
+  memset(mac, 0, 6);
+  mac[0] = 2;
+  mac[cases_below(c, 4) ? 5 : 4] = (uint8_t)cases_below(c, 4);
+  mac[0] |= cases_one_in(c, 4);
+}
+
 /* 10.a.0.b, or 2001:db8:a::b. */
 static inline void cases_address(struct cases *c, uint8_t *address, uint8_t version)
 {
@@ -88,6 +98,12 @@ static inline void cases_rule(struct cases *c, struct shunt_xdp_rule *rule)
   *rule = (struct shunt_xdp_rule){.size = sizeof(*rule)};
   rule->action = (uint8_t)cases_below(c, 3);
   if (cases_one_in(c, 5)) {
+    rule->mac = (uint8_t)CASES_OF(c, SHUNT_XDP_MAC_UNICAST, SHUNT_XDP_MAC_MULTICAST,
+                                  SHUNT_XDP_MAC_ADDRESS, SHUNT_XDP_MAC_ADDRESS);
+    if (rule->mac == SHUNT_XDP_MAC_ADDRESS)
+      cases_mac(c, rule->mac_address.bytes);
+  }
+  if (cases_one_in(c, 5)) {
     rule->vlan = (uint8_t)(1 + cases_below(c, 3));
     rule->vlan_id = rule->vlan == SHUNT_XDP_VLAN_ID ? (uint16_t)CASES_OF(c, 0, 5, 6, 4095) : 0;
   }
@@ -119,7 +135,7 @@ static inline unsigned cases_rules(struct cases *c, struct shunt_xdp_rule rules[
   for (unsigned groups = cases_below(c, 9); groups; groups--) {
     struct shunt_xdp_rule base;
     unsigned count = CASES_OF(c, 1, 1, 2, 5, 16, 17, 30, 40);
-    uint32_t vary = cases_below(c, 32);
+    uint32_t vary = cases_below(c, 64);
     cases_rule(c, &base);
     for (unsigned i = 0; i < count && n < CASES_RULES; i++) {
       struct shunt_xdp_rule rule = base;
@@ -131,6 +147,8 @@ static inline unsigned cases_rules(struct cases *c, struct shunt_xdp_rule rules[
         cases_prefix(c, &rule.source, rule.ip_version);
       if (vary & 8 && rule.destination.bits)
         cases_prefix(c, &rule.destination, rule.ip_version);
+      if (vary & 32 && rule.mac == SHUNT_XDP_MAC_ADDRESS)
+        cases_mac(c, rule.mac_address.bytes);
       if (vary & 16)
         rule.action = (uint8_t)cases_below(c, 3);
       if (vary & 3 && base.destination_ports.count == 1) {
@@ -200,7 +218,8 @@ static inline uint32_t cases_frame(struct cases *c, uint8_t frame[])
 {
   uint32_t at = 12;
 
-  memset(frame, 2, 12);
+  cases_mac(c, frame);
+  memset(frame + 6, 2, 6);
   for (uint32_t tags = cases_one_in(c, 3) ? cases_below(c, 4) : 0; tags; tags--, at += 4) {
     shunt_store_be16(frame + at, (uint16_t)CASES_OF(c, 0x8100, 0x8100, 0x88a8));
     shunt_store_be16(frame + at + 2,

@@ -7,12 +7,13 @@
 #include <stdio.h>
 
 /* A frame as parts in hexadecimal. */
-#define MACS  "020000000001020000000002"
-#define TAG5  "8100a005"
-#define TAG6  "81000006"
-#define STAG7 "88a80007"
-#define IPV4  "0800"
-#define IPV6  "86dd"
+#define MACS   "020000000001020000000002"
+#define TO_ALL "ffffffffffff020000000002"
+#define TAG5   "8100a005"
+#define TAG6   "81000006"
+#define STAG7  "88a80007"
+#define IPV4   "0800"
+#define IPV6   "86dd"
 #define A_TO_B                                                                                     \
   "0a000001"                                                                                       \
   "0a000102" /* 10.0.0.1 to 10.0.1.2 */
@@ -55,6 +56,30 @@ static const struct {
      MACS "003c"
           "4242",
      1},
+    /* MAC addresses */
+    {"mac 02:00:00:00:00:01", MACS "0806", 0},
+    {"mac 02:00:00:00:00:02;mac 02:00:00:00:01:01;mac 00:00:00:00:00:01", MACS "0806", -1},
+    {"mac unicast", MACS "88f7", 0},
+    {"mac multicast", MACS "88f7", -1},
+    {"mac unicast;mac multicast", TO_ALL "0806", 1},
+    {"mac ff:ff:ff:ff:ff:ff", TO_ALL "0806", 0},
+    {"mac 01:00:5e:01:01:01 udp", TO_ALL IPV4 UDP4(TO_GROUP) PORTS_7_9, -1},
+    {"mac 02:00:00:00:00:01", MACS "003c4242", 0},
+    {"mac 02:00:00:00:00:01", MACS TAG5 "0806", 0},
+    {"mac 02:00:00:00:00:01", MACS STAG7 TAG5 IPV6 UDP6 PORTS_7_9, 0},
+    {"mac 02:00:00:00:00:01", MACS TAG5, -1},
+    {"mac 02:00:00:00:00:02 arp;mac 02:00:00:00:00:01 arp", MACS STAG7 TAG5 "0806", 1},
+    {"mac 02:00:00:00:00:01 vlan 5", MACS TAG5 "0806", 0},
+    {"mac 02:00:00:00:00:01 vlan 5", MACS TAG6 "0806", -1},
+    {"mac 02:00:00:00:00:01 vlan 5", MACS "0806", -1},
+    {"mac multicast vlan any;mac unicast vlan any", MACS TAG5 IPV4 UDP4(A_TO_B) PORTS_7_9, 1},
+    {"mac 02:00:00:00:00:01 udp port 9", MACS IPV4 UDP4(A_TO_B) PORTS_7_9, 0},
+    {"mac 02:00:00:00:00:03 udp port 9;udp port 9", MACS IPV4 UDP4(A_TO_B) PORTS_7_9, 1},
+    {"mac 02:00:00:00:00:01 udp port 9", MACS STAG7 TAG5 IPV6 UDP6 PORTS_7_9, 0},
+    {"mac unicast udp port 7;mac unicast tcp;mac unicast udp port 9",
+     MACS TAG5 IPV4 UDP4(A_TO_B) PORTS_7_9, 2},
+    {"mac 02:00:00:00:00:01 port 1 fragments tcp;mac 02:00:00:00:00:01 udp port 1 fragments",
+     MACS TAG5 IPV4 PART4("0010") PORTS_7_9, 1},
     /* ports */
     {"udp port 9", MACS IPV4 UDP4(A_TO_B) PORTS_7_9, 0},
     {"udp port 7", MACS IPV4 UDP4(A_TO_B) PORTS_7_9, -1},

@@ -12,7 +12,8 @@
 #include "shunt/xdp_rule.h"
 
 struct reference_packet {
-  bool whole;     /* the Ethernet header and the tags are there */
+  bool whole; /* the Ethernet header and the tags are there */
+  const uint8_t *mac;
   int vlan;       /* id of the outermost tag, or -1 */
   int ethertype;  /* behind the tags */
   int ip_version; /* 4 or 6 where the header is sound, else 0 */
@@ -89,6 +90,7 @@ static inline struct reference_packet reference_read(const uint8_t *frame, long 
 
   if (bytes < 14)
     return p;
+  p.mac = frame;
   p.ethertype = shunt_load_be16(frame + 12);
   for (int tags = 0; tags < 2 && (p.ethertype == 0x8100 || p.ethertype == 0x88a8); tags++) {
     if (bytes < at + 4)
@@ -133,6 +135,12 @@ static inline bool reference_matches(const struct shunt_xdp_rule *r,
   bool asks_ports = r->source_ports.count || r->destination_ports.count;
 
   if (!p->whole)
+    return false;
+  if (r->mac == SHUNT_XDP_MAC_UNICAST && p->mac[0] % 2 == 1)
+    return false;
+  if (r->mac == SHUNT_XDP_MAC_MULTICAST && p->mac[0] % 2 == 0)
+    return false;
+  if (r->mac == SHUNT_XDP_MAC_ADDRESS && memcmp(p->mac, r->mac_address.bytes, 6) != 0)
     return false;
   if (r->vlan == SHUNT_XDP_VLAN_NONE && p->vlan >= 0)
     return false;
