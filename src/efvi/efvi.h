@@ -265,13 +265,14 @@ struct efvi_vi {
 
   /* Receive: the program's buffers by slot, and the device's, which change places on the way. */
   uint8_t **rx_targets;
+  uint16_t *rx_rooms; /* bytes of each */
   struct efvi_queue *rx;
   struct shunt_frame frames[EFVI_BURST];
   int16_t frame_filters[EFVI_BURST]; /* which took them */
   unsigned frame_next, frame_count;  /* polled, not yet told of */
   enum efvi_rx_mode rx_mode;
   uint32_t rx_filled;   /* program's buffers filled, as a free-running index */
-  uint8_t *rx_prefix;   /* of the packet that is being told of */
+  uint32_t rx_used;     /* bytes of the next one, which is filled in part */
   uint16_t rx_filter;   /* that took the frame polled last */
   uint8_t *packed;      /* packed stream: the buffer that is being filled, NULL: none */
   uint32_t packed_used; /* bytes of it */
@@ -279,6 +280,7 @@ struct efvi_vi {
   uint8_t *held_flags;  /* ... and that it has it */
   uint32_t frame_taken; /* bytes of frames[frame_next] that are delivered */
   bool detour;          /* atomic: something waits that only the general way tells of (fast.c) */
+  bool rx_group;        /* the packet that is being told of is a group's */
   bool rx_inside;       /* more pieces of the frame polled last are to come ... */
   bool rx_dropping;     /* ... which no filter takes */
   bool rx_skipping;     /* the rest of a frame that found no buffer is thrown away */
@@ -462,10 +464,9 @@ static inline struct efvi_vi *efvi_own(const ef_vi *vi)
 /* prefix.c */
 /* Bytes of the prefix of an interface with these flags. */
 uint32_t efvi_prefix_bytes(uint64_t flags);
-void efvi_prefix_write(struct efvi_vi *vi, uint8_t *prefix, const struct shunt_frame *frame,
-                       int filter);
-/* The packet has ended: its length, and what is wrong with it. */
-void efvi_prefix_finish(struct efvi_vi *vi, uint8_t *prefix, uint32_t bytes, unsigned discards);
+/* In front of the packet of those pieces, all that it has. filter: that took it. */
+void efvi_prefix_write(const struct efvi_vi *vi, uint8_t *prefix, const struct shunt_frame pieces[],
+                       unsigned n, int filter);
 int efvi_receive_get_timestamp(ef_vi *user, const void *pkt, ef_precisetime *time);
 /* A frame's time by a clock of the kernel's, or EFVI_CLOCK_DEVICE, as what the calls hand out: UTC
  * where that can be known. 0 is none. Returns 0 or -ENODATA. */

@@ -47,8 +47,8 @@ static int answers_last(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int
 {
   (void)efvi_receive_waits(vi);
   int made = efvi_transmit_events(vi, q_id, events, n);
-  while (made < n && vi->frame_next < vi->frame_count) /* and no frame that came since */
-    made += efvi_receive_events(vi, q_id, events + made, 1);
+  for (int got = 1; got && made < n && vi->frame_next < vi->frame_count; made += got)
+    got = efvi_receive_events(vi, q_id, events + made, 1); /* and no frame that came since */
   return made;
 }
 

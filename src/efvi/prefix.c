@@ -22,24 +22,24 @@ uint32_t efvi_prefix_bytes(uint64_t flags)
   return flags & EF_VI_RX_TIMESTAMPS ? EFVI_PREFIX_BYTES : 0;
 }
 
-void efvi_prefix_write(struct efvi_vi *vi, uint8_t *prefix, const struct shunt_frame *frame,
-                       int filter)
+void efvi_prefix_write(const struct efvi_vi *vi, uint8_t *prefix, const struct shunt_frame pieces[],
+                       unsigned n, int filter)
 {
-  const uint64_t time_ns = frame->flags & SHUNT_FRAME_TIME ? frame->time_ns : 0;
+  const uint64_t time_ns = pieces->flags & SHUNT_FRAME_TIME ? pieces->time_ns : 0;
   const uint32_t ticks = (uint32_t)(time_ns % SECOND_NS);
   const uint16_t id = (uint16_t)filter;
+  uint16_t bytes = 0;
+  for (unsigned i = 0; i < n; i++)
+    bytes = (uint16_t)(bytes + pieces[i].len);
   memcpy(prefix + PREFIX_TIME, &time_ns, sizeof(time_ns));
+  memcpy(prefix + PREFIX_LENGTH, &bytes, sizeof(bytes));
   memcpy(prefix + PREFIX_TICKS, &ticks, sizeof(ticks));
-  if (vi->user->rx_prefix_len == EFVI_PREFIX_LONG)
-    memcpy(prefix + PREFIX_FILTER, &id, sizeof(id));
-}
-
-void efvi_prefix_finish(struct efvi_vi *vi, uint8_t *prefix, uint32_t bytes, unsigned discards)
-{
-  const uint16_t length = (uint16_t)bytes, flags = (uint16_t)discards;
-  memcpy(prefix + PREFIX_LENGTH, &length, sizeof(length));
-  if (vi->user->rx_prefix_len == EFVI_PREFIX_LONG)
-    memcpy(prefix + PREFIX_DISCARDS, &flags, sizeof(flags));
+  if (vi->user->rx_prefix_len != EFVI_PREFIX_LONG)
+    return;
+  const uint16_t discards =
+      (uint16_t)(efvi_discard_flags(pieces[n - 1].flags) & vi->user->rx_discard_mask);
+  memcpy(prefix + PREFIX_FILTER, &id, sizeof(id));
+  memcpy(prefix + PREFIX_DISCARDS, &discards, sizeof(discards));
 }
 
 /* --- Time ---------------------------------------------------------------------------------------

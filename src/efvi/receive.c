@@ -36,6 +36,8 @@ int efvi_receive_init(ef_vi *user, ef_addr addr, ef_request_id id)
                        (unsigned long long)addr);
   const uint32_t slot = rxq->added++ & user->vi_rxq.mask;
   vi->rx_targets[slot] = target;
+  vi->rx_rooms[slot] =
+      (uint16_t)(user->rx_buffer_len < UINT16_MAX ? user->rx_buffer_len : UINT16_MAX);
   user->vi_rxq.ids[slot] = (uint32_t)id;
   return 0;
 }
@@ -55,15 +57,28 @@ void efvi_receive_give(struct efvi_vi *vi, uint32_t count)
   rx->rx_given += taken;
 }
 
-/* The device has as many buffers as the program has posted; of a packed stream, whose buffers hold
- * many packets each, all there are. */
+/* Buffers that the device should have: as many as the program has posted. Where frames may be
+ * longer than they are, as many as hold the same, and what a frame takes that the program's hold in
+ * part: a device without lets it wait, or drops it. Where the program's don't answer for them, all.
+ */
+static uint32_t count_due(const struct efvi_vi *vi)
+{
+  const uint32_t posted = vi->state.rxq.posted - vi->rx_filled;
+  const struct shunt_port_info *info = &vi->device->info;
+  const uint32_t piece = info->rx_buf_bytes, longest = info->mtu + EFVI_HEADER_MOST;
+  if (SHUNT_UNLIKELY(vi->rx_mode >= EFVI_RX_PACKED))
+    return UINT32_MAX;
+  if (SHUNT_LIKELY(longest <= piece) || !posted)
+    return posted;
+  const uint32_t room = vi->user->rx_buffer_len < longest ? vi->user->rx_buffer_len : longest;
+  return posted * ((room + piece - 1) / piece) + (longest - 1) / piece;
+}
+
 void efvi_receive_push(ef_vi *user)
 {
   struct efvi_vi *vi = efvi_own(user);
   vi->state.rxq.posted = vi->state.rxq.added;
-  efvi_receive_give(vi, SHUNT_UNLIKELY(vi->rx_mode == EFVI_RX_PACKED)
-                            ? UINT32_MAX
-                            : vi->state.rxq.added - vi->rx_filled);
+  efvi_receive_give(vi, count_due(vi));
 }
 
 int ef_vi_receive_post(ef_vi *vi, ef_addr addr, ef_request_id dma_id)
@@ -88,22 +103,23 @@ ef_request_id ef_vi_rxq_next_desc_id(ef_vi *vi)
 /* --- Frames that wait --------------------------------------------------------------------------
  */
 
-/* A frame's buffer is free again. Given straight back where the program's own is still posted. */
-static inline void frame_release(struct efvi_vi *vi, const struct shunt_frame *frame, bool again)
+/* A frame's buffer is free again. It goes straight back to a device that has too few. */
+static inline void frame_release(struct efvi_vi *vi, const struct shunt_frame *frame)
 {
   struct efvi_queue *rx = vi->rx;
   shunt_buf buf = frame->addr & ~(shunt_buf)(EFVI_BUF_BYTES - 1);
-  if (again && shunt_rx_post(vi->queue, &buf, 1) == 1)
+  if (SHUNT_UNLIKELY(rx->rx_given <= count_due(vi)) && shunt_rx_post(vi->queue, &buf, 1) == 1)
     return;
   rx->rx_free[rx->rx_free_count++] = buf;
   rx->rx_given--;
 }
 
-/* Leave out what no filter takes; the pieces behind a frame's first go where that went. */
-void efvi_frames_filter(struct efvi_vi *vi)
+/* Leave out what no filter takes, from a frame on; the pieces behind a frame's first go where that
+ * went. */
+static void filter_from(struct efvi_vi *vi, unsigned first)
 {
-  unsigned kept = 0;
-  for (unsigned i = 0; i < vi->frame_count; i++) {
+  unsigned kept = first;
+  for (unsigned i = first; i < vi->frame_count; i++) {
     struct shunt_frame *frame = &vi->frames[i];
     if (!vi->rx_inside) {
       const int filter = efvi_match_any(vi, shunt_frame_data(vi->queue, frame), frame->len);
@@ -118,9 +134,14 @@ void efvi_frames_filter(struct efvi_vi *vi)
       continue;
     }
     vi->counters.rx_unfiltered += !vi->rx_inside;
-    frame_release(vi, frame, true);
+    frame_release(vi, frame);
   }
   vi->frame_count = kept;
+}
+
+void efvi_frames_filter(struct efvi_vi *vi)
+{
+  filter_from(vi, 0);
 }
 
 bool efvi_receive_waits(struct efvi_vi *vi)
@@ -142,11 +163,16 @@ bool efvi_piece_keep(struct efvi_vi *vi)
   return !(frame->flags & SHUNT_FRAME_MORE);
 }
 
-/* Where the program's buffers don't answer for the device's, these go straight back. */
 bool efvi_piece_done(struct efvi_vi *vi)
 {
-  frame_release(vi, &vi->frames[vi->frame_next], vi->rx_mode >= EFVI_RX_PACKED);
+  frame_release(vi, &vi->frames[vi->frame_next]);
   return efvi_piece_keep(vi);
+}
+
+/* The piece at hand, and those behind it, are of a packet that is lost. */
+static void packet_lose(struct efvi_vi *vi)
+{
+  vi->rx_skipping = !efvi_piece_done(vi);
 }
 
 unsigned efvi_discard_flags(uint32_t flags)
@@ -167,51 +193,102 @@ struct filled {
   uint16_t bytes;    /* of the packet so far */
 };
 
-/* Fill the next posted buffer from the waiting pieces. */
-static inline void fill_one(struct efvi_vi *vi, struct filled *filled)
+/* Pieces of the packet at hand, from its first one on; 0: not all have come. */
+static unsigned pieces_of(const struct efvi_vi *vi)
+{
+  for (unsigned i = vi->frame_next; i < vi->frame_count; i++)
+    if (!(vi->frames[i].flags & SHUNT_FRAME_MORE))
+      return i + 1 - vi->frame_next;
+  return 0;
+}
+
+/* Look for the rest of the packet at hand, whose pieces move to the front to make room. Returns
+ * whether it is there, or the packet lost. */
+static bool pieces_gather(struct efvi_vi *vi)
+{
+  const unsigned waiting = vi->frame_count - vi->frame_next;
+  memmove(vi->frames, vi->frames + vi->frame_next, waiting * sizeof(vi->frames[0]));
+  memmove(vi->frame_filters, vi->frame_filters + vi->frame_next,
+          waiting * sizeof(vi->frame_filters[0]));
+  vi->frame_next = 0;
+  vi->frame_count = waiting + shunt_rx_poll(vi->queue, vi->frames + waiting, EFVI_BURST - waiting);
+  filter_from(vi, waiting);
+  if (vi->frame_count == EFVI_BURST && !pieces_of(vi)) {
+    packet_lose(vi);
+    vi->counters.rx_truncated++;
+  }
+  return vi->rx_skipping || pieces_of(vi);
+}
+
+/* Whether there can be an event of the piece at hand. What stands in front of a packet says how
+ * long it is and what is wrong with it, so there it has to be whole. */
+static inline bool is_ready(struct efvi_vi *vi)
+{
+  if (SHUNT_LIKELY(!(vi->frames[vi->frame_next].flags & SHUNT_FRAME_MORE)) ||
+      !vi->user->rx_prefix_len || vi->rx_used || vi->state.rxq.in_jumbo || vi->rx_skipping)
+    return true;
+  return pieces_of(vi) || pieces_gather(vi);
+}
+
+/* Begin a packet in its first buffer. Returns bytes of that which what stands in front takes. */
+static inline uint32_t packet_begin(struct efvi_vi *vi, uint8_t *target)
+{
+  const struct shunt_frame *frame = &vi->frames[vi->frame_next];
+  const uint8_t *data = shunt_frame_data(vi->queue, frame);
+  vi->rx_group = data[0] & 1;
+  if (SHUNT_UNLIKELY(vi->user->rx_prefix_len))
+    efvi_prefix_write(vi, target, frame, pieces_of(vi), vi->frame_filters[vi->frame_next]);
+  return vi->user->rx_prefix_len;
+}
+
+/* Fill the next posted buffer from the pieces that wait. Returns whether that is full, or its
+ * packet at an end; if not, the rest of that is still to come. */
+static inline bool fill_one(struct efvi_vi *vi, struct filled *filled)
 {
   ef_vi *user = vi->user;
   ef_vi_rxq_state *rxq = &vi->state.rxq;
-  const struct shunt_frame *frame = &vi->frames[vi->frame_next];
-  const uint8_t *data = shunt_frame_data(vi->queue, frame);
-  const uint32_t slot = vi->rx_filled & user->vi_rxq.mask;
+  const uint32_t slot = vi->rx_filled & user->vi_rxq.mask, room = vi->rx_rooms[slot];
   uint8_t *target = vi->rx_targets[slot];
   const bool first = !rxq->in_jumbo;
-  const uint32_t prefix = first ? user->rx_prefix_len : 0;
-  const uint32_t room = user->rx_buffer_len - prefix, left = frame->len - vi->frame_taken;
-  const uint32_t bytes = left < room ? left : room;
-  const unsigned group = first && (data[0] & 1) ? EF_EVENT_FLAG_MULTICAST : 0u;
-  const uint32_t frame_flags = frame->flags;
-  memcpy(target + prefix, data + vi->frame_taken, bytes);
-  if (SHUNT_UNLIKELY(prefix)) {
-    vi->rx_prefix = target;
-    efvi_prefix_write(vi, target, frame, vi->frame_filters[vi->frame_next]);
-  }
-  vi->frame_taken += bytes;
-  rxq->bytes_acc += prefix + bytes;
-
-  const bool last = bytes == left && efvi_piece_done(vi);
-  filled->slot = slot;
-  filled->flags = (first ? EF_EVENT_FLAG_SOP : 0u) | (last ? 0u : EF_EVENT_FLAG_CONT) | group;
-  filled->discards = last ? efvi_discard_flags(frame_flags) & (unsigned)user->rx_discard_mask : 0;
-  filled->bytes = (uint16_t)rxq->bytes_acc;
-  vi->rx_filled++;
+  uint32_t used = first && !vi->rx_used ? packet_begin(vi, target) : vi->rx_used;
+  bool last, full;
+  do {
+    const struct shunt_frame *frame = &vi->frames[vi->frame_next];
+    const uint32_t left = frame->len - vi->frame_taken;
+    const uint32_t bytes = left < room - used ? left : room - used;
+    const uint8_t *data = shunt_frame_data(vi->queue, frame);
+    memcpy(target + used, data + vi->frame_taken, bytes);
+    used += bytes;
+    vi->frame_taken += bytes;
+    last = bytes == left && !(frame->flags & SHUNT_FRAME_MORE);
+    full = last || used == room;
+    filled->discards = last ? efvi_discard_flags(frame->flags) & user->rx_discard_mask : 0;
+    vi->rx_filled += full;
+    if (bytes == left)
+      efvi_piece_done(vi);
+  } while (!full && vi->frame_next < vi->frame_count);
+  vi->rx_used = full ? 0 : used;
+  if (!full)
+    return false;
+  rxq->bytes_acc += used;
   rxq->in_jumbo = !last;
+  filled->slot = slot;
+  filled->flags = (first ? EF_EVENT_FLAG_SOP : 0u) | (last ? 0u : EF_EVENT_FLAG_CONT) |
+                  (vi->rx_group ? EF_EVENT_FLAG_MULTICAST : 0u);
+  filled->bytes = (uint16_t)rxq->bytes_acc;
   if (!last)
-    return;
-  const uint32_t whole = rxq->bytes_acc - user->rx_prefix_len;
-  if (SHUNT_UNLIKELY(user->rx_prefix_len))
-    efvi_prefix_finish(vi, vi->rx_prefix, whole, filled->discards);
+    return true;
   vi->counters.rx_packets++;
-  vi->counters.rx_bytes += whole;
+  vi->counters.rx_bytes += rxq->bytes_acc - user->rx_prefix_len;
   vi->counters.rx_discards += filled->discards != 0;
   rxq->bytes_acc = 0;
+  return true;
 }
 
 /* A frame finds no buffer: it is lost. Where a part of it was told of, an event says so. */
 static int event_truncated(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
 {
-  vi->rx_skipping = !efvi_piece_done(vi);
+  packet_lose(vi);
   if (!vi->state.rxq.in_jumbo) {
     vi->counters.rx_no_buffer++;
     return 0;
@@ -230,7 +307,8 @@ static int event_truncated(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
 static inline int event_plain(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
 {
   struct filled filled;
-  fill_one(vi, &filled);
+  if (!fill_one(vi, &filled))
+    return 0;
   vi->state.rxq.removed = vi->rx_filled;
   event->rx.type = EF_EVENT_TYPE_RX;
   event->rx.q_id = q_id;
@@ -249,8 +327,9 @@ static inline int event_plain(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
 static bool is_single(const struct efvi_vi *vi)
 {
   const struct shunt_frame *frame = &vi->frames[vi->frame_next];
-  return !vi->state.rxq.in_jumbo && !(frame->flags & SHUNT_FRAME_MORE) &&
-         frame->len + vi->user->rx_prefix_len <= vi->user->rx_buffer_len &&
+  return !vi->state.rxq.in_jumbo && !vi->rx_used && !(frame->flags & SHUNT_FRAME_MORE) &&
+         frame->len + vi->user->rx_prefix_len <=
+             vi->rx_rooms[vi->rx_filled & vi->user->vi_rxq.mask] &&
          !(efvi_discard_flags(frame->flags) & (unsigned)vi->user->rx_discard_mask);
 }
 
@@ -261,10 +340,11 @@ static int event_merged(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
   struct filled filled;
   uint16_t count = 1;
   const bool single = is_single(vi);
-  fill_one(vi, &filled);
+  if (!fill_one(vi, &filled))
+    return 0;
   while (single && count < EF_VI_RECEIVE_BATCH && vi->rx_filled != vi->state.rxq.posted &&
          vi->frame_next < vi->frame_count && is_single(vi)) {
-    fill_one(vi, &filled);
+    (void)fill_one(vi, &filled);
     count++;
   }
   event->rx_multi.type = EF_EVENT_TYPE_RX_MULTI;
@@ -296,7 +376,7 @@ int ef_vi_receive_unbundle(ef_vi *ep, const ef_event *event, ef_request_id *ids)
 static int event_special(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
 {
   if (vi->rx_skipping) {
-    vi->rx_skipping = !efvi_piece_done(vi);
+    packet_lose(vi);
     return 0;
   }
   if (vi->rx_mode == EFVI_RX_EXPRESS)
@@ -311,7 +391,7 @@ static int event_special(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
 int efvi_receive_events(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int n)
 {
   int made = 0;
-  while (made < n && efvi_receive_waits(vi)) {
+  while (made < n && efvi_receive_waits(vi) && is_ready(vi)) {
     if (SHUNT_LIKELY(vi->rx_mode == EFVI_RX_PLAIN && !vi->rx_skipping &&
                      vi->rx_filled != vi->state.rxq.posted))
       made += event_plain(vi, q_id, &events[made]);
@@ -325,13 +405,14 @@ int efvi_receive_events(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int
 void efvi_receive_flush(struct efvi_vi *vi)
 {
   uint32_t left = 2 * vi->device->info.rx_ring;
+  vi->rx_filled = vi->state.rxq.posted = vi->state.rxq.added;
   do {
     for (; vi->frame_next < vi->frame_count; left = left ? left - 1 : 0)
       efvi_piece_done(vi);
     vi->frame_next = vi->frame_count = 0;
   } while (left && vi->rx->rx_given && efvi_receive_waits(vi));
-  vi->rx_filled = vi->state.rxq.added;
-  vi->rx_skipping = false;
+  vi->rx_used = vi->frame_taken = 0;
+  vi->rx_skipping = vi->rx_inside && !vi->rx_dropping;
   vi->packed = NULL;
   vi->state.rxq = (ef_vi_rxq_state){
       .added = vi->state.rxq.added, .posted = vi->state.rxq.added, .removed = vi->state.rxq.added};

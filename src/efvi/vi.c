@@ -86,6 +86,7 @@ static struct efvi_vi *vi_make(uint32_t rx_ring, uint32_t tx_ring, uint64_t flag
     return NULL;
   }
   own->rx_targets = calloc(rx_ring, sizeof(own->rx_targets[0]));
+  own->rx_rooms = calloc(rx_ring, sizeof(own->rx_rooms[0]));
   own->tx_slots = calloc(tx_ring, sizeof(own->tx_slots[0]));
   if (flags & EF_VI_TX_TIMESTAMPS)
     own->tx_times = calloc(tx_ring, sizeof(own->tx_times[0]));
@@ -102,6 +103,7 @@ static void vi_unmake(struct efvi_vi *own)
   free(own->user->vi_rxq.ids);
   free(own->user->vi_txq.ids);
   free(own->rx_targets);
+  free(own->rx_rooms);
   free(own->tx_slots);
   free(own->tx_times);
   free(own->held);
@@ -114,8 +116,8 @@ static void vi_unmake(struct efvi_vi *own)
 
 static bool vi_is_whole(const struct efvi_vi *own)
 {
-  return own->rx_targets && own->tx_slots && own->user->vi_rxq.ids && own->user->vi_txq.ids &&
-         (own->tx_times || !(own->flags & EF_VI_TX_TIMESTAMPS));
+  return own->rx_targets && own->rx_rooms && own->tx_slots && own->user->vi_rxq.ids &&
+         own->user->vi_txq.ids && (own->tx_times || !(own->flags & EF_VI_TX_TIMESTAMPS));
 }
 
 /* Fill in what programs see. */
