@@ -64,12 +64,21 @@ frames=(
 capture "$scratch/frames.pcap" "${frames[@]}"
 answerer="ixgbe:twin?mac=$(sed 's/../&:/g;s/:$//' <<<$us)&udp=$near,$far"
 
+# taken: wait until nothing lies in the tunnel's socket any more, and for the round that took the last.
+taken() {
+  for _ in $(seq 200); do
+    awk -v port=":$(printf %04X "$port")\$" '$2 ~ port && $5 !~ /:00000000$/ { exit 1 }' /proc/net/udp && break
+    sleep 0.05
+  done
+  sleep 0.2
+}
+
 # ask ARGUMENTS...: send the frames above to shunt echo ARGUMENTS, and end it.
 ask() {
   start echo echo "$@"
   timeout 60 "$shunt" send "ixgbe:twin?udp=$far,$near" --pcap "$scratch/frames.pcap" \
     >"$scratch/send" 2>&1 || fail "shunt send: $(cat "$scratch/send")"
-  sleep 0.5
+  taken
   kill -INT $child
   finish echo 0
 }
@@ -135,6 +144,10 @@ start echo echo "$answerer" --validate --count 2 --batch 1
 "$shunt" send "ixgbe:twin?udp=$far,$near" --pcap "$scratch/frames.pcap" >/dev/null 2>&1
 finish echo 0
 count answered 2
+
+run 3 echo "$answerer" --count 1 --give-up 0.2
+says "0 of 1 requests answered, then not one more for 0.2 s"
+says "unanswered"
 
 # A signal ends it with the report.
 start signal echo "$answerer"

@@ -56,6 +56,12 @@ says '"loop":"portable"'
 pass 2 "$left&checked=1" "$right"
 pass 2 "$left" "$right" --device-cpu 0
 
+# Where nothing comes it gives up; a link that is down is said to be why.
+run 3 forward "$left" "ixgbe:twin?wire=r" --count 1 --give-up 0.2 --link-wait 0.05
+says "0 of 1 frames forwarded, then not one more for 0.2 s"
+says "ixgbe:twin?wire=r: link down: no signal"
+says "get the link up"
+
 # Pinger, forwarder, responder: three processes, both ways, jumbo frames among them.
 middle=127.0.0.1:$((port + 2))
 middle_far=127.0.0.1:$((port + 3))

@@ -90,6 +90,13 @@ run 3 ping "$twin&corrupt=0.1&seed=1" $target --echo "$twin" --mac $second_mac -
   --timeout 0.02 --json
 [ "$(number corrupted)" -gt 0 ] || fail "nothing was found damaged"
 [ $(($(number answered) + $(number corrupted) + $(number lost))) -ge 2000 ] || fail "some are missing"
+# Nobody answers: after ten time-outs it is not asked ten thousand times. An open loop asks on.
+run 3 ping "ixgbe:twin?udp=$near,$far" $target --mac $second_mac --timeout 0.02
+says "0 of 10000 requests answered, then not one more for 0.2 s"
+says "look whether the target still answers"
+run 3 ping "ixgbe:twin?udp=$near,$far" $target --mac $second_mac --timeout 0.02 --give-up 0.1 \
+  --interval 0.05 --count 10 --json
+holds lost 10
 # An answer after the time-out is late, and its request stays lost.
 run 3 ping "$twin&delay_us=3000" $target --echo "$twin" --mac $second_mac --rate 1000 --count 20 \
   --timeout 0.004 --json

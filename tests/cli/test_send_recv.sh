@@ -99,6 +99,64 @@ holds frames 0
 run 3 send "$sender" --mac $mac --rate 1e9 --seconds 0.2 --json
 [ "$(number behind_frames)" -gt 0 ] || fail "nothing is behind at 1e9 frames per second"
 
+# Where nothing comes a count is given up: it is said what there was, how things stand, what to do.
+run 3 recv "$receiver" --count 5 --give-up 0.2
+says "0 of 5 frames received, then not one more for 0.2 s"
+says "link up, rx_packets 0, tx_packets 0"
+says "look whether anybody sends to this device"
+run 3 recv "$receiver" --give-up 0.2 --json
+says '"what":"0 frames received, then not one more for 0.2 s'
+run 0 recv "$receiver" --count 5 --give-up 0 --seconds 0.5 # never, so the time ends it
+
+# A cable is cut behind a sender: what is on the ring stays there. served KEY: a counter of the twins.
+mkfifo "$scratch/orders"
+exec 7<>"$scratch/orders"
+for name in a b; do
+  sockets+=("$scratch/$name.sock=ixgbe?wire=w&id=10f9")
+done
+"$shunt" twin --control --status 0.05 --json "${sockets[@]}" <"$scratch/orders" \
+  >"$scratch/twin" 2>"$scratch/twin.err" &
+child=$!
+children+=("$child")
+for _ in $(seq 100); do
+  grep -qs '^ready' "$scratch/twin.err" && break
+  sleep 0.1
+done
+served() { # 0 before the first state is told
+  local got
+  got=$(grep '}$' "$scratch/twin" | tail -n 1 | grep -o "\"$1\":[0-9]*" | head -n 1 | cut -d: -f2)
+  echo "${got:-0}"
+}
+# cut_after FRAMES ARGUMENTS...: cut the cable of a sender that has sent so many; how it ends.
+cut_after() {
+  local frames=$1
+  shift
+  echo "join $scratch/b.sock" >&7
+  frames=$((frames + $(served wire_frames_out)))
+  "$shunt" send "ixgbe:vfio-user:$scratch/a.sock" --mac $mac "$@" >"$scratch/out" 2>"$scratch/err" &
+  local sender=$!
+  for _ in $(seq 300); do
+    [ "$(served wire_frames_out)" -ge "$frames" ] && break
+    sleep 0.05
+  done
+  echo "cut $scratch/b.sock" >&7
+  wait $sender
+  got=$?
+  [ $got -eq 3 ] || fail "the sender ended with $got"
+}
+cut_after 100 --rate 5000 --count 1000000 --give-up 0.5 --json
+says "of 1000000 frames taken by the send ring, then not one more for 0.5 s"
+says "link down: no signal"
+says "get the link up"
+between unsent_buffers 500 511
+cut_after 10 --rate 50 --count 100 --give-up 0
+says "100 frames taken by the send ring, and"
+says "not sent 1 s later"
+says "link down: no signal"
+kill -INT $child
+finish twin 0
+exec 7>&-
+
 # A signal ends both with their reports.
 start recv recv "$receiver"
 kill -INT $child

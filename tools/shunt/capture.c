@@ -59,6 +59,12 @@ static void write_record(struct run *run, const struct shunt_capture_record *rec
   run->frames++;
 }
 
+static uint64_t captured(const void *context)
+{
+  const struct run *run = context;
+  return run->frames;
+}
+
 static bool is_done(const struct run *run)
 {
   return (run->count && run->frames >= run->count) || run->write_code || run->next_code;
@@ -213,8 +219,8 @@ static const char *why_it_ended(const struct run *run)
     return "nobody reads the output";
   if (run->count && run->frames >= run->count)
     return "the frames that were asked for are there";
-  if (run->devices.gone.code)
-    return run->devices.gone.what;
+  if (run->devices.ended.code)
+    return run->devices.ended.what;
   return cli_stopped() ? "a signal" : "the time is over";
 }
 
@@ -327,6 +333,7 @@ static int capture(struct run *run, const char *argument)
   if (exit)
     return exit;
   describe(run);
+  run->devices.goal.count = run->count;
   print_port(run);
   devices_ready(&run->devices);
   record_frames(run);
@@ -357,6 +364,12 @@ static int capture_run(struct cli *cli, int argc, char **argv)
   run->direction = "both";
   run->queue = ANY_QUEUE;
   devices_init(&run->devices);
+  run->devices.goal = (struct goal){.what = "frames captured",
+                                    .reached = captured,
+                                    .context = run,
+                                    .remedy = "look whether the port moves frames: shunt info",
+                                    .give_up_s = -1,
+                                    .usual_s = 60};
   const struct cli_option options[] = {
       {"output", 'o', "FILE", "Record to a pcapng file; - for standard output.", CLI_TEXT,
        &run->output, 0, 0},
@@ -367,6 +380,7 @@ static int capture_run(struct cli *cli, int argc, char **argv)
       {"queue", 0, "N", "Record that queue alone (all).", CLI_U64, &run->queue, 0, 127},
       {"nic-time", 0, NULL, "Take the NIC's time stamp where a frame has one.", CLI_FLAG,
        &run->nic_time, 0, 0},
+      GOAL_OPTION(&run->devices.goal, "60"),
       DEVICES_OPTIONS(&run->devices),
       {0},
   };

@@ -13,9 +13,8 @@
 #include "tools/shunt/keeper.h"
 
 #define NS_PER_S      UINT64_C(1000000000)
-#define SLICE_NS      UINT64_C(50000)     /* longest sleep between two turns of the twins */
-#define LINK_LOOK_NS  UINT64_C(10000000)  /* how often a link that is down is looked at */
-#define CHECK_NS      UINT64_C(100000000) /* how often it is asked whether all devices are there */
+#define SLICE_NS      UINT64_C(50000)    /* longest sleep between two turns of the twins */
+#define LINK_LOOK_NS  UINT64_C(10000000) /* how often a link that is down is looked at */
 #define DRAIN_NS      UINT64_C(2000000)
 #define DRAIN_MOST_NS UINT64_C(1000000000)
 
@@ -93,6 +92,7 @@ void devices_init(struct devices *devices)
   devices->link_wait_s = -1;
   devices->wait_fd = -1;
   devices->deadline_ns = UINT64_MAX;
+  devices->goal.give_up_s = -1;
 }
 
 static int choose_wait(struct devices *devices)
@@ -175,6 +175,7 @@ static int furnish(struct devices *devices, struct device *device, struct shunt_
     device->queues[i] = shunt_port_queue(device->port, i);
     shunt_rx_fill(device->queues[i], device->pool);
   }
+  device->at_rest = code ? 0 : shunt_pool_free(device->pool);
   return code;
 }
 
@@ -323,18 +324,20 @@ double devices_elapsed(const struct devices *devices)
 
 bool devices_check(struct devices *devices, uint64_t now_ns)
 {
-  devices->check_ns = now_ns + CHECK_NS;
+  devices->check_ns = now_ns + DEVICES_CHECK_NS;
   for (unsigned i = 0; i < devices->count; i++)
-    if (shunt_port_check(devices->device[i].port, &devices->gone))
+    if (shunt_port_check(devices->device[i].port, &devices->ended))
       return false;
-  return true;
+  return goal_check(&devices->goal, devices, now_ns, &devices->ended) == 0;
 }
 
 int devices_exit(const struct devices *devices, int exit)
 {
-  if (!devices->gone.code)
+  if (!devices->ended.code)
     return exit;
-  return devices->cli->json ? CLI_FAILED : cli_fail(devices->cli, &devices->gone);
+  if (!devices->cli->json)
+    cli_fail(devices->cli, &devices->ended);
+  return devices->ended.code == -ETIMEDOUT ? CLI_FINDINGS : CLI_FAILED;
 }
 
 void devices_drain(struct devices *devices)
@@ -391,6 +394,12 @@ void device_reclaim(struct device *device, unsigned queue)
   unsigned n;
   while ((n = shunt_tx_poll(device->queues[queue], bufs, DEVICE_BURST)) != 0)
     shunt_pool_give(device->pool, bufs, n);
+}
+
+uint32_t device_unsent(const struct device *device)
+{
+  const uint32_t free = shunt_pool_free(device->pool);
+  return free < device->at_rest ? device->at_rest - free : 0;
 }
 
 void device_repost(struct shunt_queue *q, const struct shunt_frame frames[], unsigned n)

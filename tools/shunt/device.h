@@ -23,12 +23,14 @@
 #include "shunt/port.h"
 #include "shunt/testbed.h"
 #include "tools/shunt/cli.h"
+#include "tools/shunt/goal.h"
 
 #define DEVICES_MOST        2
 #define DEVICE_QUEUES_MOST  16
 #define DEVICE_BURST        32   /* frames that are moved at a time */
 #define DEVICE_PIECES_MOST  40   /* pieces of a frame, in the smallest buffers */
 #define DEVICE_FRAME_BYTES  9728 /* longest frame: the longest MTU, Ethernet header, VLAN tag */
+#define DEVICES_CHECK_NS    UINT64_C(100000000) /* how often devices_go_on looks at all */
 #define DEVICE_NO_CPU       UINT64_MAX
 #define DEVICE_MODEL_STAMP  "model, not a hardware figure"
 #define DEVICE_IP_RESPONDER "10.82.59.1/24"
@@ -38,6 +40,7 @@ struct device {
   struct shunt_port *port;
   struct shunt_port_info info;
   struct shunt_pool *pool; /* what the Rx rings did not take */
+  uint32_t at_rest;        /* buffers in it while nothing is on its way out */
   struct shunt_queue *queues[DEVICE_QUEUES_MOST];
   struct shunt_link link; /* as devices_wait_for_links has found it */
 };
@@ -65,8 +68,10 @@ struct devices {
   int wait_fd;
   int64_t epoch_ns; /* Unix time at 0 of devices_now_ns */
   uint64_t start_ns, deadline_ns;
-  uint64_t check_ns;       /* when to look next whether all devices are there */
-  struct shunt_error gone; /* code -ENODEV: one is not, and the loop has ended */
+  struct goal goal;
+  uint64_t check_ns;        /* when to look next whether all devices are there, and the goal near */
+  struct shunt_error ended; /* the loop, before its time: -ENODEV one is gone, -ETIMEDOUT the goal
+                               was given up */
   unsigned rounds;
   pthread_t thread;
   bool has_thread;
@@ -136,12 +141,14 @@ SHUNT_INLINE unsigned devices_step(struct devices *devices)
   return devices->steps ? shunt_testbed_poll(devices->testbed) : 0;
 }
 
-/* Ask each device whether it is still there. */
+/* Ask each device whether it is still there, and look whether there is progress towards the goal.
+ */
 bool devices_check(struct devices *devices, uint64_t now_ns);
 
 /* After each round: give twins their turn, wait as --queue-wait says if there was no work, and
- * find out whether to go on: not after a signal or --seconds, nor without a device. All are looked
- * at in every 64th round and whenever nothing was done; devices are asked ten times a second. */
+ * find out whether to go on: not after a signal or --seconds, nor without a device or a goal that
+ * is out of reach. All are looked at in every 64th round and whenever nothing was done; devices and
+ * goal ten times a second. */
 SHUNT_INLINE bool devices_go_on(struct devices *devices, unsigned work)
 {
   work += devices_step(devices);
@@ -158,7 +165,7 @@ SHUNT_INLINE bool devices_go_on(struct devices *devices, unsigned work)
   return !cli_stopped() && now_ns < devices->deadline_ns;
 }
 
-/* The exit code to end with: exit, unless the loop has ended because a device is gone. Says so. */
+/* The exit code to end with: exit, unless the loop has ended before its time. Says why it has. */
 int devices_exit(const struct devices *devices, int exit);
 
 /* Seconds since devices_begin, and the share of --seconds that this is (0 without). */
@@ -174,6 +181,9 @@ unsigned device_frame_put(struct device *device, const void *bytes, uint32_t len
 
 /* Take the buffers of sent frames back into the pool. */
 void device_reclaim(struct device *device, unsigned queue);
+
+/* How many buffers of its pool are on their way out: on the send rings, or made and not posted. */
+uint32_t device_unsent(const struct device *device);
 
 /* Give received buffers back to the Rx ring. */
 void device_repost(struct shunt_queue *q, const struct shunt_frame frames[], unsigned n);
@@ -214,7 +224,7 @@ void devices_find(struct devices *devices, struct devices_findings *findings);
 uint64_t devices_faults(const struct devices_findings *findings);
 void devices_findings_print(const struct devices *devices, const struct devices_findings *findings);
 /* Adds the members "nic", and with a twin "wire", "driver_faults" and "device_drops"; "error" where
- * a device is gone. */
+ * the loop has ended before its time. */
 void devices_findings_json(const struct devices *devices, const struct devices_findings *findings,
                            struct json_object *document);
 

@@ -183,8 +183,8 @@ void devices_findings_json(const struct devices *devices, const struct devices_f
   struct json_object *nic = json_object_new_object(), *wire;
   cli_add_u64(nic, "missed_frames", findings->missed);
   json_object_object_add(document, "nic", nic);
-  if (devices->gone.code)
-    cli_add_error(document, &devices->gone);
+  if (devices->ended.code)
+    cli_add_error(document, &devices->ended);
   if (!devices->model)
     return;
   wire = json_object_new_object();

@@ -25,8 +25,9 @@ struct run {
 
 /* ---- The loop ---- */
 
-static uint64_t answered(const struct run *run)
+static uint64_t answered(const void *context)
 {
+  const struct run *run = context;
   uint64_t frames = 0;
   for (unsigned i = 0; i < run->queues; i++)
     frames += shunt_echo_answered(&run->echo[i]);
@@ -214,6 +215,7 @@ static int respond(struct run *run, const char *device)
   if (shunt_ipv4_is_multicast(host.ipv4) || shunt_ipv4_is_this_network(host.ipv4) ||
       shunt_ipv4_is_loopback(host.ipv4) || host.ipv4 == UINT32_MAX)
     return cli_usage(run->cli, "--ip: %s is not the address of one host on a wire", run->ip);
+  run->devices.goal.count = run->count;
   cli_catch_signals();
   int exit = set_up(run, device, &host);
   if (!exit) {
@@ -231,6 +233,13 @@ static int echo_run(struct cli *cli, int argc, char **argv)
   struct run run = {
       .cli = cli, .ip = DEVICE_IP_RESPONDER, .batch = 32, .udp_port = SHUNT_UDP_ECHO_PORT};
   devices_init(&run.devices);
+  run.devices.goal = (struct goal){.what = "requests answered",
+                                   .reached = answered,
+                                   .context = &run,
+                                   .remedy = "look whether anybody asks this address, and what the "
+                                             "report has under unanswered",
+                                   .give_up_s = -1,
+                                   .usual_s = 60};
   const struct cli_option options[] = {
       {"ip", 0, "ADDR[/PREFIX]", "Answer for this IPv4 address (" DEVICE_IP_RESPONDER ").",
        CLI_TEXT, &run.ip, 0, 0},
@@ -241,6 +250,7 @@ static int echo_run(struct cli *cli, int argc, char **argv)
       {"udp-port", 0, "N", "Echo UDP datagrams to this port; 0: to every port (7).", CLI_U64,
        &run.udp_port, 0, 65535},
       {"count", 'n', "N", "End after N answers.", CLI_U64, &run.count, 0, 0},
+      GOAL_OPTION(&run.devices.goal, "60"),
       DEVICES_OPTIONS(&run.devices),
       {0},
   };

@@ -140,8 +140,9 @@ SHUNT_INLINE unsigned round_with(const struct shunt_queue_verbs *in,
 
 /* ---- The loop ---- */
 
-static uint64_t forwarded(const struct run *run)
+static uint64_t forwarded(const void *context)
 {
+  const struct run *run = context;
   uint64_t frames = 0;
   for (unsigned i = 0; i < run->queues; i++)
     frames += run->ways[0][i].frames + run->ways[1][i].frames;
@@ -277,6 +278,7 @@ static int open_devices(struct run *run, char **names)
 
 static int forward(struct run *run, char **names)
 {
+  run->devices.goal.count = run->count;
   cli_catch_signals();
   int exit = open_devices(run, names);
   exit = exit ? exit : devices_begin(&run->devices);
@@ -303,12 +305,19 @@ static int forward_run(struct cli *cli, int argc, char **argv)
     return CLI_FAILED;
   run->cli = cli;
   devices_init(&run->devices);
+  run->devices.goal = (struct goal){.what = "frames forwarded",
+                                    .reached = forwarded,
+                                    .context = run,
+                                    .remedy = "look whether anybody sends to these devices",
+                                    .give_up_s = -1,
+                                    .usual_s = 60};
   const struct cli_option options[] = {
       {"mac-swap", 0, NULL, "Swap source and destination MAC address of every frame.", CLI_FLAG,
        &run->mac_swap, 0, 0},
       {"touch", 0, NULL, "Read and write one byte of every frame, unchanged.", CLI_FLAG,
        &run->touch, 0, 0},
       {"count", 'n', "N", "End after N frames, both ways together.", CLI_U64, &run->count, 0, 0},
+      GOAL_OPTION(&run->devices.goal, "60"),
       DEVICES_OPTIONS(&run->devices),
       {0},
   };

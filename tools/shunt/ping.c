@@ -242,6 +242,34 @@ static void close_loop(struct run *run)
   run->closing = true;
 }
 
+/* In a closed loop an answer makes room for the next request. An open one asks whoever answers, and
+ * is stuck only where its requests don't get away. */
+static uint64_t reached(const void *context)
+{
+  const struct run *run = context;
+  return run->rate > 0 ? run->next : run->answered;
+}
+
+static bool waits(const void *context)
+{
+  const struct run *run = context;
+  return run->rate > 0 && (run->next == run->count || run->pending == MOST_PENDING ||
+                           pacing_due_ns(&run->pacing, run->next) > devices_now_ns(&run->devices));
+}
+
+static void set_goal(struct run *run)
+{
+  struct goal *goal = &run->devices.goal;
+  goal->what = run->rate > 0 ? "requests sent" : "requests answered";
+  goal->count = run->count;
+  goal->reached = reached;
+  goal->waits = waits;
+  goal->context = run;
+  goal->remedy = run->rate > 0 ? "look whether the other end pauses us (flow control)"
+                               : "look whether the target still answers";
+  goal->usual_s = 10 * run->timeout_s;
+}
+
 static void measure(struct run *run)
 {
   for (;;) {
@@ -430,6 +458,7 @@ static int check(struct run *run, const char *target)
     run->rate = 1 / run->interval_s;
   if (!run->count && run->devices.seconds == 0)
     run->count = run->rate > 0 ? 10 : 10000;
+  set_goal(run);
   return CLI_OK;
 }
 
@@ -460,6 +489,7 @@ static int ping_run(struct cli *cli, int argc, char **argv)
        &run->echo_name, 0, 0},
       {"hgrm", 0, "FILE", "Write the percentile curve in us, for HdrHistogram's plotters.",
        CLI_TEXT, &run->hgrm, 0, 0},
+      GOAL_OPTION(&run->devices.goal, "10 time-outs"),
       DEVICES_OPTIONS(&run->devices),
       {0},
   };

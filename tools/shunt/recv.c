@@ -129,6 +129,12 @@ static void look_around(struct run *run)
                note);
 }
 
+static uint64_t received(const void *context)
+{
+  const struct run *run = context;
+  return run->frames;
+}
+
 static bool is_done(const struct run *run)
 {
   return (run->count && run->frames >= run->count) || (run->expect && run->frames >= run->expect);
@@ -268,6 +274,7 @@ static int check(struct run *run)
                      DEVICE_IP_RESPONDER);
   if (run->expect && run->devices.seconds == 0)
     run->devices.seconds = EXPECT_S;
+  run->devices.goal.count = run->count;
   return CLI_OK;
 }
 
@@ -278,6 +285,12 @@ static int recv_run(struct cli *cli, int argc, char **argv)
     return CLI_FAILED;
   run->cli = cli;
   devices_init(&run->devices);
+  run->devices.goal = (struct goal){.what = "frames received",
+                                    .reached = received,
+                                    .context = run,
+                                    .remedy = "look whether anybody sends to this device",
+                                    .give_up_s = -1,
+                                    .usual_s = 60};
   const struct cli_option options[] = {
       {"count", 'n', "N", "End after N frames.", CLI_U64, &run->count, 0, 0},
       {"expect", 0, "N",
@@ -285,6 +298,7 @@ static int recv_run(struct cli *cli, int argc, char **argv)
        &run->expect, 0, 0},
       {"pcap", 'w', "FILE", "Record all frames to a pcapng file.", CLI_TEXT, &run->pcap, 0, 0},
       {"ip", 0, "ADDR[/PREFIX]", "Answer ARP for this IPv4 address.", CLI_TEXT, &run->ip, 0, 0},
+      GOAL_OPTION(&run->devices.goal, "60"),
       DEVICES_OPTIONS(&run->devices),
       {0},
   };

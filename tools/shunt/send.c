@@ -139,13 +139,44 @@ static unsigned receive(struct run *run)
 static void progress(struct run *run, uint64_t now_ns)
 {
   char note[64];
-  uint64_t all = run->count ? run->count : run->pcap ? run->source.loop_frames * run->loops : 0;
+  const uint64_t all = run->devices.goal.count;
   if (now_ns < run->progress_ns)
     return;
   run->progress_ns = now_ns + PROGRESS_NS;
   snprintf(note, sizeof(note), "%llu frames", (unsigned long long)run->sent);
   cli_progress(run->cli, all ? (double)run->sent / (double)all : devices_elapsed(&run->devices),
                note);
+}
+
+static uint64_t reached(const void *context)
+{
+  const struct run *run = context;
+  return run->sent;
+}
+
+static bool waits(const void *context)
+{
+  const struct run *run = context;
+  return !run->outbox.frames && run->next_bytes && run->next_due_ns > devices_now_ns(&run->devices);
+}
+
+/* The frames that there are to send; 0: no end. */
+static uint64_t wanted(const struct run *run)
+{
+  const uint64_t all = run->pcap ? run->source.loop_frames * run->source.loops : 0;
+  return run->count && (!all || run->count < all) ? run->count : all;
+}
+
+static void set_goal(struct run *run)
+{
+  struct goal *goal = &run->devices.goal;
+  goal->what = "frames taken by the send ring";
+  goal->count = wanted(run);
+  goal->reached = reached;
+  goal->waits = waits;
+  goal->context = run;
+  goal->remedy = "look whether the other end pauses us (flow control)";
+  goal->usual_s = 10;
 }
 
 static void send_all(struct run *run)
@@ -168,12 +199,29 @@ static void send_all(struct run *run)
   cli_progress_end(run->cli);
 }
 
+/* Buffers that the card was given to send, and has not said to be sent. */
+static uint32_t unsent(const struct run *run)
+{
+  return device_unsent(&run->devices.device[0]) - run->outbox.piece_count;
+}
+
 static bool is_sent(void *context)
 {
-  struct device *device = context;
-  device_reclaim(device, 0);
-  return shunt_pool_free(device->pool) + device->info.queues * (device->info.rx_ring - 1) >=
-         shunt_pool_count(device->pool);
+  struct run *run = context;
+  device_reclaim(&run->devices.device[0], 0);
+  return unsent(run) == 0;
+}
+
+/* The ring has taken all, and the card keeps some: it has waited as long as it was going to. */
+static void explain_unsent(struct run *run)
+{
+  struct devices *devices = &run->devices;
+  if (devices->ended.code || !unsent(run))
+    return;
+  shunt_error_set(&devices->ended, -ETIMEDOUT,
+                  "%llu frames taken by the send ring, and %u buffers of them not sent 1 s later",
+                  (unsigned long long)run->sent, unsent(run));
+  goal_explain(&devices->goal, devices, &devices->ended);
 }
 
 /* ---- The report ---- */
@@ -206,6 +254,7 @@ static int report_json(struct run *run, double seconds, const struct devices_fin
   cli_add_double(document, "seconds", seconds);
   cli_add_u64(document, "sent_frames", run->sent);
   cli_add_u64(document, "sent_bytes", run->bytes);
+  cli_add_u64(document, "unsent_buffers", unsent(run));
   cli_add_double(document, "intended_pps", run->pacing.interval_ns > 0 ? run->rate : 0);
   cli_add_double(document, "achieved_pps", achieved_pps(run));
   cli_add_u64(document, "behind_frames", behind(run));
@@ -227,6 +276,8 @@ static int report(struct run *run, double seconds)
   printf("\nafter %.3f s\n", seconds);
   cli_print_count("sent", run->sent);
   cli_print_count("bytes", run->bytes);
+  if (unsent(run))
+    cli_print_count("buffers not sent yet", unsent(run));
   if (run->pacing.interval_ns > 0)
     printf("  %-22s %12.0f\n", "intended per second", run->rate);
   printf("  %-22s %12.0f\n", "achieved per second", achieved_pps(run));
@@ -283,12 +334,14 @@ static int send_on(struct run *run, const char *device)
   if (!exit) {
     run->pacing.start_ns = run->devices.start_ns;
     source_start(&run->source, run->devices.start_ns);
+    set_goal(run);
     devices_print(&run->devices);
     fflush(stdout);
     send_all(run);
     double seconds = devices_elapsed_s(&run->devices);
     shunt_wait_until(&run->devices.clock, devices_now_ns(&run->devices) + SENT_WAIT_NS, 10000,
-                     is_sent, &run->devices.device[0]);
+                     is_sent, run);
+    explain_unsent(run);
     devices_drain(&run->devices);
     exit = run->code ? cli_fail(run->cli, &run->error)
                      : devices_exit(&run->devices, report(run, seconds));
@@ -362,6 +415,7 @@ static int send_run(struct cli *cli, int argc, char **argv)
       {"speed", 0, "X", "X times as fast as the file's timing; 0: as fast as it goes (1).",
        CLI_DOUBLE, &run->speed, 0, 1e9},
       {"loops", 0, "N", "Send the file N times (1).", CLI_U64, &run->loops, 1, 1e9},
+      GOAL_OPTION(&run->devices.goal, "10"),
       DEVICES_OPTIONS(&run->devices),
       {0},
   };
