@@ -141,8 +141,8 @@ struct efvi_filter {
   bool promiscuous;
   bool grouped; /* group was added to the port */
   struct shunt_mac group;
-  unsigned rule_count; /* of AF_XDP */
-  uint32_t rules[2];
+  bool ruled; /* AF_XDP: it has this rule */
+  uint32_t rule;
   bool steered; /* by a filter of the 82599 */
   uint32_t steering;
   bool routed; /* counts on the device's route */
@@ -304,6 +304,7 @@ struct efvi_vi {
   uint16_t sw_events[EFVI_SW_EVENTS]; /* under the lock, but for the count */
   unsigned sw_count;                  /* atomic */
 
+  int wake_fd;           /* a timer that wakes who sleeps; -1: nobody has yet */
   int timer_fd;          /* -1: none was set yet */
   bool timer_runs;       /* it was started, and nobody has seen its end */
   uint64_t timer_primed; /* nanoseconds that run from the next event on; 0: none */
@@ -568,7 +569,13 @@ int efvi_eventq_poll(ef_vi *user, ef_event *events, int n);
 int efvi_receive_poll(ef_vi *user, ef_event *events, int n);
 int efvi_eventq_has_event(const ef_vi *user);
 int efvi_eventq_has_many_events(const ef_vi *user, int n);
+
+/* wake.c */
 void efvi_eventq_prime(ef_vi *user);
+/* Wake who sleeps until the event queue has events. Lock held, or nobody else has the queue. */
+void efvi_wake(const struct efvi_vi *vi);
+/* A timer in the handle. Returns its descriptor or a negative errno. */
+int efvi_timer_open(ef_driver_handle handle);
 
 /* timer.c */
 void efvi_timer_prime(ef_vi *user, unsigned us);

@@ -15,41 +15,31 @@
 /* --- AF_XDP: rules, which take frames from the kernel -------------------------------------------
  */
 
-static int rule_add(struct efvi_device *device, struct efvi_filter *filter, const char *text,
-                    struct shunt_error *error)
+/* What is asked of the Ethernet header before the EtherType. */
+static void link_text(const struct efvi_match *match, char text[64])
 {
-  struct shunt_xdp_rule rule = {.size = sizeof(rule)};
-  int result = shunt_xdp_rule_parse(text, &rule, error);
-  if (!result)
-    result = shunt_xdp_rule_add(device->port, &rule, &filter->rules[filter->rule_count], error);
-  if (!result)
-    filter->rule_count++;
-  return result;
+  char address[SHUNT_MAC_TEXT_BYTES];
+  struct shunt_mac mac;
+  int used = 0;
+  memcpy(mac.bytes, match->mac, sizeof(mac.bytes));
+  text[0] = '\0';
+  if (match->fields & EFVI_MATCH_MAC)
+    used = snprintf(text, 64, "mac %s ", shunt_mac_format(mac, address));
+  else if (match->fields & (EFVI_MATCH_UNICAST | EFVI_MATCH_MULTICAST))
+    used =
+        snprintf(text, 64, "mac %s ", match->fields & EFVI_MATCH_UNICAST ? "unicast" : "multicast");
+  if (match->fields & EFVI_MATCH_VLAN)
+    snprintf(text + used, 64 - (size_t)used, "vlan %u ", match->vlan);
 }
 
-/* MAC addresses are no condition of rules: what only they tell apart would be taken from the kernel
- * whole. Beside an EtherType the interface's own address goes without saying. */
-static int check_mac(const struct efvi_device *device, const struct efvi_match *match,
-                     struct shunt_error *error)
-{
-  const bool own = memcmp(match->mac, device->info.mac.bytes, 6) == 0;
-  if (!(match->fields & EFVI_MATCH_MAC) || (own && match->fields & EFVI_MATCH_ETHERTYPE))
-    return 0;
-  shunt_error_set(error, -EOPNOTSUPP, "no filter of MAC addresses on AF_XDP");
-  shunt_error_why(error, "its program would take every other station's frames from the kernel");
-  shunt_error_remedy(error,
-                     "filter by address and port or by EtherType, or ask for all (unicast_all)");
-  return -EOPNOTSUPP;
-}
-
-static void ip_text(const struct efvi_match *match, const char *vlan, char text[256])
+static void ip_text(const struct efvi_match *match, const char *link, char text[256])
 {
   char to[INET6_ADDRSTRLEN], from[INET6_ADDRSTRLEN];
   const int family = match->fields & EFVI_MATCH_IP6 ? AF_INET6 : AF_INET;
   inet_ntop(family, match->destination, to, sizeof(to));
   inet_ntop(family, match->source, from, sizeof(from));
   int used =
-      snprintf(text, 256, "%s%s %s dst %s dst port %u", vlan, family == AF_INET ? "ip4" : "ip6",
+      snprintf(text, 256, "%s%s %s dst %s dst port %u", link, family == AF_INET ? "ip4" : "ip6",
                match->protocol == 6 ? "tcp" : "udp", to, ntohs(match->destination_port));
   if (match->fields & EFVI_MATCH_SOURCE)
     snprintf(text + used, 256 - (size_t)used, " src %s src port %u", from,
@@ -60,27 +50,22 @@ static int xdp_add(struct efvi_device *device, struct efvi_filter *filter,
                    struct shunt_error *error)
 {
   const struct efvi_match *match = &filter->match;
-  char vlan[16] = "", text[256];
-  int result = check_mac(device, match, error);
-  if (result)
-    return result;
-  if (match->fields & EFVI_MATCH_VLAN)
-    snprintf(vlan, sizeof(vlan), "vlan %u ", match->vlan);
-  if (match->fields & EFVI_MATCH_MULTICAST) {
-    snprintf(text, sizeof(text), "%sip4 dst multicast", vlan);
-    result = rule_add(device, filter, text, error);
-    if (result)
-      return result;
-    snprintf(text, sizeof(text), "%sip6 dst multicast", vlan);
-  } else if (match->fields & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6))
-    ip_text(match, vlan, text);
+  struct shunt_xdp_rule rule = {.size = sizeof(rule)};
+  char link[64], text[256];
+  link_text(match, link);
+  if (match->fields & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6))
+    ip_text(match, link, text);
   else if (match->fields & EFVI_MATCH_ETHERTYPE)
-    snprintf(text, sizeof(text), "%sether 0x%04x", vlan, ntohs(match->ethertype));
+    snprintf(text, sizeof(text), "%sether 0x%04x", link, ntohs(match->ethertype));
   else if (match->fields & EFVI_MATCH_PROTOCOL)
-    snprintf(text, sizeof(text), "%sproto %u", vlan, match->protocol);
+    snprintf(text, sizeof(text), "%sproto %u", link, match->protocol);
   else
-    snprintf(text, sizeof(text), "%s%s", vlan, *vlan ? "" : "all");
-  return rule_add(device, filter, text, error);
+    snprintf(text, sizeof(text), "%s", link);
+  int result = shunt_xdp_rule_parse(text, &rule, error);
+  if (!result)
+    result = shunt_xdp_rule_add(device->port, &rule, &filter->rule, error);
+  filter->ruled = !result;
+  return result;
 }
 
 /* --- Other devices: addresses, and the queue ----------------------------------------------------
@@ -215,8 +200,8 @@ static void fields_update(struct efvi_filters *filters)
 /* What it had of the device. */
 static void filter_withdraw(struct efvi_device *device, struct efvi_filter *filter)
 {
-  for (unsigned i = 0; i < filter->rule_count; i++)
-    (void)shunt_xdp_rule_remove(device->port, filter->rules[i], NULL);
+  if (filter->ruled)
+    (void)shunt_xdp_rule_remove(device->port, filter->rule, NULL);
   if (filter->steered)
     (void)shunt_port_filter_remove(device->port, filter->steering, NULL);
   if (filter->routed)
@@ -291,8 +276,12 @@ static int filter_install(const struct efvi_target *target, struct efvi_filter *
   int result = check_sniffing(target, filter->sniffs, error);
   if (result)
     return result;
-  if (target->device->is_xdp)
-    return xdp_add(target->device, filter, error);
+  if (target->device->is_xdp) {
+    /* A NIC lets through what the kernel asked for: another station's address it did not. */
+    const bool is_mac = (filter->match.fields & EFVI_MATCH_MAC) != 0;
+    result = xdp_add(target->device, filter, error);
+    return result || !is_mac ? result : accept_addresses(target->device, filter, false, error);
+  }
   result = accept_addresses(target->device, filter, efvi_sniffs_all(spec), error);
   return result ? result : steer(target, filter, error);
 }

@@ -194,17 +194,14 @@ static int filter_add(struct efvi_port *own, int kind, const void *mac, ef_filte
   return ef_vi_filter_add(&own->vi, own->handle, &spec, cookie);
 }
 
-/* Receive what the device's own address and broadcast name; where there are no filters of
- * addresses, all. */
+/* Receive what the device's own address and broadcast name. */
 static int filters_make(struct efvi_port *own, struct shunt_error *error)
 {
   static const uint8_t all[6] = {255, 255, 255, 255, 255, 255};
   uint8_t mac[6];
   ef_vi_get_mac(&own->vi, own->handle, mac);
   int result = filter_add(own, OWN, mac, NULL);
-  if (result == -EOPNOTSUPP)
-    result = filter_add(own, UNICAST_ALL, NULL, NULL);
-  else if (!result)
+  if (!result)
     result = filter_add(own, BROADCAST, all, NULL);
   return result ? refused(error, result) : 0;
 }
@@ -212,11 +209,6 @@ static int filters_make(struct efvi_port *own, struct shunt_error *error)
 static int promiscuous(struct shunt_port *port, int on, struct shunt_error *error)
 {
   struct efvi_port *own = (struct efvi_port *)port;
-  if (device_of(port)->is_xdp) {
-    shunt_error_set(error, -EOPNOTSUPP, "%s: no promiscuous mode", port->name);
-    shunt_error_why(error, "without filters of addresses an interface receives all");
-    return -EOPNOTSUPP;
-  }
   if (own->is_promiscuous == (on != 0))
     return 0;
   own->is_promiscuous = on != 0;

@@ -118,8 +118,32 @@ for mode in skb drv; do
   says "echoed 0 of 1"
 done
 
+# A station of its own on the kernel's interface, by its MAC address alone: it takes nothing that is
+# for the kernel's.
+station_ip=10.82.60.9
+station_mac=02:00:00:00:00:77
+for mode in skb drv; do
+  make_veth
+  ip -n "$near_space" addr add $near_ip/24 dev v0
+  ip -n "$far_space" neigh replace $station_ip lladdr $station_mac dev v0
+  start echo echo --ip $station_ip "xdp:v0?mode=$mode&rules=mac $station_mac"
+  echo_child=$child
+  kernel_ping 20 -i 0.002 -q
+  far ping -n -c 20 -i 0.002 -W 10 -q $station_ip
+  says "20 packets transmitted, 20 received"
+  child=$echo_child
+  stop echo
+  count "received" 20
+  count "answered" 20
+  program_gone
+done
+
 run 1 info "xdp:v0?rules=udp port seventy"
 says "seventy"
+run 1 info "xdp:v0?rules=arp;mac 02:00:00:00:00:7g"
+says "character 9, \"02:00:00:00:00:7g\""
+says "six pairs of hexadecimal digits"
+says "write mac 02:00:00:00:00:01, mac unicast or mac multicast"
 run 1 info "xdp:v0?rules=arp&join=1"
 says "exclude each other"
 

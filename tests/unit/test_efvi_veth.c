@@ -2,10 +2,14 @@
 /* ef_vi on the kernel's own interfaces, through AF_XDP: what a twin can't show. Takes root, and
  * makes a network namespace for this process; all is gone with it. */
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -268,6 +272,183 @@ static void sets(void **state)
   assert_int_equal(system("ethtool -L " VETH_THEIRS " rx 4 && ethtool -L " VETH_OURS " tx 4"), 0);
 }
 
+/* --- Filters of addresses -----------------------------------------------------------------------
+ */
+
+#define KEPT "\xA5 which the test sent"
+
+enum to { OWN, OTHER, GROUP, SECOND, ALL };
+static const struct sent {
+  enum to to;
+  uint16_t vlan; /* 0: no tag */
+  uint16_t type;
+} sent[] = {
+    {OWN, 0, 0x88B6}, {OTHER, 0, 0x88B6}, {GROUP, 0, 0x88B6}, {SECOND, 0, 0x88B6}, {ALL, 0, 0x88B6},
+    {OWN, 5, 0x88B6}, {OWN, 6, 0x88B6},   {OWN, 0, 0x0800},   {OTHER, 5, 0x88B6},
+};
+#define SENT       (sizeof(sent) / sizeof(sent[0]))
+#define BIT(place) (1u << (place))
+
+/* A frame whose last byte is its place in the table; of IPv4, it is UDP. */
+static void sent_make(struct end *from, const struct end *to, unsigned place)
+{
+  static const uint8_t other[6] = {2, 9, 9, 9, 9, 9}, group[6] = {1, 0, 0x5E, 1, 1, 1},
+                       second[6] = {1, 0, 0x5E, 1, 1, 2}, all[6] = {255, 255, 255, 255, 255, 255};
+  const uint8_t *const addresses[] = {to->mac, other, group, second, all};
+  uint8_t *const frame = from->memory + (size_t)(100 + place) * 2048, *at = frame + 12;
+  memset(frame, 0, 200);
+  memcpy(frame, addresses[sent[place].to], 6);
+  memcpy(frame + 6, from->mac, 6);
+  if (sent[place].vlan) {
+    shunt_store_be16(at, 0x8100);
+    shunt_store_be16(at + 2, sent[place].vlan);
+    at += 4;
+  }
+  shunt_store_be16(at, sent[place].type);
+  if (sent[place].type == 0x0800) {
+    at[2] = 0x45;
+    shunt_store_be16(at + 4, (uint16_t)(frame + 200 - (at + 2)));
+    at[2 + 9] = 17;
+  }
+  memcpy(frame + 200 - sizeof(KEPT), KEPT, sizeof(KEPT));
+  frame[199] = (uint8_t)place;
+}
+
+/* Which of the frames it is, as a bit; 0: somebody else's. */
+static unsigned sent_which(const uint8_t *end)
+{
+  return memcmp(end - sizeof(KEPT), KEPT, sizeof(KEPT) - 1) == 0 ? BIT(end[-1]) : 0;
+}
+
+static unsigned ours(struct end *end)
+{
+  ef_event events[16];
+  unsigned which = 0;
+  const int n = ef_eventq_poll(&end->vi, events, 16);
+  for (int i = 0; i < n; i++) {
+    const unsigned id = EF_EVENT_RX_RQ_ID(events[i]);
+    assert_int_equal(EF_EVENT_TYPE(events[i]), EF_EVENT_TYPE_RX);
+    which |= sent_which(end->memory + (size_t)id * 2048 + EF_EVENT_RX_BYTES(events[i]));
+    assert_int_equal(ef_vi_receive_post(&end->vi, addr_of(end, id), (ef_request_id)id), 0);
+  }
+  return which;
+}
+
+/* A packet socket sees what the program left to the kernel, without its tag. */
+static unsigned kernels(int fd)
+{
+  uint8_t frame[2048];
+  const ssize_t bytes = recv(fd, frame, sizeof(frame), MSG_DONTWAIT);
+  return bytes > (ssize_t)sizeof(KEPT) ? sent_which(frame + bytes) : 0;
+}
+
+static const struct {
+  const char *what;
+  int (*set)(ef_filter_spec *spec); /* NULL: an address */
+  const char *mac;                  /* NULL: the interface's own */
+  int vlan;
+  uint16_t type;    /* 0: not asked for */
+  uint8_t protocol; /* 0: not asked for */
+  unsigned takes;
+} asked[] = {
+    {"its own address", NULL, NULL, EF_FILTER_VLAN_ID_ANY, 0, 0, BIT(0) | BIT(5) | BIT(6) | BIT(7)},
+    {"another's", NULL, "\2\11\11\11\11\11", EF_FILTER_VLAN_ID_ANY, 0, 0, BIT(1) | BIT(8)},
+    {"a group's", NULL, "\1\0\x5E\1\1\1", EF_FILTER_VLAN_ID_ANY, 0, 0, BIT(2)},
+    {"broadcast", NULL, "\xFF\xFF\xFF\xFF\xFF\xFF", EF_FILTER_VLAN_ID_ANY, 0, 0, BIT(4)},
+    {"its own in a VLAN", NULL, NULL, 5, 0, 0, BIT(5)},
+    {"its own, a type", NULL, NULL, EF_FILTER_VLAN_ID_ANY, 0x88B6, 0, BIT(0) | BIT(5) | BIT(6)},
+    {"its own, a protocol", NULL, NULL, EF_FILTER_VLAN_ID_ANY, 0, IPPROTO_UDP, BIT(7)},
+    {"all unicast", ef_filter_spec_set_unicast_all, NULL, EF_FILTER_VLAN_ID_ANY, 0, 0,
+     BIT(0) | BIT(1) | BIT(5) | BIT(6) | BIT(7) | BIT(8)},
+    {"all multicast", ef_filter_spec_set_multicast_all, NULL, EF_FILTER_VLAN_ID_ANY, 0, 0,
+     BIT(2) | BIT(3) | BIT(4)},
+    {"other unicast in a VLAN", ef_filter_spec_set_unicast_mismatch, NULL, 5, 0, 0,
+     BIT(5) | BIT(8)},
+    {"other multicast", ef_filter_spec_set_multicast_mismatch, NULL, EF_FILTER_VLAN_ID_ANY, 0, 0,
+     BIT(2) | BIT(3) | BIT(4)},
+};
+
+static void add_asked(struct end *end, unsigned which, ef_filter_cookie *cookie)
+{
+  ef_filter_spec spec;
+  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
+  if (asked[which].type)
+    assert_int_equal(ef_filter_spec_set_eth_type(&spec, htons(asked[which].type)), 0);
+  if (asked[which].protocol)
+    assert_int_equal(ef_filter_spec_set_ip_proto(&spec, asked[which].protocol), 0);
+  if (!asked[which].set)
+    assert_int_equal(
+        ef_filter_spec_set_eth_local(&spec, asked[which].vlan,
+                                     asked[which].mac ? asked[which].mac : (char *)end->mac),
+        0);
+  else {
+    assert_int_equal(asked[which].set(&spec), 0);
+    if (asked[which].vlan != EF_FILTER_VLAN_ID_ANY)
+      assert_int_equal(ef_filter_spec_set_vlan(&spec, asked[which].vlan), 0);
+  }
+  if (ef_vi_filter_add(&end->vi, end->handle, &spec, cookie))
+    fail_msg("%s: %s; %s", asked[which].what, shunt_last_error()->what, shunt_last_error()->why);
+}
+
+/* Send each frame of the table, and wait until each has come to one of the two. */
+static void send_all(struct end *a, struct end *b, int fd, unsigned *taken, unsigned *left)
+{
+  const int64_t end_ns = now_ns(CLOCK_MONOTONIC) + DEADLINE_NS;
+  unsigned gone = 0;
+  for (unsigned i = 0; i < SENT; i++) {
+    sent_make(a, b, i);
+    assert_int_equal(ef_vi_transmit(&a->vi, addr_of(a, 100 + i), 200, (ef_request_id)i), 0);
+  }
+  for (*taken = *left = 0; (*taken | *left) != BIT(SENT) - 1 || gone < SENT;) {
+    ef_event events[16];
+    ef_request_id ids[EF_VI_TRANSMIT_BATCH];
+    const int n = ef_eventq_poll(&a->vi, events, 16);
+    for (int i = 0; i < n; i++)
+      if (EF_EVENT_TYPE(events[i]) == EF_EVENT_TYPE_TX)
+        gone += (unsigned)ef_vi_transmit_unbundle(&a->vi, &events[i], ids);
+    *taken |= ours(b);
+    *left |= kernels(fd);
+    if (now_ns(CLOCK_MONOTONIC) > end_ns)
+      fail_msg("of %zu frames %u left, 0x%x came, 0x%x to the kernel", SENT, gone, *taken, *left);
+  }
+}
+
+static bool nic_lets_through(const char *mac)
+{
+  char command[100];
+  snprintf(command, sizeof(command), "ip maddr show dev " VETH_THEIRS " | grep -q %s", mac);
+  return system(command) == 0;
+}
+
+/* To the program what its filter asks for, to the kernel the rest; and no frame to both. */
+static void addresses(void **state)
+{
+  struct end a, b;
+  (void)state;
+  end_open(&a, VETH_OURS, EF_PD_DEFAULT, EF_VI_FLAGS_DEFAULT);
+  end_open(&b, VETH_THEIRS, EF_PD_DEFAULT, EF_VI_FLAGS_DEFAULT);
+  const struct sockaddr_ll here = {.sll_family = AF_PACKET,
+                                   .sll_protocol = htons(ETH_P_ALL),
+                                   .sll_ifindex = (int)if_nametoindex(VETH_THEIRS)};
+  const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+  assert_true(fd >= 0);
+  assert_int_equal(bind(fd, (const struct sockaddr *)&here, sizeof(here)), 0);
+  for (unsigned which = 0; which < sizeof(asked) / sizeof(asked[0]); which++) {
+    ef_filter_cookie cookie;
+    unsigned taken, left;
+    add_asked(&b, which, &cookie);
+    assert_int_equal(nic_lets_through("01:00:5e:01:01:01"), asked[which].takes == BIT(2));
+    send_all(&a, &b, fd, &taken, &left);
+    if (taken != asked[which].takes || taken & left)
+      fail_msg("%s: took 0x%x, and the kernel 0x%x", asked[which].what, taken, left);
+    assert_int_equal(ef_vi_filter_del(&b.vi, b.handle, &cookie), 0);
+  }
+  assert_false(nic_lets_through("01:00:5e:01:01:01"));
+  close(fd);
+  end_close(&a);
+  end_close(&b);
+}
+
 /* --- What it can't do ---------------------------------------------------------------------------
  */
 
@@ -281,9 +462,6 @@ static void refused(void **state)
   assert_int_equal(ef_filter_spec_set_port_sniff(&spec, 1), 0);
   assert_int_equal(ef_vi_filter_add(&a.vi, a.handle, &spec, NULL), -EOPNOTSUPP);
   assert_non_null(strstr(shunt_last_error()->why, "copies"));
-  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
-  assert_int_equal(ef_filter_spec_set_eth_local(&spec, EF_FILTER_VLAN_ID_ANY, "\2\0\0\0\0\1"), 0);
-  assert_int_equal(ef_vi_filter_add(&a.vi, a.handle, &spec, NULL), -EOPNOTSUPP);
   ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
   assert_int_equal(ef_filter_spec_set_block_kernel(&spec), 0);
   assert_int_equal(ef_vi_filter_add(&a.vi, a.handle, &spec, NULL), -EOPNOTSUPP);
@@ -307,8 +485,8 @@ int main(void)
 {
   there = veth_rig_enter();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(times), cmocka_unit_test(express), cmocka_unit_test(alternatives),
-      cmocka_unit_test(sets),  cmocka_unit_test(refused),
+      cmocka_unit_test(times), cmocka_unit_test(express),   cmocka_unit_test(alternatives),
+      cmocka_unit_test(sets),  cmocka_unit_test(addresses), cmocka_unit_test(refused),
   };
   return cmocka_run_group_tests_name("efvi_veth", tests, NULL, NULL);
 }
