@@ -37,7 +37,7 @@ int instant_xdp_create(struct instant_xdp *device, struct shunt_region *region,
   device->frame_bytes = frame_bytes;
   device->xdp.system = &instant_system;
   device->queue.xdp = &device->xdp;
-  xdp_verbs_install(q, false, false);
+  xdp_verbs_install(q, false);
   q->head.base = shunt_region_base(region);
   q->head.buf_bytes = shunt_region_buf_bytes(region);
   words[TX_FLAGS] = XDP_RING_NEED_WAKEUP;
@@ -51,6 +51,7 @@ int instant_xdp_create(struct instant_xdp *device, struct shunt_region *region,
   q->done_producer = &words[DONE_PRODUCER];
   q->done_consumer = &words[DONE_CONSUMER];
   q->rx_mask = q->tx_mask = ring - 1;
+  q->tx_inline_slots = ring;
   q->rx_ring = calloc(ring, sizeof(*q->rx_ring));
   q->tx_ring = calloc(ring, sizeof(*q->tx_ring));
   q->fill_ring = calloc(ring, sizeof(*q->fill_ring));

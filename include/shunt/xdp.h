@@ -30,7 +30,8 @@
  *
  * The inline calls are those of shunt/port.h: the same rings, rules, owners and results, and inline
  * and portable calls on one queue may be mixed. They leave out the checks of a checked port and
- * hash, VLAN tag and time of received frames.
+ * hash, VLAN tag and time of received frames. With checksum=kernel, checksum=device or tx_time,
+ * which put metadata in front of sent frames, tx_post is a call, inline or not.
  *
  *   struct shunt_xdp_queue *q = shunt_xdp_queue_of(shunt_port_queue(port, 0));
  *   n = shunt_xdp_rx_poll(q, frames, 32);
@@ -177,7 +178,8 @@ struct shunt_xdp_queue {
   uint32_t tx_done;              /* done_producer, as last read */
   uint32_t tx_told;              /* tx_tail as the kernel knows it */
   uint32_t tx_mask;
-  uint32_t always; /* XDP_RING_NEED_WAKEUP, and 0: for flags that no ring has */
+  uint32_t tx_inline_slots; /* tx_mask + 1; 0: frames have metadata, and each is left to a call */
+  uint32_t always;          /* XDP_RING_NEED_WAKEUP, and 0: for flags that no ring has */
   uint32_t never;
   void *driver; /* the driver's own */
 };
@@ -189,7 +191,9 @@ struct shunt_xdp_queue *shunt_xdp_queue_of(struct shunt_queue *q);
 /* When the frame was sent, in nanoseconds; 0: not known. The port must have been opened with
  * tx_time.
  *
+ * q        of shunt_xdp_queue_of; on a checked port, which has none, no time can be asked for
  * buf      as tx_poll returned it, before the buffer is used again
+ * Thread   the one that owns q
  * Returns  by the NIC's clock, or in copy mode by CLOCK_TAI when the kernel sent it */
 uint64_t shunt_xdp_tx_time(const struct shunt_xdp_queue *q, shunt_buf buf);
 
@@ -362,7 +366,7 @@ SHUNT_INLINE unsigned shunt_xdp_tx_post_one(struct shunt_xdp_queue *q,
                                             const struct shunt_frame *frame)
 {
   const uint64_t tail = q->tx_tail;
-  if (SHUNT_UNLIKELY(tail - q->tx_head > q->tx_mask) ||
+  if (SHUNT_UNLIKELY(tail - q->tx_head >= q->tx_inline_slots) ||
       SHUNT_UNLIKELY(frame->flags & SHUNT_FRAME_SEND_FLAGS)) {
     const struct shunt_frame copy = *frame;
     return shunt_xdp_tx_post_rest(q, &copy, 1);
@@ -379,7 +383,7 @@ SHUNT_INLINE unsigned shunt_xdp_tx_post(struct shunt_xdp_queue *q,
   if (SHUNT_XDP_SINGLE(n))
     return shunt_xdp_tx_post_one(q, frames);
   const uint32_t tail = (uint32_t)q->tx_tail, mask = q->tx_mask, slot = tail & mask;
-  if (SHUNT_UNLIKELY(tail - (uint32_t)q->tx_head + n > mask + 1 || n > mask + 1 - slot))
+  if (SHUNT_UNLIKELY(tail - (uint32_t)q->tx_head + n > q->tx_inline_slots || n > mask + 1 - slot))
     return shunt_xdp_tx_post_rest(q, frames, n);
   struct xdp_desc *desc = q->tx_ring + slot;
   const struct shunt_frame *frame = frames, *const end = frames + n,

@@ -321,8 +321,7 @@ void efvi_stop_transmit_warm(ef_vi *user, ef_vi_tx_warm_state *saved)
 /* --- Back again ---------------------------------------------------------------------------------
  */
 
-/* Only AF_XDP's queues get here. Their inline verbs are not for ports that stamp, so they have no
- * inline view, but the view's layout. */
+/* Only AF_XDP's queues get here; a checked port's have no inline view, but the view's layout. */
 static void times_keep(struct efvi_vi *vi, const shunt_buf bufs[], unsigned n)
 {
   const struct shunt_xdp_queue *queue = (const struct shunt_xdp_queue *)vi->queue;

@@ -405,7 +405,8 @@ static void metadata_asks_the_kernel(void **state)
   open_port(NULL, "checksum=kernel&tx_time=1");
   assert_int_equal(rig.memory.flags, XDP_UMEM_TX_METADATA_LEN | XDP_UMEM_TX_SW_CSUM);
   assert_int_equal(rig.memory.tx_metadata_len, sizeof(metadata));
-  assert_null(shunt_xdp_queue_of(q)); /* the inline calls would leave out the headroom's check */
+  struct shunt_xdp_queue *inlined = shunt_xdp_queue_of(q);
+  assert_non_null(inlined);
   build_udp(&frame, 10);
   assert_int_equal(shunt_tx_post(q, &frame, 1), 1);
   assert_int_equal(sent(0)->options, XDP_TX_METADATA);
@@ -418,10 +419,18 @@ static void metadata_asks_the_kernel(void **state)
   shunt_tx_push(q);
   rig_take(0, 1);
   assert_int_equal(shunt_tx_poll(q, &buf, 1), 1);
-  assert_int_equal(shunt_xdp_tx_time((struct shunt_xdp_queue *)q, buf), 12345);
-  frame.addr = buf_of(4) + 16; /* too near its buffer's start */
+  assert_int_equal(shunt_xdp_tx_time(inlined, buf), 12345);
+  /* Inline, by ones and by more, each gets its metadata, with flags or without. */
+  struct shunt_frame plain[2] = {{.addr = buf_of(4) + 256, .len = 60},
+                                 {.addr = buf_of(5) + 256, .len = 60}};
+  assert_int_equal(shunt_xdp_tx_post(inlined, &plain[0], 1), 1);
+  assert_int_equal(shunt_xdp_tx_post(inlined, plain, 2), 2);
+  for (unsigned i = 1; i < 4; i++)
+    assert_int_equal(sent(i)->options, XDP_TX_METADATA);
+  frame.addr = buf_of(6) + 16; /* too near its buffer's start */
   assert_int_equal(shunt_tx_post(q, &frame, 1), 0);
-  assert_int_equal(counts()->tx_refused, 1);
+  assert_int_equal(shunt_xdp_tx_post(inlined, &frame, 1), 0);
+  assert_int_equal(counts()->tx_refused, 2);
   rig_end(port);
 }
 

@@ -123,6 +123,7 @@ static void join_rings(struct xdp_queue *queue, const struct xdp_ring_offset off
   q->done_consumer = word(queue, RING_DONE, done->consumer);
   q->rx_mask = queue->xdp->options.rx_ring - 1;
   q->tx_mask = queue->xdp->options.tx_ring - 1;
+  q->tx_inline_slots = queue->xdp->metadata_bytes ? 0 : q->tx_mask + 1;
   q->rx_pieces = queue->xdp->multi_buffer;
   q->always = XDP_RING_NEED_WAKEUP;
 }

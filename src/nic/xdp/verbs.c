@@ -137,7 +137,8 @@ static unsigned post_frame(struct xdp_queue *queue, const struct shunt_frame fra
   return count;
 }
 
-/* As many as there is room for, over the ring's end and with whatever flags. */
+/* As many as there is room for, over the ring's end and with whatever flags. Frames with metadata
+ * in front all come here: it is looked whether there is room for it. */
 unsigned shunt_xdp_tx_post_rest(struct shunt_xdp_queue *q, const struct shunt_frame frames[],
                                 unsigned n)
 {
@@ -177,13 +178,6 @@ unsigned shunt_xdp_tx_poll_rest(struct shunt_xdp_queue *q, shunt_buf bufs[], uns
   return most;
 }
 
-/* Frames with metadata in front all go the long way, which looks whether there is room for it. */
-static unsigned tx_post_metadata(struct shunt_queue *q, const struct shunt_frame frames[],
-                                 unsigned n)
-{
-  return shunt_xdp_tx_post_rest(of(q), frames, n);
-}
-
 static unsigned rx_poll_metadata(struct shunt_queue *q, struct shunt_frame frames[], unsigned n)
 {
   return shunt_xdp_rx_poll_metadata(of(q), frames, n);
@@ -192,32 +186,20 @@ static unsigned rx_poll_metadata(struct shunt_queue *q, struct shunt_frame frame
 /* --- Tables --------------------------------------------------------------------------------------
  */
 
-/* By whether received frames are to carry metadata, and sent ones. */
-static const struct shunt_queue_verbs tables[2][2] = {
-    {SHUNT_XDP_VERBS,
-     {shunt_xdp_verb_rx_post, shunt_xdp_verb_rx_poll, tx_post_metadata, shunt_xdp_verb_tx_push,
-      shunt_xdp_verb_tx_poll}},
-    {{shunt_xdp_verb_rx_post, rx_poll_metadata, shunt_xdp_verb_tx_post, shunt_xdp_verb_tx_push,
-      shunt_xdp_verb_tx_poll},
-     {shunt_xdp_verb_rx_post, rx_poll_metadata, tx_post_metadata, shunt_xdp_verb_tx_push,
-      shunt_xdp_verb_tx_poll}},
+/* By whether received frames are to carry metadata. */
+static const struct shunt_queue_verbs tables[2] = {
+    SHUNT_XDP_VERBS,
+    {shunt_xdp_verb_rx_post, rx_poll_metadata, shunt_xdp_verb_tx_post, shunt_xdp_verb_tx_push,
+     shunt_xdp_verb_tx_poll},
 };
 
-void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata, bool tx_metadata)
+void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata)
 {
-  q->head.verbs = q->head.inner = &tables[rx_metadata][tx_metadata];
-}
-
-static bool is_ours(const struct shunt_queue *q)
-{
-  for (unsigned i = 0; i < 4; i++)
-    if (q->inner == &tables[i / 2][i % 2])
-      return true;
-  return false;
+  q->head.verbs = q->head.inner = &tables[rx_metadata];
 }
 
 struct shunt_xdp_queue *shunt_xdp_queue_of(struct shunt_queue *q)
 {
-  const bool sends_plain = q->inner->tx_post != tx_post_metadata;
-  return is_ours(q) && sends_plain && q->verbs == q->inner ? of(q) : NULL;
+  const bool ours = q->inner == &tables[0] || q->inner == &tables[1];
+  return ours && q->verbs == q->inner ? of(q) : NULL;
 }

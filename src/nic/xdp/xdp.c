@@ -144,7 +144,7 @@ static int create_queue(struct xdp *xdp, unsigned index)
   head->port = &xdp->port;
   head->index = index;
   queue->inlined.driver = xdp;
-  xdp_verbs_install(&queue->inlined, xdp->options.rx_metadata, xdp->metadata_bytes != 0);
+  xdp_verbs_install(&queue->inlined, xdp->options.rx_metadata);
   xdp->queues[index] = queue;
   xdp->queue_count = index + 1;
   return 0;

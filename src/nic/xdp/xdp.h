@@ -151,7 +151,7 @@ int xdp_settings_apply(struct xdp_queue *queue, struct shunt_error *error);
 bool xdp_settings_busy_poll(const struct xdp_queue *queue, char *why, size_t bytes);
 
 /* verbs.c. Choose the queue's verbs. */
-void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata, bool tx_metadata);
+void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata);
 
 /* wake.c. How many descriptors can be posted now. */
 uint32_t xdp_tx_room(struct xdp_queue *queue);
