@@ -304,7 +304,8 @@ struct efvi_vi {
   uint16_t sw_events[EFVI_SW_EVENTS]; /* under the lock, but for the count */
   unsigned sw_count;                  /* atomic */
 
-  int wake_fd;           /* a timer that wakes who sleeps; -1: nobody has yet */
+  int wake_fd;           /* a timer that wakes who sleeps; -1: nobody has yet ... */
+  int wake_handle;       /* ... and this handle, by the queue */
   int timer_fd;          /* -1: none was set yet */
   bool timer_runs;       /* it was started, and nobody has seen its end */
   uint64_t timer_primed; /* nanoseconds that run from the next event on; 0: none */
@@ -574,6 +575,8 @@ int efvi_eventq_has_many_events(const ef_vi *user, int n);
 void efvi_eventq_prime(ef_vi *user);
 /* Wake who sleeps until the event queue has events. Lock held, or nobody else has the queue. */
 void efvi_wake(const struct efvi_vi *vi);
+/* The interface ends. */
+void efvi_wake_end(struct efvi_vi *vi);
 /* A timer in the handle. Returns its descriptor or a negative errno. */
 int efvi_timer_open(ef_driver_handle handle);
 

@@ -2,15 +2,9 @@
 /* Event queues: there is none in memory. A poll asks the rings of each interface that uses the
  * queue. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include "src/efvi/efvi.h"
-
-#define STEP_MS 1 /* how long a twin of this process goes without a turn while we sleep */
 
 /* --- Polling ------------------------------------------------------------------------------------
  */
@@ -131,6 +125,7 @@ static int software_put(struct efvi_vi *vi, uint16_t data)
   vi->sw_events[vi->sw_count] = data;
   __atomic_store_n(&vi->sw_count, vi->sw_count + 1, __ATOMIC_RELEASE);
   __atomic_store_n(&vi->detour, true, __ATOMIC_RELEASE);
+  efvi_wake(vi);
   return 0;
 }
 
@@ -153,92 +148,4 @@ int ef_eventq_put(unsigned resource_id, ef_driver_handle evq_dh, unsigned ev_bit
     result = software_put(found, (uint16_t)ev_bits);
   efvi_unlock();
   return result;
-}
-
-/* --- Sleeping -----------------------------------------------------------------------------------
- */
-
-/* Put the queue's descriptor into the handle, where it is not there yet, and arm it. */
-static int prime_one(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error)
-{
-  struct epoll_event event = {.events = EPOLLIN};
-  if (!vi->device->sleeps) {
-    shunt_error_set(error, -EOPNOTSUPP, "%s can't wake anybody", vi->device->name);
-    shunt_error_why(error, "the device has no interrupts that reach this process");
-    shunt_error_remedy(error, "poll it");
-    return -EOPNOTSUPP;
-  }
-  int fd = shunt_queue_fd(vi->queue, error);
-  if (fd < 0)
-    return fd;
-  if (epoll_ctl(handle, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST)
-    return shunt_error_set(error, -errno, "can't wait with the handle %d", handle);
-  shunt_queue_arm(vi->queue);
-  return 0;
-}
-
-static int prime(ef_vi *user, ef_driver_handle handle)
-{
-  struct shunt_error error = {0};
-  int result = 0;
-  for (int q = 0; q < user->vi_qs_n && !result; q++)
-    if (user->vi_qs[q])
-      result = prime_one(efvi_own(user->vi_qs[q]), handle, &error);
-  return result ? efvi_fail(&error) : 0;
-}
-
-void efvi_eventq_prime(ef_vi *user)
-{
-  (void)prime(user, user->dh);
-}
-
-static int prime_checked(ef_vi *vi, ef_driver_handle dh)
-{
-  if (!efvi_vi_of(vi))
-    return efvi_refuse(-EINVAL, "this is no interface");
-  efvi_lock();
-  bool known = efvi_handle_known(dh);
-  efvi_unlock();
-  return known ? prime(vi, dh) : efvi_refuse(-EBADF, "%d is no driver handle", dh);
-}
-
-/* current_ptr has no say: events behind it are seen by looking at the rings. */
-int ef_vi_prime(ef_vi *vi, ef_driver_handle dh, unsigned current_ptr)
-{
-  (void)current_ptr;
-  return prime_checked(vi, dh);
-}
-
-/* Milliseconds to wait at a time, of what is left. */
-static int wait_ms(const struct efvi_vi *vi, bool forever, uint64_t now_ns, uint64_t end_ns)
-{
-  const uint64_t left_ms = forever ? 1000 : (end_ns - now_ns + 999999) / 1000000;
-  if (vi->device->info.steps)
-    return STEP_MS;
-  return left_ms < 1000 ? (int)left_ms : 1000;
-}
-
-int ef_eventq_wait(ef_vi *vi, ef_driver_handle vi_dh, unsigned current_ptr,
-                   const struct timeval *timeout)
-{
-  (void)current_ptr;
-  int result = prime_checked(vi, vi_dh);
-  if (result)
-    return result;
-  if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0 || timeout->tv_usec >= 1000000))
-    return efvi_refuse(-EINVAL, "a time of %lld s and %ld us", (long long)timeout->tv_sec,
-                       (long)timeout->tv_usec);
-  struct efvi_vi *own = efvi_own(vi);
-  uint64_t now_ns = shunt_monotonic_ns(), end_ns = now_ns;
-  if (timeout)
-    end_ns += (uint64_t)timeout->tv_sec * 1000000000u + (uint64_t)timeout->tv_usec * 1000u;
-  while (!efvi_eventq_has_event(vi) && !efvi_timer_expired(own)) {
-    if (timeout && now_ns >= end_ns)
-      return -ETIMEDOUT;
-    struct pollfd wait = {.fd = vi_dh, .events = POLLIN};
-    if (poll(&wait, 1, wait_ms(own, !timeout, now_ns, end_ns)) > 0)
-      prime_checked(vi, vi_dh); /* a wake-up without an event empties the descriptor */
-    now_ns = shunt_monotonic_ns();
-  }
-  return 0;
 }

@@ -2,7 +2,6 @@
 /* Timers of event queues. As with the cards, a timer's end is no event that a poll returns: it
  * wakes who sleeps on the driver handle, or in ef_eventq_wait. */
 #include <errno.h>
-#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -11,16 +10,11 @@
 /* The timer, in the handle that the interface was made with. */
 static bool timer_make(struct efvi_vi *vi)
 {
-  struct epoll_event event = {.events = EPOLLIN};
   if (vi->timer_fd >= 0)
     return true;
-  const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  if (fd < 0 || epoll_ctl(vi->user->dh, EPOLL_CTL_ADD, fd, &event) != 0) {
-    efvi_keep(-errno, "no timer of the driver handle %d", vi->user->dh);
-    if (fd >= 0)
-      close(fd);
+  const int fd = efvi_timer_open(vi->user->dh);
+  if (fd < 0)
     return false;
-  }
   vi->timer_fd = fd;
   __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED);
   return true;

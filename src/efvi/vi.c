@@ -91,7 +91,7 @@ static struct efvi_vi *vi_make(uint32_t rx_ring, uint32_t tx_ring, uint64_t flag
   if (flags & EF_VI_TX_TIMESTAMPS)
     own->tx_times = calloc(tx_ring, sizeof(own->tx_times[0]));
   own->flags = flags;
-  own->timer_fd = -1;
+  own->wake_fd = own->wake_handle = own->timer_fd = -1;
   user->vi_rxq.ids = calloc(rx_ring, sizeof(uint32_t));
   user->vi_txq.ids = calloc(tx_ring, sizeof(uint32_t));
   own->user = user; /* until the program's structure takes its place */
@@ -195,6 +195,7 @@ void efvi_vi_end(struct efvi_vi *own)
   efvi_receive_flush(own);
   efvi_express_flush(own);
   evq_leave(vi);
+  efvi_wake_end(own);
   efvi_device_detach(own->device, own);
   own->pd->vi_count--;
   vi_unmake(own);
