@@ -229,10 +229,16 @@ static void capabilities(void **state)
   assert_int_equal(value, 64 + 128 + 256 + 512 + 1024 + 2048 + 4096);
   assert_int_equal(ef_pd_capabilities_get(handle, &rig->pd, handle, EF_VI_CAP_CTPIO, &value), 0);
   assert_int_equal(value, 0);
+  assert_int_equal(ef_vi_capabilities_get(handle, 77, EF_VI_CAP_RX_FILTER_TYPE_SNIFF, &value), 0);
+  assert_int_equal(value, 1);
+  assert_int_equal(ef_vi_capabilities_get_from_pd_flags(handle, 1, EF_PD_DEFAULT,
+                                                        EF_VI_CAP_RX_FILTER_TYPE_SNIFF, &value),
+                   0);
+  assert_int_equal(value, 0); /* AF_XDP */
   assert_int_equal(ef_vi_capabilities_get_from_pd_flags(handle, 1, EF_PD_DEFAULT,
                                                         EF_VI_CAP_RX_FILTER_TYPE_ETH_LOCAL, &value),
                    0);
-  assert_int_equal(value, 0); /* AF_XDP */
+  assert_int_equal(value, 1);
   assert_int_equal(ef_vi_capabilities_get(handle, 77, EF_VI_CAP_MAX, &value), -ENOSYS);
   assert_int_equal(ef_vi_capabilities_get(handle, 77, EF_VI_CAP_PIO, NULL), -EINVAL);
   assert_int_equal(ef_vi_capabilities_get(handle, 0, EF_VI_CAP_PIO, &value), -EINVAL);
