@@ -1,98 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Live filters on a veth pair: what goes where, also while rules come and go; who else is there;
- * what stays behind. */
-#include "src/bpf/filter.h"
-
-#include <errno.h>
-#include <linux/if_link.h>
+/* Live filters on a veth pair: what goes where, also while rules come and go; what stays behind. */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <time.h>
 
-#include <cmocka.h>
-
-#include "src/bpf/assembler.h"
-#include "src/bpf/bpf.h"
-#include "src/bpf/bpf_attach.h"
 #include "src/bpf/btf.h"
-#include "tests/unit/xdp_packets.h"
-#include "tests/unit/xdp_socket.h"
-
-#define FRAME_BYTES 60u
-
-static unsigned interface, peer; /* 0 where there is no veth pair */
-
-static int set_up(void **state)
-{
-  struct shunt_error error;
-  const struct bpf_map_spec map = {
-      .type = BPF_MAP_TYPE_XSKMAP, .key_bytes = 4, .value_bytes = 4, .entries = 1};
-  int fd;
-
-  (void)state;
-  if (bpf_map_new(&map, &fd, &error)) {
-    print_message("no XDP here: %s: %s\n", error.what, error.why);
-    return 0;
-  }
-  close(fd);
-  if (!veth_pair()) {
-    print_message("no network namespace with a veth pair here\n");
-    return 0;
-  }
-  interface = if_nametoindex("shunta");
-  peer = if_nametoindex("shuntb");
-  return 0;
-}
-
-static void need_veth(void)
-{
-  if (!peer)
-    skip();
-}
-
-static struct filter_options options_of(uint32_t mode)
-{
-  return (struct filter_options){
-      .ifindex = (int)interface, .interface = "shunta", .queues = 4, .mode = mode};
-}
-
-static struct filter *open_rules(const struct filter_options *options, const char *text)
-{
-  struct shunt_xdp_rule rules[16];
-  struct filter *filter = NULL;
-  struct shunt_error error = {0};
-  unsigned n;
-
-  assert_int_equal(shunt_xdp_rules_parse(text, rules, 16, &n, &error), 0);
-  if (filter_open(options, rules, n, &filter, &error))
-    fail_msg("%s: %s", error.what, error.why);
-  return filter;
-}
-
-/* The UDP packet of the hand-made ones, to a port and with a number in its payload. */
-static void frame_make(uint8_t frame[FRAME_BYTES], uint16_t port, uint32_t number)
-{
-  memset(frame, 0, FRAME_BYTES);
-  packet_read(MACS IPV4 UDP4(A_TO_B) PORTS_7_9, frame);
-  frame[36] = (uint8_t)(port >> 8);
-  frame[37] = (uint8_t)port;
-  memcpy(frame + 42, &number, sizeof(number));
-}
+#include "tests/unit/filter_rig.h"
 
 static bool frame_is(const uint8_t *frame, uint16_t port)
 {
   return frame[12] == 8 && frame[13] == 0 && frame[36] == port >> 8 && frame[37] == (port & 255);
-}
-
-static void send_port(int sender, uint16_t port, uint32_t number)
-{
-  uint8_t frame[FRAME_BYTES];
-
-  frame_make(frame, port, number);
-  assert_int_equal(send(sender, frame, sizeof(frame), 0), FRAME_BYTES);
 }
 
 /* The next frame to a port that the kernel got; -1: none. Others are skipped. */
@@ -107,32 +23,6 @@ static int64_t kernel_receive(int kernel, uint16_t port)
       return number;
   }
   return -1;
-}
-
-static uint64_t now_ns(void)
-{
-  struct timespec now;
-
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t hits(struct filter *filter, uint32_t id)
-{
-  uint64_t packets = 0, bytes = 0;
-  struct shunt_error error = {0};
-
-  assert_int_equal(filter_rule_hits(filter, id, &packets, &bytes, &error), 0);
-  assert_int_equal(bytes, packets * FRAME_BYTES);
-  return packets;
-}
-
-/* Wait, at most two seconds, until a rule has so many hits. */
-static void wait_hits(struct filter *filter, uint32_t id, uint64_t wanted)
-{
-  for (uint64_t end = now_ns() + 2000000000; hits(filter, id) < wanted && now_ns() < end;)
-    usleep(100);
-  assert_int_equal(hits(filter, id), wanted);
 }
 
 static void test_actions(void **state)
@@ -388,107 +278,6 @@ static void test_refused(void **state)
   filter_close(filter);
 }
 
-/* ---- someone else ---- */
-
-static uint32_t attached_program(void)
-{
-  struct bpf_attached attached;
-  struct shunt_error error;
-
-  assert_int_equal(bpf_attach_query((int)interface, &attached, &error), 0);
-  return attached.program;
-}
-
-static void test_someone_is_there(void **state)
-{
-  (void)state;
-  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
-  struct shunt_error error = {0};
-  struct filter *second = NULL;
-
-  need_veth();
-  struct filter *filter = open_rules(&options, "udp port 3");
-  uint32_t program = attached_program();
-  assert_int_equal(filter_open(&options, NULL, 0, &second, &error), -EBUSY);
-  assert_null(second);
-  assert_non_null(strstr(error.why, "shunt_filter"));
-  assert_int_equal(attached_program(), program);
-  filter_close(filter);
-  assert_int_equal(attached_program(), 0);
-}
-
-static void test_join(void **state)
-{
-  (void)state;
-  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
-  struct shunt_xdp_rule all = {.size = sizeof(all)};
-  struct shunt_error error = {0};
-  struct filter *joined = NULL;
-  struct xdp_socket theirs;
-  uint64_t packets, bytes;
-  uint32_t id, length;
-
-  need_veth();
-  struct filter *filter = open_rules(&options, "udp port 3");
-  int sender = packet_socket(peer);
-  uint32_t program = attached_program();
-  assert_true(xdp_socket_open(&theirs, interface, 0));
-  assert_int_equal(filter_socket_set(filter, 0, theirs.fd, &error), 0);
-
-  options.join = true;
-  options.queues = 9; /* its map has 4 */
-  assert_int_equal(filter_open(&options, NULL, 0, &joined, &error), -EBUSY);
-  options.queues = 4;
-  if (filter_open(&options, NULL, 0, &joined, &error))
-    fail_msg("%s: %s", error.what, error.why);
-  assert_true(filter_joined(joined));
-  assert_int_equal(filter_link_fd(joined), -1);
-  assert_int_equal(filter_rule_add(joined, &all, &id, &error), -EOPNOTSUPP);
-  assert_int_equal(filter_rule_hits(joined, 0, &packets, &bytes, &error), -EOPNOTSUPP);
-  int ours = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-  assert_int_equal(filter_socket_set(joined, 0, ours, &error), -EBUSY);
-  assert_int_equal(filter_socket_set(joined, 1, ours, &error), 0);
-  filter_close(joined);
-  assert_int_equal(attached_program(), program);
-  /* Our entry is free again, and theirs still there. */
-  assert_int_equal(filter_socket_set(filter, 1, ours, &error), 0);
-  send_port(sender, 3, 0);
-  wait_hits(filter, 0, 1);
-  assert_non_null(xdp_socket_receive(&theirs, &length));
-  close(ours);
-  close(sender);
-  xdp_socket_close(&theirs);
-  filter_close(filter);
-}
-
-static void test_join_refused(void **state)
-{
-  (void)state;
-  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
-  struct shunt_error error = {0};
-  struct bpf_assembler *a = NULL;
-  struct bpf_program_spec spec = {.name = "stranger"};
-  struct filter *filter = NULL;
-  int program, link;
-
-  need_veth();
-  assert_int_equal(bpf_assembler_new(&a, &error), 0);
-  bpf_move_imm(a, R0, XDP_PASS);
-  bpf_exit(a);
-  assert_int_equal(bpf_assemble(a, &spec.insns, &spec.count, &error), 0);
-  assert_int_equal(bpf_program_load(&spec, &program, &error), 0);
-  assert_int_equal(bpf_link_xdp(program, (int)interface, XDP_FLAGS_SKB_MODE, &link, &error), 0);
-  uint32_t id = attached_program();
-  options.join = true;
-  assert_int_equal(filter_open(&options, NULL, 0, &filter, &error), -EBUSY);
-  assert_non_null(strstr(error.why, "stranger"));
-  assert_non_null(strstr(error.why, "no XSKMAP"));
-  assert_int_equal(attached_program(), id);
-  close(link);
-  close(program);
-  bpf_assembler_free(a);
-}
-
 /* ---- receive time ---- */
 
 static void test_receive_time(void **state)
@@ -592,15 +381,9 @@ static void test_no_rules(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_actions),
-      cmocka_unit_test(test_rules_change_under_traffic),
-      cmocka_unit_test(test_rules),
-      cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_someone_is_there),
-      cmocka_unit_test(test_join),
-      cmocka_unit_test(test_join_refused),
-      cmocka_unit_test(test_receive_time),
-      cmocka_unit_test(test_tags_with_metadata),
+      cmocka_unit_test(test_actions),      cmocka_unit_test(test_rules_change_under_traffic),
+      cmocka_unit_test(test_rules),        cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_receive_time), cmocka_unit_test(test_tags_with_metadata),
       cmocka_unit_test(test_no_rules),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A filter where another program is on the interface: it stays out, or joins. */
+#include "src/bpf/assembler.h"
+#include "src/bpf/bpf_attach.h"
+#include "tests/unit/filter_rig.h"
+
+static uint32_t attached_program(void)
+{
+  struct bpf_attached attached;
+  struct shunt_error error;
+
+  assert_int_equal(bpf_attach_query((int)interface, &attached, &error), 0);
+  return attached.program;
+}
+
+static void test_someone_is_there(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_error error = {0};
+  struct filter *second = NULL;
+
+  need_veth();
+  struct filter *filter = open_rules(&options, "udp port 3");
+  uint32_t program = attached_program();
+  assert_int_equal(filter_open(&options, NULL, 0, &second, &error), -EBUSY);
+  assert_null(second);
+  assert_non_null(strstr(error.why, "shunt_filter"));
+  assert_int_equal(attached_program(), program);
+  filter_close(filter);
+  assert_int_equal(attached_program(), 0);
+}
+
+static void test_join(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_xdp_rule all = {.size = sizeof(all)};
+  struct shunt_error error = {0};
+  struct filter *joined = NULL;
+  struct xdp_socket theirs;
+  uint64_t packets, bytes;
+  uint32_t id, length;
+
+  need_veth();
+  struct filter *filter = open_rules(&options, "udp port 3");
+  int sender = packet_socket(peer);
+  uint32_t program = attached_program();
+  assert_true(xdp_socket_open(&theirs, interface, 0));
+  assert_int_equal(filter_socket_set(filter, 0, theirs.fd, &error), 0);
+
+  options.join = true;
+  options.queues = 9; /* its map has 4 */
+  assert_int_equal(filter_open(&options, NULL, 0, &joined, &error), -EBUSY);
+  options.queues = 4;
+  if (filter_open(&options, NULL, 0, &joined, &error))
+    fail_msg("%s: %s", error.what, error.why);
+  assert_true(filter_joined(joined));
+  assert_int_equal(filter_link_fd(joined), -1);
+  assert_int_equal(filter_rule_add(joined, &all, &id, &error), -EOPNOTSUPP);
+  assert_int_equal(filter_rule_hits(joined, 0, &packets, &bytes, &error), -EOPNOTSUPP);
+  int ours = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+  assert_int_equal(filter_socket_set(joined, 0, ours, &error), -EBUSY);
+  assert_int_equal(filter_socket_set(joined, 1, ours, &error), 0);
+  filter_close(joined);
+  assert_int_equal(attached_program(), program);
+  /* Our entry is free again, and theirs still there. */
+  assert_int_equal(filter_socket_set(filter, 1, ours, &error), 0);
+  send_port(sender, 3, 0);
+  wait_hits(filter, 0, 1);
+  assert_non_null(xdp_socket_receive(&theirs, &length));
+  close(ours);
+  close(sender);
+  xdp_socket_close(&theirs);
+  filter_close(filter);
+}
+
+static void test_join_refused(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_error error = {0};
+  struct bpf_assembler *a = NULL;
+  struct bpf_program_spec spec = {.name = "stranger"};
+  struct filter *filter = NULL;
+  int program, link;
+
+  need_veth();
+  assert_int_equal(bpf_assembler_new(&a, &error), 0);
+  bpf_move_imm(a, R0, XDP_PASS);
+  bpf_exit(a);
+  assert_int_equal(bpf_assemble(a, &spec.insns, &spec.count, &error), 0);
+  assert_int_equal(bpf_program_load(&spec, &program, &error), 0);
+  assert_int_equal(bpf_link_xdp(program, (int)interface, XDP_FLAGS_SKB_MODE, &link, &error), 0);
+  uint32_t id = attached_program();
+  options.join = true;
+  assert_int_equal(filter_open(&options, NULL, 0, &filter, &error), -EBUSY);
+  assert_non_null(strstr(error.why, "stranger"));
+  assert_non_null(strstr(error.why, "no XSKMAP"));
+  assert_int_equal(attached_program(), id);
+  close(link);
+  close(program);
+  bpf_assembler_free(a);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_someone_is_there),
+      cmocka_unit_test(test_join),
+      cmocka_unit_test(test_join_refused),
+  };
+  return cmocka_run_group_tests(tests, set_up, NULL);
+}
