@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which frames are received (datasheet 7.1.1): destination address, then VLAN. */
+/* Which frames are received (datasheet 7.1.1): length, destination address, then VLAN. */
+#include "shunt/bytes.h"
 #include "shunt/ethernet.h"
 #include "twin/ixgbe/rx.h"
+#include "twin/ixgbe/statistics.h"
 
 #define BROADCAST         UINT64_C(0xFFFFFFFFFFFF)
 #define NO_FRAMES_ADDRESS UINT64_MAX
@@ -50,6 +52,37 @@ void twin_ixgbe_filter_decode(struct twin_ixgbe *twin, struct twin_ixgbe_rx_conf
   twin_ixgbe_steer_refresh(twin, config);
   config->is_plain = !config->is_steered && !config->is_crc_kept && !config->is_double_vlan &&
                      config->vlan_type != SHUNT_ETHERNET_TYPE_IPV4;
+}
+
+/* ---- Length ---- */
+
+/* Longest frame that is taken: tags come on top of the limit (8.2.3.22.13). */
+static uint32_t filter_most_bytes(const struct twin_ixgbe_rx_config *config, const uint8_t *frame)
+{
+  uint32_t tags = 0;
+  uint16_t type = shunt_load_be16(frame + 12);
+  if (config->is_double_vlan && type == config->outer_vlan_type)
+    type = shunt_load_be16(frame + 12 + SHUNT_VLAN_TAG_BYTES * ++tags);
+  if (type == config->vlan_type)
+    tags++;
+  return config->max_bytes + tags * SHUNT_VLAN_TAG_BYTES;
+}
+
+bool twin_ixgbe_filter_odd_length(struct twin_ixgbe *twin,
+                                  const struct twin_ixgbe_rx_config *config, const uint8_t *frame,
+                                  uint32_t bytes)
+{
+  if (bytes < SHUNT_ETHERNET_MIN_BYTES) {
+    twin->drops.too_short++;
+    twin_ixgbe_count(twin, IXGBE_RUC, 1);
+    return false;
+  }
+  if (bytes + TWIN_IXGBE_FCS_BYTES > filter_most_bytes(config, frame)) {
+    twin->drops.too_long++;
+    twin_ixgbe_count(twin, IXGBE_ROC, 1);
+    return false;
+  }
+  return true;
 }
 
 /* ---- Addresses ---- */

@@ -351,35 +351,6 @@ unsigned twin_ixgbe_rx_poll(struct twin_ixgbe *twin)
 
 /* ---- From the wire ---- */
 
-/* Longest frame that is taken: tags come on top of the limit (8.2.3.22.13). */
-static uint32_t rx_max_bytes(const struct twin_ixgbe_rx_config *config, const uint8_t *frame)
-{
-  uint32_t tags = 0;
-  uint16_t type = shunt_load_be16(frame + 12);
-  if (config->is_double_vlan && type == config->outer_vlan_type)
-    type = shunt_load_be16(frame + 12 + SHUNT_VLAN_TAG_BYTES * ++tags);
-  if (type == config->vlan_type)
-    tags++;
-  return config->max_bytes + tags * SHUNT_VLAN_TAG_BYTES;
-}
-
-static bool rx_length_is_legal(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t bytes)
-{
-  const struct twin_ixgbe_rx_config *config = &twin->rx->config;
-  if (SHUNT_UNLIKELY(bytes < SHUNT_ETHERNET_MIN_BYTES)) {
-    twin->drops.too_short++;
-    twin_ixgbe_count(twin, IXGBE_RUC, 1);
-    return false;
-  }
-  uint32_t with_crc = bytes + TWIN_IXGBE_FCS_BYTES;
-  if (SHUNT_UNLIKELY(with_crc > config->max_bytes) && with_crc > rx_max_bytes(config, frame)) {
-    twin->drops.too_long++;
-    twin_ixgbe_count(twin, IXGBE_ROC, 1);
-    return false;
-  }
-  return true;
-}
-
 /* In shared mode the queue may have been enabled a moment ago. */
 static bool rx_queue_is_on(struct twin_ixgbe *twin, unsigned queue)
 {
@@ -527,7 +498,7 @@ static void rx_frame(struct twin_ixgbe *twin, const uint8_t *frame, uint32_t byt
   struct twin_ixgbe_rx_config *config = &twin->rx->config;
   uint32_t address;
   twin_ixgbe_filter_refresh(twin, config);
-  if (!rx_length_is_legal(twin, frame, bytes))
+  if (!twin_ixgbe_filter_length(twin, config, frame, bytes))
     return;
   enum twin_ixgbe_verdict verdict = twin_ixgbe_filter_address(twin, config, frame, &address);
   if (SHUNT_UNLIKELY(verdict == TWIN_IXGBE_NOT_ADDRESSED)) {

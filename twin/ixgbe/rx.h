@@ -6,7 +6,9 @@
 
 #include <string.h>
 
+#include "shunt/ethernet.h"
 #include "twin/ixgbe/ixgbe.h"
+#include "twin/ixgbe/statistics.h"
 
 #define TWIN_IXGBE_FILTERS 128u /* five-tuple filters, addresses */
 
@@ -94,6 +96,20 @@ static inline void twin_ixgbe_filter_refresh(struct twin_ixgbe *twin,
 {
   if (SHUNT_UNLIKELY(config->seen_writes != twin->settings_writes))
     twin_ixgbe_filter_decode(twin, config);
+}
+
+/* Is a frame neither too short nor too long? One that is, is counted. */
+bool twin_ixgbe_filter_odd_length(struct twin_ixgbe *twin,
+                                  const struct twin_ixgbe_rx_config *config, const uint8_t *frame,
+                                  uint32_t bytes);
+static inline bool twin_ixgbe_filter_length(struct twin_ixgbe *twin,
+                                            const struct twin_ixgbe_rx_config *config,
+                                            const uint8_t *frame, uint32_t bytes)
+{
+  if (SHUNT_LIKELY(bytes >= SHUNT_ETHERNET_MIN_BYTES &&
+                   bytes + TWIN_IXGBE_FCS_BYTES <= config->max_bytes))
+    return true;
+  return twin_ixgbe_filter_odd_length(twin, config, frame, bytes);
 }
 
 /* A frame's destination as a number, the first byte on the wire lowest. */
