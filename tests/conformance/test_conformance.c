@@ -12,7 +12,7 @@ static struct device devices[] = {
     {"82599 SFP+, trapped", "ixgbe:twin?wire=c&id=10fb&mode=trap"},
     {"82599 CX4", "ixgbe:twin?wire=c&id=10f9"},
     {"82599 XAUI", "ixgbe:twin?wire=c&id=10fc"},
-    /* The CX4 card: the SFP+ cage is asked bit by bit, ten thousand messages for each port. */
+    /* The CX4 card: the SFP+ cage is asked bit by bit, three thousand messages for each port. */
     {.label = "82599 over vfio-user, shared tails", .keys = "wire=c&id=10f9"},
     {.label = "82599 over vfio-user, trapped", .keys = "wire=c&id=10f9&mode=trap"},
     {.label = "AF_XDP, skb",

@@ -110,10 +110,30 @@ static void knows_modules_by_their_codes(void **state)
     twin->sfp_a0[3] = modules[i].codes_10g;
     twin->sfp_a0[6] = modules[i].codes_1g;
     twin->sfp_a0[8] = modules[i].cable;
+    rig_run(rig, 1000000); /* it is read once a second */
     struct shunt_link link = look(rig);
     assert_int_equal(rig_ixgbe(rig)->module.kind, modules[i].kind);
     assert_non_null(strstr(link.diagnosis, modules[i].diagnosis));
+    /* Whoever waits for the link looks often, and the module is left alone. */
+    const uint64_t reads = twin->mmio_reads;
+    for (unsigned looks = 0; looks < 10; looks++)
+      look(rig);
+    assert_in_range(twin->mmio_reads - reads, 1, 200);
   }
+}
+
+/* The cage tells of what was pulled and plugged in: that is seen at once. */
+static void sees_the_cage_change(void **state)
+{
+  struct rig *rig = *state;
+  rig_open(rig, "");
+  struct twin_ixgbe *twin = rig_twin(rig);
+  shunt_wire_cut(rig->peer);
+  rig_run(rig, 100);
+  assert_true(look(rig).module[0] != '\0');
+  rig_ixgbe(rig)->module.pin = false; /* as it was before the module came */
+  memcpy(twin->sfp_a0 + 20, "SOMEBODY ELSE   ", 16);
+  assert_int_equal(strncmp(look(rig).module, "SOMEBODY ELSE ", 14), 0);
 }
 
 static void says_that_the_laser_is_off(void **state)
@@ -171,6 +191,7 @@ int main(void)
       TEST(follows_the_cable),
       TEST(says_that_the_cage_is_empty),
       TEST(knows_modules_by_their_codes),
+      TEST(sees_the_cage_change),
       TEST(says_that_the_laser_is_off),
       TEST(the_boards_settings_stay),
       TEST(link_changes_are_counted),

@@ -62,6 +62,8 @@ struct ixgbe_module {
   enum ixgbe_module_kind kind;
   char vendor[17], part[17], serial[17];
   uint8_t identifier, codes_10g, codes_1g, cable;
+  bool pin;         /* ESDP.SDP2 when it was read: something is in the cage */
+  uint64_t read_ns; /* when that was */
 };
 
 /* A multicast group that was asked for, as often as it was asked for. */

@@ -237,12 +237,14 @@ int ixgbe_sfp_identify(struct ixgbe *ixgbe, struct shunt_error *error)
   int result = ixgbe_acquire(ixgbe, phy, error);
   if (result)
     return result;
-  struct ixgbe_module module = {.kind = IXGBE_MODULE_NONE};
+  struct ixgbe_module module = {.kind = IXGBE_MODULE_NONE,
+                                .pin = ixgbe_read(ixgbe, IXGBE_ESDP) & IXGBE_ESDP_SFP_PRESENT,
+                                .read_ns = shunt_clock_now_ns(ixgbe->pci->clock)};
   struct bus bus = {.ixgbe = ixgbe};
   drive(&bus, IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT, HIGH_US);
   if (!read_module(&bus, &module))
     module.kind = kind_of(&module);
-  else if (ixgbe_read(ixgbe, IXGBE_ESDP) & IXGBE_ESDP_SFP_PRESENT)
+  else if (module.pin)
     module.kind = IXGBE_MODULE_UNREADABLE;
   ixgbe_release(ixgbe, phy);
   ixgbe->module = module;
