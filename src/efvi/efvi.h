@@ -179,22 +179,29 @@ struct efvi_set {
   struct efvi_filters filters;
 };
 
-/* What an interface counts; the layout that programs get is made from this list. */
+/* What an interface counts, and as what programs see it: what went wrong in four bytes, as the
+ * cards' libraries have it, which is all that some programs can print. */
 #define EFVI_COUNTERS(X)                                                                           \
-  X(rx_packets)                                                                                    \
-  X(rx_bytes)                                                                                      \
-  X(rx_discards)                                                                                   \
-  X(rx_unfiltered)                                                                                 \
-  X(rx_truncated)                                                                                  \
-  X(rx_no_buffer)                                                                                  \
-  X(tx_packets)                                                                                    \
-  X(tx_bytes)                                                                                      \
-  X(tx_errors)                                                                                     \
-  X(tx_alternatives)                                                                               \
-  X(tx_alternatives_discarded)
+  X(uint64_t, rx_packets)                                                                          \
+  X(uint64_t, rx_bytes)                                                                            \
+  X(uint32_t, rx_discards)                                                                         \
+  X(uint32_t, rx_unfiltered)                                                                       \
+  X(uint32_t, rx_truncated)                                                                        \
+  X(uint32_t, rx_no_buffer)                                                                        \
+  X(uint64_t, tx_packets)                                                                          \
+  X(uint64_t, tx_bytes)                                                                            \
+  X(uint64_t, tx_alternatives)                                                                     \
+  X(uint32_t, tx_alternatives_discarded)                                                           \
+  X(uint32_t, tx_errors)
 
 struct efvi_counters {
-#define X(name) uint64_t name;
+#define X(type, name) uint64_t name;
+  EFVI_COUNTERS(X)
+#undef X
+};
+
+struct efvi_statistics {
+#define X(type, name) type name;
   EFVI_COUNTERS(X)
 #undef X
 };
@@ -504,6 +511,7 @@ uint32_t efvi_packed_bytes(const struct efvi_vi *vi);
 
 /* express.c */
 int efvi_express_start(struct efvi_vi *vi);
+int efvi_express_set_count(ef_vi *user, size_t count);
 int efvi_express_event(struct efvi_vi *vi, uint8_t q_id, ef_event *event);
 /* Whether pkt is a packet that the program has; its time. */
 bool efvi_express_time(const struct efvi_vi *vi, const void *pkt, uint64_t *time_ns);

@@ -10,6 +10,8 @@
 
 #include "src/efvi/checked.h"
 
+#define CLIENT_BUFFERS_LEAST 2u
+
 /* The queue's receive buffers lie in a row. */
 static uint64_t first_of(const struct efvi_vi *vi)
 {
@@ -31,6 +33,20 @@ int efvi_express_start(struct efvi_vi *vi)
   if (!vi->held || !vi->held_flags)
     return -ENOMEM;
   efvi_receive_give(vi, UINT32_MAX);
+  return 0;
+}
+
+/* How many buffers nobody else may leave the interface without. Its queue is its own, so all of
+ * them are that, whatever count it asks for; as with the cards a program can't do with one. */
+int efvi_express_set_count(ef_vi *user, size_t count)
+{
+  const struct efvi_vi *vi = efvi_own(user);
+  if (vi->rx_mode != EFVI_RX_EXPRESS)
+    return efvi_refuse(-EOPNOTSUPP, "without EF_PD_EXPRESS buffers are the program's own, as many "
+                                    "as it posts");
+  if (count < CLIENT_BUFFERS_LEAST || count > vi->device->info.rx_ring)
+    return efvi_refuse(-EINVAL, "%zu buffers: the interface's queue has %u, and %u is the least",
+                       count, vi->device->info.rx_ring, CLIENT_BUFFERS_LEAST);
   return 0;
 }
 

@@ -13,14 +13,6 @@ int ef_vi_pace(ef_vi *vi, ef_driver_handle nic, int val)
                      "a port, the 82599's rate limiters can be told to");
 }
 
-static int set_client_buffer_count(ef_vi *user, size_t count)
-{
-  (void)user, (void)count;
-  return efvi_refuse(-EOPNOTSUPP,
-                     "receive queues are not shared between processes, so no client of "
-                     "one has buffers: a ring's length is rxq_capacity");
-}
-
 const struct ops efvi_ops = {
     .transmit = efvi_transmit,
     .transmitv = efvi_transmitv,
@@ -48,7 +40,7 @@ const struct ops efvi_ops = {
     .receive_get_timestamp = efvi_receive_get_timestamp,
     .receive_poll = efvi_receive_poll,
     .receive_get_filter_id = efvi_receive_get_filter_id,
-    .set_client_buffer_count = set_client_buffer_count,
+    .set_client_buffer_count = efvi_express_set_count,
     .eventq_poll = efvi_eventq_poll,
     .eventq_prime = efvi_eventq_prime,
     .eventq_timer_prime = efvi_timer_prime,

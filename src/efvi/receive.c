@@ -333,6 +333,13 @@ static bool is_single(const struct efvi_vi *vi)
          !(efvi_discard_flags(frame->flags) & (unsigned)vi->user->rx_discard_mask);
 }
 
+/* Whether it may share an event with the one before: both are a group's, or neither is. */
+static bool is_alike(const struct efvi_vi *vi, const struct filled *before)
+{
+  const uint8_t *data = shunt_frame_data(vi->queue, &vi->frames[vi->frame_next]);
+  return is_single(vi) && (data[0] & 1) == !!(before->flags & EF_EVENT_FLAG_MULTICAST);
+}
+
 /* Packets of one buffer share an event; any other buffer has one of its own. The program takes ids
  * from it by ef_vi_receive_unbundle, and lengths from the packets' prefixes. */
 static int event_merged(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
@@ -343,14 +350,14 @@ static int event_merged(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
   if (!fill_one(vi, &filled))
     return 0;
   while (single && count < EF_VI_RECEIVE_BATCH && vi->rx_filled != vi->state.rxq.posted &&
-         vi->frame_next < vi->frame_count && is_single(vi)) {
+         vi->frame_next < vi->frame_count && is_alike(vi, &filled)) {
     (void)fill_one(vi, &filled);
     count++;
   }
   event->rx_multi.type = EF_EVENT_TYPE_RX_MULTI;
   event->rx_multi.q_id = q_id;
   event->rx_multi.n_descs = count;
-  event->rx_multi.flags = (uint16_t)(filled.flags & (EF_EVENT_FLAG_SOP | EF_EVENT_FLAG_CONT));
+  event->rx_multi.flags = (uint16_t)filled.flags;
   if (!filled.discards)
     return 1;
   event->rx_multi_discard.type = EF_EVENT_TYPE_RX_MULTI_DISCARD;
@@ -401,9 +408,12 @@ int efvi_receive_events(struct efvi_vi *vi, uint8_t q_id, ef_event events[], int
   return made;
 }
 
-/* Buffers that go straight back could be filled again for ever: no more than two rings of them. */
+/* Buffers that go straight back could be filled again for ever: no more than two rings of them.
+ * Where the program has nothing to post the ring is full, as with the cards: it may wait until it
+ * is. */
 void efvi_receive_flush(struct efvi_vi *vi)
 {
+  const uint32_t level = vi->rx_mode == EFVI_RX_EXPRESS ? vi->user->vi_rxq.mask + 1 : 0;
   uint32_t left = 2 * vi->device->info.rx_ring;
   vi->rx_filled = vi->state.rxq.posted = vi->state.rxq.added;
   do {
@@ -414,8 +424,8 @@ void efvi_receive_flush(struct efvi_vi *vi)
   vi->rx_used = vi->frame_taken = 0;
   vi->rx_skipping = vi->rx_inside && !vi->rx_dropping;
   vi->packed = NULL;
-  vi->state.rxq = (ef_vi_rxq_state){
-      .added = vi->state.rxq.added, .posted = vi->state.rxq.added, .removed = vi->state.rxq.added};
+  const uint32_t added = vi->state.rxq.added;
+  vi->state.rxq = (ef_vi_rxq_state){.added = added, .posted = added, .removed = added - level};
 }
 
 /* --- Discards -----------------------------------------------------------------------------------

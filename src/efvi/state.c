@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "shunt/log.h"
 #include "src/efvi/checked.h"
 
 struct handle {
@@ -45,11 +47,33 @@ void efvi_use_testbed(struct shunt_testbed *testbed, const struct shunt_clock *c
   state.clock = clock;
 }
 
+static void to_standard_error(void *context, enum shunt_log_level level, const char *text)
+{
+  const struct iovec line[] = {
+      {.iov_base = (void *)(uintptr_t) "ef_vi: ", .iov_len = strlen("ef_vi: ")},
+      {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)},
+      {.iov_base = (void *)(uintptr_t) "\n", .iov_len = 1},
+  };
+  (void)context, (void)level;
+  (void)!writev(STDERR_FILENO, line, sizeof(line) / sizeof(line[0]));
+}
+
+/* A program that was written for the cards knows no shunt_last_error: its user has reasons written
+ * out by the variable that the cards' library has for this. */
+static void tell_user(const struct shunt_error *error)
+{
+  static const struct shunt_log log = {.level = SHUNT_LOG_ERROR, .write = to_standard_error};
+  const char *level = getenv("EF_VI_LOG_LEVEL");
+  if (level && atoi(level) > 0)
+    shunt_log_error(&log, SHUNT_LOG_ERROR, error);
+}
+
 int efvi_fail(const struct shunt_error *error)
 {
   struct shunt_error whole = *error;
   efvi_check_site(&whole);
   shunt_error_keep(&whole);
+  tell_user(&whole);
   return whole.code;
 }
 

@@ -19,11 +19,12 @@ _Static_assert(offsetof(struct layout, data_size) == offsetof(ef_vi_stats_layout
                "the one is read as the other");
 
 static const struct layout layout = {
-    .data_size = sizeof(struct efvi_counters),
+    .data_size = sizeof(struct efvi_statistics),
     .fields_num = FIELDS,
     .fields =
         {
-#define X(name) {(char *)(uintptr_t) #name, offsetof(struct efvi_counters, name), sizeof(uint64_t)},
+#define X(type, name)                                                                              \
+  {(char *)(uintptr_t) #name, offsetof(struct efvi_statistics, name), sizeof(type)},
             EFVI_COUNTERS(X)
 #undef X
         },
@@ -43,8 +44,8 @@ int ef_vi_stats_query(ef_vi *vi, ef_driver_handle vi_dh, void *data, int do_rese
   (void)vi_dh;
   if (!own || !data)
     return efvi_refuse(-EINVAL, "no interface, or no place for its statistics");
-  struct efvi_counters since;
-#define X(name) since.name = own->counters.name - own->zero.name;
+  struct efvi_statistics since = {0};
+#define X(type, name) since.name = (type)(own->counters.name - own->zero.name);
   EFVI_COUNTERS(X)
 #undef X
   memcpy(data, &since, sizeof(since));

@@ -245,11 +245,21 @@ static int vi_alloc(const struct efvi_request *request, struct shunt_error *erro
   return result;
 }
 
+/* Where the program leaves the choice, its user may have it, as with the cards' library. */
+static int capacity_of(int capacity, const char *variable)
+{
+  const char *text = capacity == -1 ? getenv(variable) : NULL;
+  return text ? atoi(text) : capacity;
+}
+
 int efvi_vi_alloc(const struct efvi_request *request, ef_driver_handle pd_dh,
                   ef_driver_handle evq_dh, struct shunt_error *error)
 {
-  int result = vi_check(request, pd_dh, evq_dh, error);
-  return result ? result : vi_alloc(request, error);
+  struct efvi_request chosen = *request;
+  chosen.rxq_capacity = capacity_of(request->rxq_capacity, "EF_VI_RXQ_SIZE");
+  chosen.txq_capacity = capacity_of(request->txq_capacity, "EF_VI_TXQ_SIZE");
+  int result = vi_check(&chosen, pd_dh, evq_dh, error);
+  return result ? result : vi_alloc(&chosen, error);
 }
 
 int ef_vi_alloc_from_pd(ef_vi *vi, ef_driver_handle vi_dh, struct ef_pd *pd, ef_driver_handle pd_dh,

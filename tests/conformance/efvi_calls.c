@@ -459,6 +459,7 @@ static void express(struct run *run)
   VOID(efct_vi_rxpkt_release, &vi, packet);
   CALL(efct_vi_rx_future_poll, &vi, run->events, EVENTS);
   POINTER(efct_vi_rx_future_peek, &vi);
+  WITH("EF_PD_EXPRESS", ef_vi_set_shrub_client_buffer_count, &vi, 4);
   VOID(efct_vi_start_transmit_warm, &vi);
   VOID(efct_vi_stop_transmit_warm, &vi);
   if (made)

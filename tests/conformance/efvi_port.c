@@ -268,7 +268,8 @@ static unsigned statistics(struct shunt_port *port, struct shunt_statistic list[
     const ef_vi_stats_field_layout *field = &layout->evsl_fields[i < fields ? i : 0];
     snprintf(list[i].name, sizeof(list[i].name), "%s",
              i < fields ? field->evsfl_name : "rx_q0_packets");
-    memcpy(&list[i].value, counted + field->evsfl_offset, sizeof(list[i].value));
+    list[i].value = 0;
+    memcpy(&list[i].value, counted + field->evsfl_offset, (size_t)field->evsfl_size);
   }
   return fields + 1;
 }

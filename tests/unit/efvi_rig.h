@@ -190,14 +190,15 @@ static inline uint64_t rig_count(struct rig *rig, const char *name)
 {
   const ef_vi_stats_layout *layout;
   uint8_t data[512];
-  uint64_t value;
+  uint64_t value = 0;
   assert_int_equal(ef_vi_stats_query_layout(&rig->vi, &layout), 0);
   assert_true((size_t)layout->evsl_data_size <= sizeof(data));
   assert_int_equal(ef_vi_stats_query(&rig->vi, rig->handle, data, 0), 0);
   for (int i = 0; i < layout->evsl_fields_num; i++) {
     if (strcmp(layout->evsl_fields[i].evsfl_name, name) != 0)
       continue;
-    memcpy(&value, data + layout->evsl_fields[i].evsfl_offset, sizeof(value));
+    memcpy(&value, data + layout->evsl_fields[i].evsfl_offset,
+           (size_t)layout->evsl_fields[i].evsfl_size); /* little-endian, as all that is tested */
     return value;
   }
   fail_msg("no statistic is called %s", name);

@@ -510,7 +510,7 @@ static void sleeping(void **state)
 static void statistics(void **state)
 {
   struct rig *rig = *state;
-  struct efvi_counters counters;
+  struct efvi_statistics counters;
   const ef_vi_stats_layout *layout;
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 4);
   rig_filter_all(rig);
@@ -523,6 +523,9 @@ static void statistics(void **state)
   assert_int_equal(counters.rx_bytes, 100);
   assert_int_equal(ef_vi_stats_query(&rig->vi, rig->handle, &counters, 0), 0);
   assert_int_equal(counters.rx_packets, 0);
+  for (int i = 0; i < layout->evsl_fields_num; i++)
+    if (strstr(layout->evsl_fields[i].evsfl_name, "no_buffer"))
+      assert_int_equal(layout->evsl_fields[i].evsfl_size, sizeof(uint32_t)); /* as of the cards */
   assert_int_equal(ef_vi_stats_query(&rig->vi, rig->handle, NULL, 0), -EINVAL);
   assert_int_equal(ef_vi_stats_query_layout(NULL, &layout), -EINVAL);
 }

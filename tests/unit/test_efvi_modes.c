@@ -42,6 +42,28 @@ static void send_bad(struct rig *rig, uint32_t bytes)
 /* --- Merged events -----------------------------------------------------------------------------
  */
 
+/* Packets to a group and to the interface itself share no event, which says what its packets are.
+ */
+static void merged_groups(struct rig *rig)
+{
+  ef_filter_spec spec;
+  uint8_t frame[100];
+  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
+  assert_int_equal(ef_filter_spec_set_multicast_all(&spec), 0);
+  assert_int_equal(ef_vi_filter_add(&rig->vi, rig->handle, &spec, NULL), 0);
+  for (unsigned i = 0; i < 6; i++) {
+    rig_frame(rig, frame, sizeof(frame), 2000, (uint8_t)i);
+    frame[0] = i / 2 == 1 ? 0x01 : frame[0];
+    rig_send(rig, frame, sizeof(frame));
+  }
+  assert_int_equal(rig_poll(rig), 3);
+  for (int i = 0; i < 3; i++) {
+    ef_request_id ids[EF_VI_RECEIVE_BATCH];
+    assert_int_equal(!!(rig->events[i].rx_multi.flags & EF_EVENT_FLAG_MULTICAST), i == 1);
+    assert_int_equal(ef_vi_receive_unbundle(&rig->vi, &rig->events[i], ids), 2);
+  }
+}
+
 static void merged(void **state)
 {
   struct rig *rig = *state;
@@ -86,6 +108,7 @@ static void merged(void **state)
   assert_int_equal(flags, 0);
 #pragma GCC diagnostic pop
   assert_int_equal(rig_count(rig, "rx_packets"), 21);
+  merged_groups(rig);
   /* A packet of three buffers: an event each, its whole length in the first. */
   assert_int_equal(ef_vi_flush(vi, rig->handle), 0);
   ef_vi_receive_set_buffer_len(vi, 256);
@@ -235,6 +258,18 @@ static void express(void **state)
   assert_int_equal(vi->nic_type.arch, EF_VI_ARCH_EF10CT);
   assert_int_equal(ef_vi_receive_prefix_len(vi), 0);
   assert_int_equal(ef_vi_receive_init(vi, rig_addr(rig, 0), 0), -EOPNOTSUPP);
+  ef_vi_receive_push(vi);
+  for (int i = 0; i < 2; i++) { /* the ring is full: programs fill it until it is */
+    assert_int_equal(ef_vi_receive_fill_level(vi), ef_vi_receive_capacity(vi) + 1);
+    assert_true(ef_vi_receive_space(vi) < 0);
+    assert_int_equal(ef_vi_flush(vi, rig->handle), 0);
+  }
+  assert_int_equal(ef_vi_set_shrub_client_buffer_count(vi, 0), -EINVAL);
+  assert_int_equal(ef_vi_set_shrub_client_buffer_count(vi, 1), -EINVAL);
+  assert_int_equal(ef_vi_set_shrub_client_buffer_count(vi, 2), 0);
+  assert_int_equal(ef_vi_set_shrub_client_buffer_count(vi, 128), 0);
+  assert_int_equal(ef_vi_set_shrub_client_buffer_count(vi, 129), -EINVAL); /* the queue has fewer */
+  assert_int_equal(ef_vi_set_shrub_client_buffer_count(vi, SIZE_MAX), -EINVAL);
   for (unsigned round = 0; round < 300; round++) { /* more than there are buffers */
     rig_send_udp(rig, 100 + round, 2000, (uint8_t)round);
     const uint8_t *coming = efct_vi_rx_future_peek(vi);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "efvi_rig.h"
 
@@ -283,12 +284,55 @@ static void unsupported(void **state)
 #pragma GCC diagnostic pop
 }
 
+/* Variables that users of the cards' library know. */
+static void variables(void **state)
+{
+  struct rig *rig = *state;
+  char text[512] = "";
+  int ends[2];
+  ef_vi *vi = &rig->vi;
+  const ef_driver_handle dh = rig->handle;
+  setenv("EF_VI_RXQ_SIZE", "1024", 1);
+  setenv("EF_VI_TXQ_SIZE", "256", 1);
+  assert_int_equal(
+      ef_vi_alloc_from_pd(vi, dh, &rig->pd, dh, -1, -1, -1, NULL, -1, EF_VI_FLAGS_DEFAULT), 0);
+  assert_int_equal(ef_vi_receive_capacity(vi), 1023);
+  assert_int_equal(ef_vi_transmit_capacity(vi), 255);
+  assert_int_equal(ef_vi_free(vi, dh), 0);
+  assert_int_equal(
+      ef_vi_alloc_from_pd(vi, dh, &rig->pd, dh, -1, 63, 0, NULL, -1, EF_VI_FLAGS_DEFAULT), 0);
+  assert_int_equal(ef_vi_receive_capacity(vi), 63); /* the program has chosen */
+  assert_int_equal(ef_vi_transmit_capacity(vi), 0);
+  assert_int_equal(ef_vi_free(vi, dh), 0);
+  setenv("EF_VI_RXQ_SIZE", "99999", 1);
+  assert_int_equal(
+      ef_vi_alloc_from_pd(vi, dh, &rig->pd, dh, -1, -1, -1, NULL, -1, EF_VI_FLAGS_DEFAULT),
+      -EINVAL);
+  unsetenv("EF_VI_RXQ_SIZE");
+  unsetenv("EF_VI_TXQ_SIZE");
+  /* Reasons, for who runs a program that does not ask for them. */
+  const int kept = dup(STDERR_FILENO);
+  assert_int_equal(pipe(ends), 0);
+  assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+  (void)ef_vi_pace(vi, dh, 5); /* silent */
+  setenv("EF_VI_LOG_LEVEL", "1", 1);
+  (void)ef_vi_free(vi, dh);
+  unsetenv("EF_VI_LOG_LEVEL");
+  assert_true(dup2(kept, STDERR_FILENO) >= 0);
+  close(kept);
+  close(ends[1]);
+  assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+  close(ends[0]);
+  assert_string_equal(text, "ef_vi: this is no interface\n");
+}
+
 int main(void)
 {
 #define ON_RIG(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(handles), cmocka_unit_test(names), ON_RIG(domains),      ON_RIG(memory),
       ON_RIG(interfaces),        ON_RIG(freed),           ON_RIG(capabilities), ON_RIG(unsupported),
+      ON_RIG(variables),
   };
   return cmocka_run_group_tests_name("efvi_setup", tests, NULL, NULL);
 }
