@@ -37,7 +37,8 @@ extern uint32_t ef_tcp_checksum_ip6(const struct ipv6hdr *ip6, const struct tcph
                                     const struct iovec *iov, int iovlen);
 extern uint32_t ef_tcp_checksum_ipx(int af, const void *ipx, const struct tcphdr *tcp,
                                     const struct iovec *iov, int iovlen);
-/* icmp  the ICMPv6 header's 8 bytes */
+/* icmp  the message, of which the first 4 bytes are read: type, code and checksum
+ * iov   the rest of it, from its fifth byte on */
 extern uint32_t ef_icmpv6_checksum(const struct ipv6hdr *ip6, const void *icmp,
                                    const struct iovec *iov, int iovlen);
 

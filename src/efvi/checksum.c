@@ -10,7 +10,8 @@
 #include "shunt/checksum.h"
 #include "src/efvi/efvi.h"
 
-#define ICMP_BYTES 8
+/* Of an ICMPv6 header, in front of what programs give as the rest: type, code and checksum. */
+#define ICMP_BYTES 4
 
 /* Sum up bytes that may begin at an odd place: those are worth 256 times as much. */
 struct summer {
@@ -147,6 +148,12 @@ static uint32_t stored(const void *header, size_t offset)
   return value;
 }
 
+/* Zero has two forms (RFC 1071 2): 0, and 0xffff. */
+static bool is_same(uint32_t one, uint32_t other)
+{
+  return one == other || (one + other == 0xFFFF && (one == 0 || other == 0));
+}
+
 int ef_udp_checksum_is_correct(const struct iphdr *ip, const struct udphdr *udp,
                                const struct iovec *iov, int iovlen)
 {
@@ -162,11 +169,11 @@ int ef_udp_checksum_ip6_is_correct(const struct ipv6hdr *ip6, const struct udphd
 int ef_tcp_checksum_is_correct(const struct iphdr *ip, const struct tcphdr *tcp,
                                const struct iovec *iov, int iovlen)
 {
-  return stored(tcp, 16) == ef_tcp_checksum(ip, tcp, iov, iovlen);
+  return is_same(stored(tcp, 16), ef_tcp_checksum(ip, tcp, iov, iovlen));
 }
 
 int ef_tcp_checksum_ip6_is_correct(const struct ipv6hdr *ip6, const struct tcphdr *tcp,
                                    const struct iovec *iov, int iovlen)
 {
-  return stored(tcp, 16) == ef_tcp_checksum_ip6(ip6, tcp, iov, iovlen);
+  return is_same(stored(tcp, 16), ef_tcp_checksum_ip6(ip6, tcp, iov, iovlen));
 }
