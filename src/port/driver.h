@@ -47,7 +47,8 @@ struct shunt_port {
 /* What open gets: the location ("0000:03:00.0", "twin", "vfio-user:/run/x.sock"), complete options
  * (no zeros left where 0 means a default; region set), and the keys that are not port.c's own, for
  * a testbed or the driver. A driver takes (params_take) the keys that it knows; a key that nobody
- * took is an error that port.c reports. */
+ * took is an error that port.c reports, or the driver (port_keys_finish) before it changes anything
+ * that others can see. */
 struct port_driver {
   const char *name;
   const char *keys; /* those that it takes, "a, b", for who wrote another; NULL: none of its own */
@@ -62,6 +63,10 @@ struct port_driver {
 
 extern const struct port_driver ixgbe_driver;
 extern const struct port_driver xdp_driver;
+
+/* 0 where every key was taken by somebody; else -EINVAL, and the error names the key. */
+int port_keys_finish(const struct port_driver *driver, const struct params *params,
+                     struct shunt_error *error);
 
 /* shunt_port_open with this driver, whatever the name says; NULL: the one that it names. A test
  * opens a driver of its own by it. */

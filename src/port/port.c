@@ -59,10 +59,9 @@ static int make_region(const struct port_driver *driver, const char *location,
   return shunt_region_create(&wanted, region, error);
 }
 
-/* All keys must have been taken by somebody. An error has room for one list of those that are
- * known. */
-static int finish_keys(const struct port_driver *driver, const struct params *params,
-                       struct shunt_error *error)
+/* An error has room for one list of the keys that are known. */
+int port_keys_finish(const struct port_driver *driver, const struct params *params,
+                     struct shunt_error *error)
 {
   if (!driver->keys)
     return params_finish(params, port_option_keys, error);
@@ -89,7 +88,7 @@ static int open_on(const struct port_driver *driver, const struct port_name *nam
   }
   int result = driver->open(name->location, options, params, port, error);
   if (!result) {
-    result = finish_keys(driver, params, error);
+    result = port_keys_finish(driver, params, error);
     if (result)
       (*port)->ops->close(*port);
   }

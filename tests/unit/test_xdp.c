@@ -137,10 +137,32 @@ static void keys_are_checked(void **state)
 
 static void rules_are_parsed_and_named_where_wrong(void **state)
 {
+  struct shunt_port *port = NULL;
+  struct shunt_error error;
   (void)state;
-  refused("rules=udp port 9;udp prot 5", -EINVAL, "prot");
-  rig_reset();
+  assert_int_equal(rig_open_with(NULL, "rules=udp port 9;udp prot 5", &port, &error), -EINVAL);
+  assert_non_null(strstr(error.what, "prot"));
   granted("rules=arp;udp dst 239.1.1.1 port 31001;pass icmp", SHUNT_XDP_DRV, 1, 0);
+}
+
+/* There is no such helper; but before anybody is asked to do anything, the name has to be right. */
+static void mistakes_in_a_name_are_found_before_anything_is_done(void **state)
+{
+  static const struct {
+    const char *name;
+    int code;
+  } names[] = {
+      {"xdp:lo?helper=/nonexistent/socket&mtu=2000", -ENOENT},
+      {"xdp:lo?helper=/nonexistent/socket&mtu=2000&tx_buget=64", -EINVAL},
+      {"xdp:lo?helper=/nonexistent/socket&mtu=2000&rules=udp prt 5", -EINVAL},
+  };
+  (void)state;
+  for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    struct shunt_port *port = NULL;
+    struct shunt_error error = {0};
+    if (shunt_port_open(names[i].name, NULL, &port, &error) != names[i].code)
+      fail_msg("%s: %s", error.what, error.why);
+  }
 }
 
 static void queues_must_be_there(void **state)
@@ -348,6 +370,7 @@ int main(void)
       cmocka_unit_test_setup(some_failures_end_the_climb, set_up),
       cmocka_unit_test_setup(keys_are_checked, set_up),
       cmocka_unit_test_setup(rules_are_parsed_and_named_where_wrong, set_up),
+      cmocka_unit_test_setup(mistakes_in_a_name_are_found_before_anything_is_done, set_up),
       cmocka_unit_test_setup(queues_must_be_there, set_up),
       cmocka_unit_test_setup(queues_share_memory, set_up),
       cmocka_unit_test_setup(buffers_must_suit, set_up),

@@ -114,17 +114,6 @@ static int check_options(struct xdp *xdp, struct shunt_error *error)
   return result ? result : choose_metadata(xdp, error);
 }
 
-static int parse_rules(struct xdp *xdp, struct shunt_error *error)
-{
-  if (!xdp->wanted.rules)
-    return 0;
-  xdp->rules = calloc(XDP_RULES_MOST, sizeof(*xdp->rules));
-  if (!xdp->rules)
-    return error_set_errno(error, -ENOMEM, "no memory for rules");
-  return shunt_xdp_rules_parse(xdp->wanted.rules, xdp->rules, XDP_RULES_MOST, &xdp->rule_count,
-                               error);
-}
-
 /* --- Up ------------------------------------------------------------------------------------------
  */
 
@@ -174,7 +163,6 @@ static void write_texts(struct xdp *xdp)
 static int start(struct xdp *xdp, struct shunt_error *error)
 {
   int result = check_options(xdp, error);
-  result = result ? result : parse_rules(xdp, error);
   result = result ? result : create_queues(xdp, error);
   result = result ? result : xdp_ladder_climb(xdp, error);
   for (unsigned i = 0; !result && i < xdp->queue_count; i++)
@@ -185,12 +173,13 @@ static int start(struct xdp *xdp, struct shunt_error *error)
 }
 
 int xdp_open_with(const struct xdp_system *system, struct xdp_access *access,
-                  const struct interface_state *state, const struct xdp_wanted *wanted,
+                  const struct interface_state *state, struct xdp_wanted *wanted,
                   const struct shunt_port_options *options, struct shunt_port **port,
                   struct shunt_error *error)
 {
   struct xdp *xdp = calloc(1, sizeof(*xdp));
   if (!xdp) {
+    xdp_wanted_free(wanted);
     access->ops->close(access);
     return error_set_errno(error, -ENOMEM, "no memory for a port");
   }
@@ -229,7 +218,7 @@ static void xdp_close(struct shunt_port *port)
   membership_close(xdp->membership);
   xdp->access->ops->close(xdp->access);
   free(xdp->queues);
-  free(xdp->rules);
+  xdp_wanted_free(&xdp->wanted);
   free(xdp);
 }
 
@@ -323,12 +312,18 @@ static int xdp_open(const char *location, const struct shunt_port_options *optio
   struct interface_state state;
   struct xdp_access *access;
   int result = xdp_wanted_take(params, &wanted, error);
-  result = result ? result : interface_read(location, &state, error);
-  result = result ? result : open_access(&wanted, &state, options->log, &access, error);
   if (result)
     return result;
+  result = port_keys_finish(&xdp_driver, params, error); /* a mistake in the name changes nothing */
+  result = result ? result : interface_read(location, &state, error);
+  result = result ? result : open_access(&wanted, &state, options->log, &access, error);
+  if (result) {
+    xdp_wanted_free(&wanted);
+    return result;
+  }
   result = set_up(access, &wanted, options, &state, error);
   if (result) {
+    xdp_wanted_free(&wanted);
     access->ops->close(access);
     return result;
   }

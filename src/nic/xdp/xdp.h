@@ -43,7 +43,8 @@ struct xdp_wanted {
   uint32_t first_queue;
   enum xdp_want mode[XDP_MODES];
   enum xdp_want zero_copy, copy;
-  const char *rules; /* NULL: none */
+  struct shunt_xdp_rule *rules; /* NULL: none; xdp_wanted_free frees them */
+  unsigned rule_count;
   bool join;
   bool wakeup;
   bool multi_buffer_given, multi_buffer;
@@ -90,8 +91,6 @@ struct xdp {
   struct xdp_wanted wanted;
   struct xdp_access *access;
   struct membership *membership; /* made when first needed */
-  struct shunt_xdp_rule *rules;  /* of the name */
-  unsigned rule_count;
 
   char interface[IF_NAMESIZE];
   struct interface_state state; /* when it was opened */
@@ -120,16 +119,17 @@ static inline struct xdp_queue *xdp_queue_of(const struct shunt_xdp_queue *q)
   return (struct xdp_queue *)(uintptr_t)q; /* inlined is its first member */
 }
 
-/* xdp.c. Open on an access of the caller's, which the port owns from here on, also where it fails:
- * a test passes its own, and its own system. */
+/* xdp.c. Open on an access and by wishes of the caller's, which the port owns from here on, also
+ * where it fails: a test passes its own, and its own system. */
 int xdp_open_with(const struct xdp_system *system, struct xdp_access *access,
-                  const struct interface_state *state, const struct xdp_wanted *wanted,
+                  const struct interface_state *state, struct xdp_wanted *wanted,
                   const struct shunt_port_options *options, struct shunt_port **port,
                   struct shunt_error *error);
 extern const struct port_ops xdp_ops;
 
-/* options.c. Take the driver's keys. Returns 0 or -EINVAL. */
+/* options.c. Take the driver's keys. Returns 0, -EINVAL or -ENOMEM, and then nothing to free. */
 int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shunt_error *error);
+void xdp_wanted_free(struct xdp_wanted *wanted);
 
 /* ladder.c. Attach the program and make all sockets, by the first rung that is granted; what was
  * refused before is noted in xdp->refusals. */
