@@ -3,7 +3,6 @@
 #include "twin/efa/efa.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "hw/pci.h"
 #include "src/core/error_internal.h"
+#include "twin/card.h"
 #include "twin/wire/wire.h"
 
 #define OPTIONS_MIN_BYTES sizeof(size_t)
@@ -165,11 +165,6 @@ static const struct shunt_wire_end_ops end_ops = {
 /* --- Counters
  * --------------------------------------------------------------------------------------- */
 
-struct counter {
-  const char *name;
-  uint64_t value;
-};
-
 static unsigned efa_counters(const struct shunt_model *model, const char *names[],
                              uint64_t values[], unsigned n)
 {
@@ -178,7 +173,7 @@ static unsigned efa_counters(const struct shunt_model *model, const char *names[
   const struct efa_twin_statistics *own = &twin->statistics;
 #define FAULT(name) {#name, twin->faults.name},
 #define DROP(name)  {#name, twin->drops.name},
-  struct counter counters[] = {
+  struct card_counter counters[] = {
       EFA_TWIN_FAULTS(FAULT) EFA_TWIN_DROPS(DROP) /**/
       {"dma_faults", model->dma_faults},
       {"mmio_reads", twin->mmio_reads},
@@ -223,13 +218,8 @@ static unsigned efa_counters(const struct shunt_model *model, const char *names[
   };
 #undef FAULT
 #undef DROP
-  const unsigned count = sizeof(counters) / sizeof(counters[0]);
   counters[0].value += model->bad_accesses; /* bad_access is the first of the faults */
-  for (unsigned i = 0; i < count && i < n; i++) {
-    names[i] = counters[i].name;
-    values[i] = counters[i].value;
-  }
-  return count;
+  return card_counters_tell(counters, sizeof(counters) / sizeof(counters[0]), names, values, n);
 }
 
 /* --- Construction
@@ -238,9 +228,7 @@ static unsigned efa_counters(const struct shunt_model *model, const char *names[
 static void msix_reset(struct efa_twin *twin)
 {
   memset(twin->msix, 0, sizeof(twin->msix));
-  for (unsigned vector = 0; vector < EFA_TWIN_VECTORS; vector++)
-    twin->msix[EFA_TWIN_MSIX_TABLE + vector * PCI_MSIX_ENTRY_BYTES + PCI_MSIX_ENTRY_CONTROL] =
-        PCI_MSIX_ENTRY_MASKED;
+  card_msix_reset(twin->msix + EFA_TWIN_MSIX_TABLE, EFA_TWIN_VECTORS);
 }
 
 static void efa_reset(struct shunt_model *model)
@@ -290,13 +278,12 @@ static const struct shunt_model_ops model_ops = {.reset = efa_reset,
                                                  .counters = efa_counters,
                                                  .destroy = efa_destroy};
 
-/* Memory that a driver may map, from a memfd whose length nobody can change under us. */
+/* Memory that a driver may map. */
 static int shared_create(const char *name, size_t bytes, int *fd, uint8_t **memory)
 {
-  *fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (*fd < 0 || ftruncate(*fd, (off_t)bytes) ||
-      fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-    return -errno;
+  *fd = card_memory_create(name, bytes);
+  if (*fd < 0)
+    return *fd;
   void *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
   if (mapped == MAP_FAILED)
     return -errno;

@@ -3,7 +3,6 @@
 #include "twin/ixgbe/ixgbe.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "hw/pci.h"
 #include "src/core/error_internal.h"
+#include "twin/card.h"
 #include "twin/ixgbe/statistics.h"
 
 #define OPTIONS_MIN_BYTES sizeof(size_t)
@@ -162,11 +162,6 @@ static const struct shunt_wire_end_ops end_ops = {.deliver = end_deliver,
 
 /* ---- Counters ---- */
 
-struct counter {
-  const char *name;
-  uint64_t value;
-};
-
 static unsigned twin_counters(const struct shunt_model *model, const char *names[],
                               uint64_t values[], unsigned n)
 {
@@ -176,7 +171,7 @@ static unsigned twin_counters(const struct shunt_model *model, const char *names
     shunt_wire_statistics(twin->end, &wire);
 #define TWIN_FAULT(name) {#name, twin->faults.name},
 #define TWIN_DROP(name)  {#name, twin->drops.name},
-  struct counter counters[] = {
+  struct card_counter counters[] = {
       TWIN_IXGBE_FAULTS(TWIN_FAULT) TWIN_IXGBE_DROPS(TWIN_DROP) /**/
       {"dma_faults", model->dma_faults},
       {"mmio_reads", twin->mmio_reads},
@@ -186,13 +181,8 @@ static unsigned twin_counters(const struct shunt_model *model, const char *names
   };
 #undef TWIN_FAULT
 #undef TWIN_DROP
-  const unsigned count = sizeof(counters) / sizeof(counters[0]);
   counters[0].value += model->bad_accesses; /* bad_access is the first of the faults */
-  for (unsigned i = 0; i < count && i < n; i++) {
-    names[i] = counters[i].name;
-    values[i] = counters[i].value;
-  }
-  return count;
+  return card_counters_tell(counters, sizeof(counters) / sizeof(counters[0]), names, values, n);
 }
 
 /* ---- Construction ---- */
@@ -200,9 +190,7 @@ static unsigned twin_counters(const struct shunt_model *model, const char *names
 static void msix_reset(struct twin_ixgbe *twin)
 {
   memset(twin->msix, 0, IXGBE_BAR_MSIX_BYTES);
-  for (unsigned vector = 0; vector < TWIN_IXGBE_VECTORS; vector++)
-    twin->msix[IXGBE_MSIX_TABLE + vector * PCI_MSIX_ENTRY_BYTES + PCI_MSIX_ENTRY_CONTROL] =
-        PCI_MSIX_ENTRY_MASKED;
+  card_msix_reset(twin->msix + IXGBE_MSIX_TABLE, TWIN_IXGBE_VECTORS);
 }
 
 static void twin_reset(struct shunt_model *model)
@@ -253,14 +241,12 @@ static const struct shunt_model_ops model_ops = {.reset = twin_reset,
                                                  .counters = twin_counters,
                                                  .destroy = twin_destroy};
 
-/* The pages that another process may map come from a memfd, whose length nobody can change under us
- * (an access beyond it would end this process). The rest of BAR 0 is not in there. */
+/* The pages that another process may map. The rest of BAR 0 is not in there. */
 static int shared_pages_map(struct twin_ixgbe *twin)
 {
-  twin->memory_fd = memfd_create("shunt-twin-ixgbe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (twin->memory_fd < 0 || ftruncate(twin->memory_fd, TWIN_IXGBE_BAR0_BYTES) ||
-      fcntl(twin->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-    return -errno;
+  twin->memory_fd = card_memory_create("shunt-twin-ixgbe", TWIN_IXGBE_BAR0_BYTES);
+  if (twin->memory_fd < 0)
+    return twin->memory_fd;
   for (unsigned i = 0; i < sizeof(shared_areas) / sizeof(shared_areas[0]); i++) {
     const struct shunt_model_area *area = &shared_areas[i];
     if (mmap(twin->registers + area->offset, area->bytes, PROT_READ | PROT_WRITE,
