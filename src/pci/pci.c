@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "src/core/error_internal.h"
+#include "src/core/params.h"
 #include "src/pci/address.h"
 
 /* Between two looks: a turn for a model, and short enough that no driver waits noticeably. */
@@ -44,6 +46,18 @@ int pci_open(const char *location, const struct pci_open_options *options, struc
     shunt_log_write(complete.log, SHUNT_LOG_INFO, "opened %04x:%04x at %s: %s", (*pci)->vendor,
                     (*pci)->device, (*pci)->address, (*pci)->path);
   return code;
+}
+
+int pci_open_named(const char *location, const struct pci_open_options *options,
+                   struct params *params, struct pci **pci, struct shunt_error *error)
+{
+  char keys[PARAMS_TEXT_BYTES] = "";
+  struct pci_open_options how = *options;
+  how.keys = keys;
+  int code = strcmp(location, "twin") == 0 ? params_rest(params, keys, sizeof(keys)) : 0;
+  if (code)
+    return error_set_errno(error, code, "the keys of the twin are too long");
+  return pci_open(location, &how, pci, error);
 }
 
 void pci_close(struct pci *pci)

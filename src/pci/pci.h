@@ -53,6 +53,8 @@ struct pci {
   bool is_model;
 };
 
+struct params; /* src/core/params.h */
+
 struct pci_open_options {
   const struct shunt_clock *clock; /* NULL: the real one */
   const struct shunt_log *log;
@@ -68,6 +70,10 @@ struct pci_open_options {
  * where the function is bound to vfio-pci, else sysfs. Errors as shunt_port_open lists them. */
 int pci_open(const char *location, const struct pci_open_options *options, struct pci **pci,
              struct shunt_error *error);
+/* The same for a driver that a name has chosen: of the name's keys, those that nobody has taken are
+ * a twin's. options->keys is not looked at. */
+int pci_open_named(const char *location, const struct pci_open_options *options,
+                   struct params *params, struct pci **pci, struct shunt_error *error);
 void pci_close(struct pci *pci); /* NULL is fine; unmaps what is still mapped */
 
 static inline uint32_t pci_read32(struct pci *pci, uint64_t offset)

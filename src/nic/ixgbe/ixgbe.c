@@ -251,19 +251,10 @@ int ixgbe_open_pci(struct pci *pci, const struct shunt_port_options *options,
 static int ixgbe_open(const char *location, const struct shunt_port_options *options,
                       struct params *params, struct shunt_port **port, struct shunt_error *error)
 {
-  char keys[PARAMS_TEXT_BYTES] = "";
-  struct pci_open_options how = {.clock = options->clock,
-                                 .log = options->log,
-                                 .testbed = options->testbed,
-                                 .kind = "ixgbe",
-                                 .keys = keys};
+  const struct pci_open_options how = {
+      .clock = options->clock, .log = options->log, .testbed = options->testbed, .kind = "ixgbe"};
   struct pci *pci;
-  int result = 0;
-  if (!strcmp(location, "twin")) /* its keys are the testbed's, which knows them */
-    result = params_rest(params, keys, sizeof(keys));
-  if (result)
-    return error_set_errno(error, result, "the keys of the twin are too long");
-  result = pci_open(location, &how, &pci, error);
+  int result = pci_open_named(location, &how, params, &pci, error);
   return result ? result : ixgbe_open_pci(pci, options, port, error);
 }
 
