@@ -204,6 +204,11 @@ void ixgbe_memory_destroy(struct ixgbe *ixgbe);
  * rings was made by ixgbe_memory_create, so this does not fail. */
 void *ixgbe_ring_take(struct ixgbe *ixgbe, uint32_t descriptors, uint64_t *device_address);
 
+/* Wait until a ring is enabled, or is not any more: control, RXDCTL or TXDCTL of queue i, is at
+ * offset. Returns 0, -ETIMEDOUT or -EIO. */
+int ixgbe_ring_wait(struct ixgbe *ixgbe, const char *control, unsigned i, uint32_t offset,
+                    bool enabled, struct shunt_error *error);
+
 /* --- rx.c, tx.c ------------------------------------------------------------------------------- */
 
 int ixgbe_rx_start(struct ixgbe *ixgbe, struct shunt_error *error);

@@ -6,11 +6,15 @@
  * SHUNT_REGION_ALIGN_BYTES): rings are powers of two no longer than that, given out on multiples of
  * their length, so they never do. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "src/core/error_internal.h"
 #include "src/nic/ixgbe/ixgbe.h"
+
+#define RING_MS 10 /* the datasheet says that ENABLE follows "in a few microseconds" */
+_Static_assert(IXGBE_RXDCTL_ENABLE == IXGBE_TXDCTL_ENABLE, "one bit for both");
 
 static int map_region(struct ixgbe *ixgbe, struct shunt_region *region, uint64_t **delta,
                       bool *mapped, const char *what, struct shunt_error *error)
@@ -123,4 +127,13 @@ void *ixgbe_ring_take(struct ixgbe *ixgbe, uint32_t descriptors, uint64_t *devic
   memset(ring, 0, bytes);
   *device_address = offset + ixgbe->ring_delta[offset >> SHUNT_REGION_ALIGN_SHIFT];
   return ring;
+}
+
+int ixgbe_ring_wait(struct ixgbe *ixgbe, const char *control, unsigned i, uint32_t offset,
+                    bool enabled, struct shunt_error *error)
+{
+  char name[48];
+  snprintf(name, sizeof(name), "%s.ENABLE of queue %u", control, i);
+  return ixgbe_wait_ms(ixgbe, offset, IXGBE_RXDCTL_ENABLE, enabled ? IXGBE_RXDCTL_ENABLE : 0,
+                       RING_MS, name, error);
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The receive unit and its queues (datasheet 4.6.7). */
-#include <stdio.h>
-
 #include "src/nic/ixgbe/ixgbe.h"
 
-#define QUEUE_MS    10 /* the datasheet says that ENABLE follows "in a few microseconds" */
 #define SECURITY_MS 20
 #define ETHERNET_BYTES_AROUND                                                                      \
   18 /* header and CRC; VLAN tags do not count in MAXFRS (8.2.3.22.13) */
@@ -87,13 +84,10 @@ static void set_up_queue(struct ixgbe *ixgbe, struct shunt_ixgbe_queue *q)
 /* 4.6.7.1: the tail may be written only once the queue reads back as enabled. */
 static int enable_queue(struct ixgbe *ixgbe, unsigned i, struct shunt_error *error)
 {
-  char name[48];
-  snprintf(name, sizeof(name), "RXDCTL.ENABLE of queue %u", i);
   uint32_t strip = ixgbe->options.vlan_strip ? IXGBE_RXDCTL_VME : 0;
   uint32_t rxdctl = ixgbe_read(ixgbe, IXGBE_RXDCTL(i)) & ~IXGBE_RXDCTL_VME;
   ixgbe_write(ixgbe, IXGBE_RXDCTL(i), rxdctl | strip | IXGBE_RXDCTL_ENABLE);
-  int result = ixgbe_wait_ms(ixgbe, IXGBE_RXDCTL(i), IXGBE_RXDCTL_ENABLE, IXGBE_RXDCTL_ENABLE,
-                             QUEUE_MS, name, error);
+  int result = ixgbe_ring_wait(ixgbe, "RXDCTL", i, IXGBE_RXDCTL(i), true, error);
   if (!result)
     ixgbe_write(ixgbe, IXGBE_RDT(i), 0);
   return result;
@@ -132,10 +126,7 @@ int ixgbe_rx_stop(struct ixgbe *ixgbe, struct shunt_error *error)
   for (unsigned i = 0; i < ixgbe->queue_count; i++)
     ixgbe_clear(ixgbe, IXGBE_RXDCTL(i), IXGBE_RXDCTL_ENABLE);
   for (unsigned i = 0; i < ixgbe->queue_count; i++) {
-    char name[48];
-    snprintf(name, sizeof(name), "RXDCTL.ENABLE of queue %u", i);
-    int result =
-        ixgbe_wait_ms(ixgbe, IXGBE_RXDCTL(i), IXGBE_RXDCTL_ENABLE, 0, QUEUE_MS, name, error);
+    int result = ixgbe_ring_wait(ixgbe, "RXDCTL", i, IXGBE_RXDCTL(i), false, error);
     if (result)
       return result;
   }

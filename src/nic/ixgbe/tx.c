@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The transmit unit and its queues (datasheet 4.6.8). */
-#include <stdio.h>
-
 #include "src/nic/ixgbe/ixgbe.h"
 
-#define QUEUE_MS 10
 /* What is queued may still go out before a queue is stopped, if the link lets it: 4096 frames of
  * 9.7 KB take 32 ms at 10 Gb/s. */
 #define DRAIN_MS 40
@@ -57,11 +54,8 @@ static void set_up_queue(struct ixgbe *ixgbe, struct shunt_ixgbe_queue *q)
 
 static int enable_queue(struct ixgbe *ixgbe, unsigned i, struct shunt_error *error)
 {
-  char name[48];
-  snprintf(name, sizeof(name), "TXDCTL.ENABLE of queue %u", i);
   ixgbe_write(ixgbe, IXGBE_TXDCTL(i), THRESHOLDS | IXGBE_TXDCTL_ENABLE);
-  return ixgbe_wait_ms(ixgbe, IXGBE_TXDCTL(i), IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE, QUEUE_MS,
-                       name, error);
+  return ixgbe_ring_wait(ixgbe, "TXDCTL", i, IXGBE_TXDCTL(i), true, error);
 }
 
 /* 4.6.8: the unit goes on before its queues. */
@@ -99,10 +93,7 @@ int ixgbe_tx_stop(struct ixgbe *ixgbe, struct shunt_error *error)
   for (unsigned i = 0; i < ixgbe->queue_count; i++)
     ixgbe_write(ixgbe, IXGBE_TXDCTL(i), IXGBE_TXDCTL_SWFLSH);
   for (unsigned i = 0; i < ixgbe->queue_count; i++) {
-    char name[48];
-    snprintf(name, sizeof(name), "TXDCTL.ENABLE of queue %u", i);
-    int result =
-        ixgbe_wait_ms(ixgbe, IXGBE_TXDCTL(i), IXGBE_TXDCTL_ENABLE, 0, QUEUE_MS, name, error);
+    int result = ixgbe_ring_wait(ixgbe, "TXDCTL", i, IXGBE_TXDCTL(i), false, error);
     if (result)
       return result;
   }
