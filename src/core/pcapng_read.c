@@ -125,6 +125,15 @@ static int block_get(struct pcapng_reader *reader, struct reader_block *block, v
   return reader_get(reader, bytes, count, error);
 }
 
+/* The fixed part that the body of such a block begins with. */
+static int block_begin(struct pcapng_reader *reader, struct reader_block *block, void *bytes,
+                       size_t count, const char *what, struct shunt_error *error)
+{
+  if (block->left < count)
+    return reader_bad(reader, error, block->start, "%s of %u bytes", what, block->bytes);
+  return block_get(reader, block, bytes, count, error);
+}
+
 /* ---- Frames ---- */
 
 static int reader_take_data(struct pcapng_reader *reader, uint32_t bytes, struct shunt_error *error)
@@ -180,9 +189,7 @@ static int reader_packet(struct pcapng_reader *reader, struct reader_block *bloc
                          struct pcapng_frame *frame, struct shunt_error *error)
 {
   uint8_t fixed[20];
-  if (block->left < sizeof(fixed))
-    return reader_bad(reader, error, block->start, "a packet block of %u bytes", block->bytes);
-  int code = block_get(reader, block, fixed, sizeof(fixed), error);
+  int code = block_begin(reader, block, fixed, sizeof(fixed), "a packet block", error);
   if (code < 0)
     return code;
   frame->interface =
@@ -201,9 +208,7 @@ static int reader_simple(struct pcapng_reader *reader, struct reader_block *bloc
                          struct pcapng_frame *frame, struct shunt_error *error)
 {
   uint8_t fixed[4];
-  if (block->left < sizeof(fixed))
-    return reader_bad(reader, error, block->start, "a packet block of %u bytes", block->bytes);
-  int code = block_get(reader, block, fixed, sizeof(fixed), error);
+  int code = block_begin(reader, block, fixed, sizeof(fixed), "a packet block", error);
   if (code < 0)
     return code;
   uint32_t limit = reader->interface_count ? reader->interfaces[0].snapshot_bytes : 0;
@@ -298,9 +303,7 @@ static int reader_interface(struct pcapng_reader *reader, struct reader_block *b
                             struct shunt_error *error)
 {
   uint8_t fixed[8];
-  if (block->left < sizeof(fixed))
-    return reader_bad(reader, error, block->start, "an interface block of %u bytes", block->bytes);
-  int code = block_get(reader, block, fixed, sizeof(fixed), error);
+  int code = block_begin(reader, block, fixed, sizeof(fixed), "an interface block", error);
   if (code < 0)
     return code;
   struct reader_interface interface = {
@@ -317,9 +320,7 @@ static int reader_section(struct pcapng_reader *reader, struct reader_block *blo
                           struct shunt_error *error)
 {
   uint8_t fixed[12]; /* version, and the section's length, which is not needed */
-  if (block->left < sizeof(fixed))
-    return reader_bad(reader, error, block->start, "a section header of %u bytes", block->bytes);
-  int code = block_get(reader, block, fixed, sizeof(fixed), error);
+  int code = block_begin(reader, block, fixed, sizeof(fixed), "a section header", error);
   if (code < 0)
     return code;
   uint16_t major = reader_u16(reader, fixed);
