@@ -31,7 +31,7 @@ static void judge(const struct shunt_xdp_rule rules[], unsigned n, struct cases 
   struct shunt_error error;
 
   require(machine && memory);
-  int result = cases_program(&program, rules, n, &error);
+  int result = cases_program(&program, n % CASES_KINDS, rules, n, &error);
   if (result < 0) {
     require(error.code == result && error.what[0] && error.why[0] && error.remedy[0]);
     frames = 0;

@@ -144,6 +144,20 @@ static struct assembler_label *assembler_known(struct bpf_assembler *a, struct b
   return NULL;
 }
 
+/* Leave out a goto that would go to the next instruction. Not where another label stands behind it:
+ * that would have to move with it. */
+static void assembler_arrive(struct bpf_assembler *a, struct bpf_label label)
+{
+  const struct assembler_jump *last =
+      (const struct assembler_jump *)a->jumps.items + a->jumps.count - 1;
+  if (a->jumps.count == 0 || last->label != label.index || last->insn + 1 != a->insns.count ||
+      assembler_insn(a, last->insn)->code != (BPF_JMP | BPF_JA) ||
+      bpf_label_at(a, a->insns.count) != NULL)
+    return;
+  a->insns.count--;
+  a->jumps.count--;
+}
+
 void bpf_place(struct bpf_assembler *a, struct bpf_label label)
 {
   struct assembler_label *known = assembler_known(a, label);
@@ -154,6 +168,7 @@ void bpf_place(struct bpf_assembler *a, struct bpf_label label)
                    known->place);
     return;
   }
+  assembler_arrive(a, label);
   known->place = a->insns.count;
 }
 

@@ -173,7 +173,8 @@ void bpf_jump32(struct bpf_assembler *a, uint8_t operation, enum bpf_register le
 void bpf_jump32_imm(struct bpf_assembler *a, uint8_t operation, enum bpf_register left, int32_t imm,
                     struct bpf_label label);
 
-void bpf_go(struct bpf_assembler *a, struct bpf_label label); /* goto label */
+/* goto label; nothing where the label is placed next */
+void bpf_go(struct bpf_assembler *a, struct bpf_label label);
 
 /* r0 = helper(r1..r5)
  *

@@ -51,6 +51,13 @@ int bpf_map_set(int map, const void *key, const void *value, uint64_t flags,
  * back, -EOPNOTSUPP). */
 int bpf_map_get(int map, const void *key, void *value, struct shunt_error *error);
 
+/* The only value of an array map that was made with BPF_F_MMAPABLE (5.5), for reading.
+ *
+ * bytes   value_bytes
+ * Owner   *memory is the caller's to munmap; it stays when the file descriptor is closed
+ * Errors  -EINVAL: the map is another one; -ENOMEM */
+int bpf_map_memory(int map, size_t bytes, const void **memory, struct shunt_error *error);
+
 /* Remove a key. -ENOENT: it was not there. -EINVAL: an array's can't be removed. */
 int bpf_map_delete(int map, const void *key, struct shunt_error *error);
 

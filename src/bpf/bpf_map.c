@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "src/bpf/bpf.h"
 #include "src/bpf/call.h"
@@ -76,6 +77,15 @@ int bpf_map_get(int map, const void *key, void *value, struct shunt_error *error
   if (result < 0)
     error_set_errno(error, result, "can't read an element of BPF map fd %d", map);
   return result;
+}
+
+int bpf_map_memory(int map, size_t bytes, const void **memory, struct shunt_error *error)
+{
+  void *mapped = mmap(NULL, bytes, PROT_READ, MAP_SHARED, map, 0);
+  if (mapped == MAP_FAILED)
+    return error_set_errno(error, -errno, "can't map %zu bytes of BPF map fd %d", bytes, map);
+  *memory = mapped;
+  return 0;
 }
 
 int bpf_map_delete(int map, const void *key, struct shunt_error *error)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "src/bpf/bpf_attach.h"
@@ -133,24 +134,6 @@ static int start(struct filter *f, struct shunt_error *error)
 
 /* ---- counters ---- */
 
-static int read_hits(struct filter *f, uint16_t slot, struct program_hits *sum,
-                     struct shunt_error *error)
-{
-  uint32_t block = slot / PROGRAM_HITS_BLOCK;
-  int result = bpf_map_get(f->hits, &block, f->read, error);
-
-  if (result)
-    return result;
-  *sum = (struct program_hits){0};
-  for (uint32_t cpu = 0; cpu < f->cpus; cpu++) {
-    const struct program_hits *hits =
-        &f->read[(size_t)cpu * PROGRAM_HITS_BLOCK + slot % PROGRAM_HITS_BLOCK];
-    sum->packets += hits->packets;
-    sum->bytes += hits->bytes;
-  }
-  return 0;
-}
-
 static bool slot_taken(const struct filter *f, uint16_t slot)
 {
   for (unsigned i = 0; i < f->count; i++) {
@@ -162,13 +145,13 @@ static bool slot_taken(const struct filter *f, uint16_t slot)
 
 /* A free slot; there is one. Its counters can't be set to zero, for they stand among those of
  * rules that are counting: what they say now is remembered. */
-static int take_slot(struct filter *f, struct filter_rule *rule, struct shunt_error *error)
+static void take_slot(struct filter *f, struct filter_rule *rule)
 {
   do
     f->last_slot = (uint16_t)(f->last_slot % SHUNT_XDP_RULES_MOST + 1);
   while (slot_taken(f, f->last_slot));
   rule->slot = f->last_slot;
-  return read_hits(f, rule->slot, &rule->before, error);
+  rule->before = program_hits_sum(f->counts, f->making.lanes, rule->slot);
 }
 
 /* ---- opening ---- */
@@ -224,21 +207,16 @@ static int make_maps(struct filter *f, struct shunt_error *error)
       .entries = f->options.queues,
       .name = "shunt_sockets",
   };
-  const struct bpf_map_spec hits = {
-      .type = BPF_MAP_TYPE_PERCPU_ARRAY,
-      .key_bytes = 4,
-      .value_bytes = PROGRAM_HITS_BLOCK * sizeof(struct program_hits),
-      .entries = PROGRAM_HITS_ELEMENTS,
-      .name = "shunt_hits",
-  };
-  int result = bpf_map_new(&xskmap, &f->xskmap, error);
+  const void *counts;
 
+  f->making.lanes = program_lanes(f->options.queues);
+  const struct bpf_map_spec hits = program_hits_map(f->making.lanes);
+  int result = bpf_map_new(&xskmap, &f->xskmap, error);
   result = result ? result : bpf_map_new(&hits, &f->hits, error);
-  result = result ? result : bpf_cpu_count(&f->cpus, error);
-  if (result)
-    return result;
-  f->read = calloc(f->cpus, hits.value_bytes);
-  return f->read ? 0 : shunt_error_set(error, -ENOMEM, "no memory to read counters");
+  result = result ? result : bpf_map_memory(f->hits, hits.value_bytes, &counts, error);
+  if (!result)
+    f->counts = counts;
+  return result;
 }
 
 static int open_new(struct filter *f, const struct shunt_xdp_rule rules[], unsigned n,
@@ -292,10 +270,11 @@ void filter_close(struct filter *f)
     if (fds[i] >= 0)
       close(fds[i]);
   }
+  if (f->counts)
+    munmap((void *)(uintptr_t)f->counts, program_hits_map(f->making.lanes).value_bytes);
   program_free(&f->made);
   free(f->rules);
   free(f->sockets);
-  free(f->read);
   free(f);
 }
 
@@ -395,11 +374,10 @@ static int insert(struct filter *f, const struct shunt_xdp_rule *rule, unsigned 
   int result = shunt_xdp_rule_check(rule, error);
   if (!result)
     result = check_options(&f->options, f->count + 1, error);
-  if (!result)
-    result = take_slot(f, &added, error);
   if (result)
     return result;
 
+  take_slot(f, &added);
   struct filter_rule *rules = calloc(f->count + 1, sizeof(*rules));
   if (!rules)
     return shunt_error_set(error, -ENOMEM, "no memory for %u rules", f->count + 1);
@@ -469,7 +447,6 @@ int filter_rule_hits(struct filter *f, uint32_t id, uint64_t *packets, uint64_t 
                      struct shunt_error *error)
 {
   unsigned place = find(f, id);
-  struct program_hits sum;
   int result = check_own(f, error);
   if (result)
     return result;
@@ -478,9 +455,8 @@ int filter_rule_hits(struct filter *f, uint32_t id, uint64_t *packets, uint64_t 
   if (!f->rules[place].slot)
     return not_counted(f, error);
 
-  result = read_hits(f, f->rules[place].slot, &sum, error);
-  if (result)
-    return result;
+  const struct program_hits sum =
+      program_hits_sum(f->counts, f->making.lanes, f->rules[place].slot);
   *packets = sum.packets - f->rules[place].before.packets;
   *bytes = sum.bytes - f->rules[place].before.bytes;
   return 0;

@@ -27,9 +27,8 @@ struct filter {
   int xskmap, hits, program, link; /* file descriptors or -1 */
   bool by_netlink;                 /* attached, but by no link: a kernel before 5.9 */
   bool joined;
-  uint8_t *sockets; /* by queue: 1 where there is one of ours */
-  uint32_t cpus;
-  struct program_hits *read; /* room for an element of the map of counters, of all CPUs */
+  uint8_t *sockets;                  /* by queue: 1 where there is one of ours */
+  const struct program_hits *counts; /* the value of the map of hits; NULL where joined */
   char why_software[SHUNT_ERROR_TEXT_BYTES];
 };
 

@@ -44,22 +44,23 @@
 #define PROGRAM_FEW_LEAST 5
 #define PROGRAM_FEW_MOST  64
 
-/* A rule, and its place in the map of counters: 1 .. SHUNT_XDP_RULES_MOST; 0 for a first rule that
+/* A rule, and its place among the counters: 1 .. SHUNT_XDP_RULES_MOST; 0 for a first rule that
  * takes every frame and is not counted. */
 struct program_rule {
   const struct shunt_xdp_rule *rule;
   uint16_t slot;
 };
 
-/* What a rule's counters count, for each CPU. An element of the map has those of 256 rules: of
- * rule `slot` they are at slot % 256 of element slot / 256. (Each element costs an allocation for
- * each CPU; one of its own for each rule would take longer to make than all the rest.) */
+/* What a rule's counters count. They are the one value of an array map, which the program adds to
+ * without a call and its owner reads where it is mapped: of rule `slot` they are at slot %
+ * SHUNT_XDP_RULES_MOST of a lane. What comes from queue q is counted in lane q % lanes, so that
+ * CPUs that work for different queues don't take each other's cache lines. Additions are atomic,
+ * for in skb mode several CPUs may work for a queue. */
 struct program_hits {
   uint64_t packets, bytes;
 };
 
-#define PROGRAM_HITS_BLOCK    256u
-#define PROGRAM_HITS_ELEMENTS (SHUNT_XDP_RULES_MOST / PROGRAM_HITS_BLOCK + 1)
+#define PROGRAM_LANES_MOST 64u /* with more than 4 MiB a map is refused before Linux 5.11 */
 
 struct program_options {
   enum filter_time time; /* where the receive time comes from */
@@ -68,12 +69,13 @@ struct program_options {
   int32_t vlan_kfunc; /* FILTER_VLAN_METADATA: BTF id of bpf_xdp_metadata_rx_vlan_tag */
   bool subtracts;     /* frames have one piece, and the verifier lets us subtract pointers to it
                          (CAP_PERFMON): so their length costs no call */
+  uint32_t lanes;     /* of the counters: a power of two up to PROGRAM_LANES_MOST */
 };
 
 /* In place of file descriptors the instructions hold these numbers of maps; tables follow. */
 enum program_map {
   PROGRAM_XSKMAP, /* queue to socket */
-  PROGRAM_HITS,   /* per-CPU array of struct program_hits[PROGRAM_HITS_BLOCK] */
+  PROGRAM_HITS,   /* array of one value: struct program_hits[lanes][SHUNT_XDP_RULES_MOST] */
   PROGRAM_TABLES, /* the first table */
 };
 
@@ -125,6 +127,13 @@ int program_make(struct program *program, const struct program_options *options,
                  const struct program_rule rules[], unsigned n, struct shunt_error *error);
 void program_free(struct program *program);
 
+/* The map of counters: how many lanes suit a number of queues, what map it is, and a rule's sum
+ * (program_load.c). */
+uint32_t program_lanes(uint32_t queues);
+struct bpf_map_spec program_hits_map(uint32_t lanes);
+struct program_hits program_hits_sum(const struct program_hits *hits, uint32_t lanes,
+                                     uint16_t slot);
+
 /* Load it, with maps made of its tables (program_load.c).
  *
  * xskmap, hits  file descriptors, the caller's
@@ -174,6 +183,8 @@ struct program_labels {
   struct bpf_label verdict[3]; /* by action, where r1 is the slot */
   struct bpf_label pass;       /* no rule matched */
   uint8_t used;                /* 1 << action of every verdict that is jumped to */
+  bool known;                  /* the verifier knows some slot as it comes to a verdict */
+  bool gathers;                /* r3 is 0 where sections begin, unless it has to be pass */
 };
 
 struct program_section {
@@ -193,22 +204,21 @@ struct program_maker {
   struct bpf_label ipv4, ipv6; /* where the IP header begins, 14 behind r7 */
   struct bpf_label ports;      /* where both versions go for UDP and TCP, if joined */
   uint8_t tests;               /* all that some rule makes */
-  uint8_t blocks;              /* how many blocks of counters the rules' slots are in */
   bool uncounted;              /* the only rule that counts is not counted */
   bool only_ports;             /* packets without ports match no rule: how they miss is all one */
   bool joined;                 /* and no rule tells the versions of IP apart */
+  bool gathers;                /* and only one protocol's of IPv4 do: program_ip.c */
 };
 
 /* Offsets from r10. A store to an offset that is no multiple of 8 has an effect besides: the
  * verifier forgets what was stored, for it tracks aligned spills alone (check_stack_write_fixed_off
  * of kernel/bpf/verifier.c). So it goes through what follows once, and not once for each rule. */
-#define STACK_SLOT  (-4)
-#define STACK_BLOCK (-8)  /* u32: slot / PROGRAM_HITS_BLOCK */
-#define STACK_VLAN  (-12) /* u32: id of the outermost tag, or PROGRAM_VLAN_NONE */
-#define STACK_TIME  (-24) /* u64 */
-#define STACK_TAG   (-32) /* two u32, for the kernel to write into */
-#define STACK_KEY   (-72) /* of a table: up to 40 bytes */
-#define STACK_MAC   (-78) /* u16 and u32: the destination's MAC address, as the frame has it */
+#define STACK_SLOT (-4)
+#define STACK_VLAN (-12) /* u32: id of the outermost tag, or PROGRAM_VLAN_NONE */
+#define STACK_TIME (-24) /* u64 */
+#define STACK_TAG  (-32) /* two u32, for the kernel to write into */
+#define STACK_KEY  (-72) /* of a table: up to 40 bytes */
+#define STACK_MAC  (-78) /* u16 and u32: the destination's MAC address, as the frame has it */
 
 #define PROGRAM_VLAN_NONE     0x1000
 #define PROGRAM_PROTOCOL_NONE 256

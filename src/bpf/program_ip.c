@@ -10,10 +10,16 @@
  * seen to be whole when the ports behind it are seen, and both versions of IP go on together. For
  * the verifier to take them together, too, r5 is for both r7 + R5_FIXED + R5_BIAS and a number that
  * it does not know. That is worth some care: it takes about half a microsecond for an instruction,
- * and three for a jump. */
+ * and three for a jump.
+ *
+ * Where they are ports of one protocol of IPv4 there is no jump but over what the frame does not
+ * hold: all else that is wrong is gathered in r3, in whatever bits, and looked at once. */
+#include "src/bpf/program.h"
+
+#include <endian.h>
+
 #include "shunt/ethernet.h"
 #include "shunt/ipv4.h"
-#include "src/bpf/program.h"
 
 #define IPV6_HEADER_BYTES 40
 #define IPV6_FRAGMENT     44 /* a next header (RFC 8200 4.5) */
@@ -59,6 +65,17 @@ static void unsound(struct program_maker *m, struct bpf_label label, uint16_t et
   bpf_go(m->a, program_section_of(m, KIND_ETHERNET));
 }
 
+/* r8 and r9 = the ports, which begin at r5 - back. */
+static void ports(struct program_maker *m, int back)
+{
+  if (m->tests & 1u << TEST_SOURCE_PORT) {
+    bpf_load(m->a, BPF_H, R9, R5, 0 - back);
+    bpf_be(m->a, R9, 16);
+  }
+  bpf_load(m->a, BPF_H, R8, R5, 2 - back);
+  bpf_be(m->a, R8, 16);
+}
+
 /* To the section of the packet's protocol, with its ports where it has them; r4 may be more than
  * 255 where there can't be any. */
 static void protocol(struct program_maker *m, const struct version *v)
@@ -75,12 +92,7 @@ static void protocol(struct program_maker *m, const struct version *v)
     bpf_place(a, with_ports);
     bpf_jump_imm(a, BPF_JSLT, R3, R3_BIAS + PORTS_BYTES, v->plain);
     bpf_jump(a, BPF_JGT, R5, R8, v->plain);
-    if (m->tests & 1u << TEST_SOURCE_PORT) {
-      bpf_load(a, BPF_H, R9, R5, 0 - R5_BIAS);
-      bpf_be(a, R9, 16);
-    }
-    bpf_load(a, BPF_H, R8, R5, 2 - R5_BIAS);
-    bpf_be(a, R8, 16);
+    ports(m, R5_BIAS);
     if (apart)
       bpf_jump_imm(a, BPF_JEQ, R4, SHUNT_IPV4_PROTOCOL_UDP, program_section_of(m, v->udp));
     bpf_go(a, program_section_of(m, v->for_tcp ? v->tcp : v->udp));
@@ -101,6 +113,63 @@ static void ipv4_protocol(struct program_maker *m)
   bpf_and_imm(m->a, R4, (SHUNT_IPV4_MORE_FRAGMENTS | SHUNT_IPV4_FRAGMENT_OFFSET_MASK) << 16 | 0xff);
 }
 
+/* r3 |= 1 where the header's length, r5, is below 20, or the datagram's leaves no room for ports
+ * behind it. */
+static void gather_lengths(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+
+  bpf_load(a, BPF_H, R2, R7, 14 + 2);
+  bpf_be(a, R2, 16);
+  bpf_sub(a, R2, R5);
+  bpf_sub_imm(a, R2, PORTS_BYTES);
+  bpf_move(a, R1, R5);
+  bpf_sub_imm(a, R1, SHUNT_IPV4_HEADER_BYTES);
+  bpf_or(a, R2, R1); /* has its top bit where one of them is negative */
+  bpf_shift_right_imm(a, R2, 63);
+  bpf_or(a, R3, R2);
+}
+
+/* Four bytes of the packet as they are loaded. */
+static int32_t word_as_loaded(uint32_t number)
+{
+  return (int32_t)htobe32(number);
+}
+
+/* r5 = the length of the header whose first four bytes, and the ethertype before, are in r3. */
+static void header_bytes(struct program_maker *m)
+{
+  const bool big_endian = htobe16(1) == 1;
+
+  bpf_move(m->a, R5, R3);
+  bpf_shift_right_imm(m->a, R5, big_endian ? 8 - 2 : 16 - 2);
+  bpf_and_imm(m->a, R5, 0xf << 2);
+}
+
+/* IPv4 where the rules are for ports of one protocol. */
+static void ipv4_gathered(struct program_maker *m)
+{
+  struct bpf_assembler *a = m->a;
+  const bool udp = !program_passes(m, KIND_IPV4_UDP);
+
+  bpf_load(a, BPF_W, R3, R7, 12); /* ethertype, version and length, type of service */
+  header_bytes(m);
+  bpf_and32_imm(a, R3, word_as_loaded(0xfffff000));
+  bpf_xor32_imm(a, R3, word_as_loaded(SHUNT_ETHERNET_TYPE_IPV4 << 16 | 0x4000));
+  gather_lengths(m);
+  bpf_load(a, BPF_W, R4, R7, 14 + 6); /* fragment, time to live, protocol */
+  bpf_and32_imm(
+      a, R4,
+      word_as_loaded((SHUNT_IPV4_MORE_FRAGMENTS | SHUNT_IPV4_FRAGMENT_OFFSET_MASK) << 16 | 0xff));
+  bpf_xor32_imm(a, R4, word_as_loaded(udp ? SHUNT_IPV4_PROTOCOL_UDP : SHUNT_IPV4_PROTOCOL_TCP));
+  bpf_or(a, R3, R4);
+  bpf_add(a, R5, R7);
+  bpf_add_imm(a, R5, 14 + PORTS_BYTES);
+  bpf_jump(a, BPF_JGT, R5, R8, m->labels.pass);
+  ports(m, PORTS_BYTES);
+  bpf_go(a, program_section_of(m, udp ? KIND_IPV4_UDP : KIND_IPV4_TCP));
+}
+
 void program_ipv4(struct program_maker *m)
 {
   struct bpf_assembler *a = m->a;
@@ -110,6 +179,10 @@ void program_ipv4(struct program_maker *m)
   bool apart = program_differ(m, v.fragment, v.other);
 
   bpf_place(a, m->ipv4);
+  if (m->gathers) {
+    ipv4_gathered(m);
+    return;
+  }
   if (!m->only_ports)
     program_need(m, 14 + SHUNT_IPV4_HEADER_BYTES, wrong);
   /* Version and length are sound from 0x45 to 0x4f. */

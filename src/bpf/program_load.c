@@ -8,6 +8,40 @@
 
 #include "src/bpf/program.h"
 
+uint32_t program_lanes(uint32_t queues)
+{
+  uint32_t lanes = 1;
+
+  while (lanes < queues && lanes < PROGRAM_LANES_MOST)
+    lanes *= 2;
+  return lanes;
+}
+
+struct bpf_map_spec program_hits_map(uint32_t lanes)
+{
+  return (struct bpf_map_spec){
+      .type = BPF_MAP_TYPE_ARRAY,
+      .key_bytes = 4,
+      .value_bytes = (uint32_t)(lanes * SHUNT_XDP_RULES_MOST * sizeof(struct program_hits)),
+      .entries = 1,
+      .flags = BPF_F_MMAPABLE,
+      .name = "shunt_hits",
+  };
+}
+
+struct program_hits program_hits_sum(const struct program_hits *hits, uint32_t lanes, uint16_t slot)
+{
+  struct program_hits sum = {0};
+
+  for (uint32_t lane = 0; lane < lanes; lane++) {
+    const struct program_hits *of =
+        &hits[(size_t)lane * SHUNT_XDP_RULES_MOST + slot % SHUNT_XDP_RULES_MOST];
+    sum.packets += __atomic_load_n(&of->packets, __ATOMIC_RELAXED);
+    sum.bytes += __atomic_load_n(&of->bytes, __ATOMIC_RELAXED);
+  }
+  return sum;
+}
+
 static struct bpf_map_spec table_spec(const struct program_table *table)
 {
   struct bpf_map_spec spec = {

@@ -200,6 +200,7 @@ static void go_verdict(struct bpf_assembler *a, uint16_t value, struct program_l
   bpf_move_imm(a, R1, value & PROGRAM_SLOT_MASK);
   bpf_go(a, labels->verdict[action]);
   labels->used |= (uint8_t)BIT(action);
+  labels->known = true;
 }
 
 /* A rule whose only test left is for one port: two instructions, and on to the next. Such rules are
@@ -221,6 +222,7 @@ static void go_verdict_port(struct bpf_assembler *a, const struct program_match 
   bpf_jump_imm(a, BPF_JEQ, R8, match->rule->destination_ports.range[0].first,
                labels->verdict[action]);
   labels->used |= (uint8_t)BIT(action);
+  labels->known = true;
 }
 
 /* Tests from `test` on, of rules that have passed all tests before it. What neighbours have in
@@ -301,9 +303,10 @@ static void key_prefix(struct bpf_assembler *a, const struct program_match *matc
               STACK_KEY + 4);
 }
 
-/* The port at the packet's place of the table has to be the packet's. */
+/* The port at the packet's place of the table has to be the packet's; gathered in r3 what speaks
+ * against the rules besides. */
 static void look_up_few(struct bpf_assembler *a, const struct program_table *table, int index,
-                        enum bpf_register port, struct bpf_label miss)
+                        enum bpf_register port, bool gathered, struct bpf_label miss)
 {
   bpf_load_map_value(a, R1, index, 0);
   bpf_move(a, R2, port);
@@ -312,19 +315,25 @@ static void look_up_few(struct bpf_assembler *a, const struct program_table *tab
   bpf_and_imm(a, R2, (int32_t)(4 * (table->count - 1)));
   bpf_add(a, R1, R2);
   bpf_load(a, BPF_H, R2, R1, 0);
-  bpf_jump(a, BPF_JNE, R2, port, miss);
+  if (gathered) {
+    bpf_xor(a, R2, port);
+    bpf_or(a, R3, R2);
+    bpf_jump_imm(a, BPF_JNE, R3, 0, miss);
+  } else {
+    bpf_jump(a, BPF_JNE, R2, port, miss);
+  }
   bpf_load(a, BPF_H, R1, R1, 2);
 }
 
 /* r1 = the value that the table has for the packet; to miss where it has none. */
 static void look_up(struct program *program, const struct program_match *match,
-                    const struct program_run *run, int table, struct bpf_label miss)
+                    const struct program_run *run, int table, bool gathered, struct bpf_label miss)
 {
   struct bpf_assembler *a = program->assembler;
   enum bpf_register port = run->by & BIT(TEST_SOURCE_PORT) ? R9 : R8;
 
   if (run->type == PROGRAM_FEW) {
-    look_up_few(a, &program->tables[table - PROGRAM_TABLES], table, port, miss);
+    look_up_few(a, &program->tables[table - PROGRAM_TABLES], table, port, gathered, miss);
     return;
   }
   if (run->type == PROGRAM_PORTS) {
@@ -373,8 +382,31 @@ static void go_looked_up(struct bpf_assembler *a, const struct program_match mat
   labels->used |= (uint8_t)BIT(action);
 }
 
+/* Whether what a run's table does not look at can be gathered in r3: addresses of IPv4. */
+static bool can_gather(const struct program_match matches[], const struct program_run *run)
+{
+  return run->type == PROGRAM_FEW && matches[0].rule->ip_version == 4 &&
+         !(matches[0].tests & ~run->by & (uint8_t) ~(BIT(TEST_SOURCE) | BIT(TEST_DESTINATION)));
+}
+
+/* r3 |= what is wrong with an address, if a rule asks for it. */
+static void gather_prefix(struct bpf_assembler *a, const struct program_match *match,
+                          enum program_test test)
+{
+  const struct shunt_xdp_rule *rule = match->rule;
+  const struct shunt_xdp_prefix *prefix = test == TEST_SOURCE ? &rule->source : &rule->destination;
+
+  if (!(match->tests & BIT(test)))
+    return;
+  bpf_load(a, BPF_W, R1, R7, address_at(rule, test));
+  if (prefix->bits < 32)
+    bpf_and32_imm(a, R1, mask_of(prefix->bits, 0));
+  bpf_xor32_imm(a, R1, as_loaded(prefix->address));
+  bpf_or(a, R3, R1);
+}
+
 static int table(struct program *program, const struct program_match matches[],
-                 const struct program_run *run, struct bpf_label miss,
+                 const struct program_run *run, bool gathered, struct bpf_label miss,
                  struct program_labels *labels, struct shunt_error *error)
 {
   struct bpf_assembler *a = program->assembler;
@@ -383,22 +415,33 @@ static int table(struct program *program, const struct program_match matches[],
   if (result)
     return result;
 
-  for (enum program_test test = 0; test < TEST_COUNT; test++) {
+  if (gathered) {
+    gather_prefix(a, &matches[0], TEST_SOURCE);
+    gather_prefix(a, &matches[0], TEST_DESTINATION);
+  }
+  for (enum program_test test = 0; !gathered && test < TEST_COUNT; test++) {
     if (!(run->by & BIT(test)))
       program_test(a, &matches[0], test, miss);
   }
-  look_up(program, &matches[0], run, index, miss);
+  look_up(program, &matches[0], run, index, gathered, miss);
   go_looked_up(a, matches, run->count, labels);
   return 0;
 }
 
+/* Where r3 gathers, it is looked at before the rules are, unless one table has them all: then with
+ * the table's answer. */
 int program_section_code(struct program *program, const struct program_match matches[], unsigned n,
                          struct program_labels *labels, struct shunt_error *error)
 {
+  struct program_run run = program_run_find(matches, n);
+  const bool gathered =
+      labels->gathers && run.count == n && program_run_pays(&run) && can_gather(matches, &run);
   unsigned chained = 0; /* from here on no code was made */
 
+  if (labels->gathers && !gathered)
+    bpf_jump_imm(program->assembler, BPF_JNE, R3, 0, labels->pass);
   for (unsigned i = 0; i < n;) {
-    struct program_run run = program_run_find(&matches[i], n - i);
+    run = program_run_find(&matches[i], n - i);
     if (!program_run_pays(&run)) {
       i++;
       continue;
@@ -406,7 +449,7 @@ int program_section_code(struct program *program, const struct program_match mat
     chain(program->assembler, &matches[chained], i - chained, 0, labels);
     bool last = i + run.count == n;
     struct bpf_label miss = last ? labels->pass : bpf_label(program->assembler, NULL);
-    int result = table(program, &matches[i], &run, miss, labels, error);
+    int result = table(program, &matches[i], &run, gathered, miss, labels, error);
     if (result || last)
       return result;
     bpf_place(program->assembler, miss);

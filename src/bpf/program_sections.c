@@ -113,15 +113,15 @@ void program_sections_make(struct program_maker *m, struct program_match *matche
       section->same++;
     section->label = section->count ? bpf_label(m->a, "%s", kinds[kind].name) : m->labels.pass;
   }
-  for (unsigned i = 0; i < n; i++) {
-    if (rules[i].slot / PROGRAM_HITS_BLOCK >= m->blocks)
-      m->blocks = (uint8_t)(rules[i].slot / PROGRAM_HITS_BLOCK + 1);
-  }
   m->only_ports = n && !(m->tests & BIT(TEST_VLAN));
   for (enum program_kind kind = 0; kind < KIND_COUNT; kind++)
     m->only_ports &= kinds[kind].protocol != 0 || program_passes(m, kind);
   m->joined = m->only_ports && !program_differ(m, KIND_IPV4_UDP, KIND_IPV6_UDP) &&
               !program_differ(m, KIND_IPV4_TCP, KIND_IPV6_TCP);
+  m->gathers = m->only_ports && program_passes(m, KIND_IPV6_UDP) &&
+               program_passes(m, KIND_IPV6_TCP) &&
+               program_passes(m, KIND_IPV4_UDP) != program_passes(m, KIND_IPV4_TCP);
+  m->labels.gathers = m->gathers;
 }
 
 bool program_passes(const struct program_maker *m, enum program_kind kind)

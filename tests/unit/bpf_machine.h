@@ -30,6 +30,7 @@ enum machine_memory {
 #define MACHINE_STEPS       200000
 #define MACHINE_MAP         UINT64_C(0x4d41500000000000) /* what a map's "address" is */
 #define MACHINE_MAP_COUNT   64
+#define MACHINE_LANES       2u
 #define MACHINE_TIME        UINT64_C(0x1122334455667788) /* the time it always is */
 
 struct machine {
@@ -45,14 +46,13 @@ struct machine {
   char fault[96];      /* "" if there was none */
   uint32_t steps;      /* instructions; 64-bit immediates are one */
   uint64_t redirected; /* 1 + queue, where the packet was redirected */
-  struct program_hits hits[PROGRAM_HITS_ELEMENTS * PROGRAM_HITS_BLOCK];
+  struct program_hits hits[MACHINE_LANES * SHUNT_XDP_RULES_MOST];
 
   uint64_t r[11];
   uint16_t known; /* registers that were written to */
   uint8_t stack[MACHINE_STACK_BYTES];
   uint8_t stack_known[MACHINE_STACK_BYTES];
   const uint16_t *value[MACHINE_MAP_COUNT]; /* the element of a table that was looked up */
-  uint32_t element;                         /* of the map of counters */
 };
 
 static inline uint64_t machine_fault(struct machine *m, const char *what)
@@ -86,9 +86,8 @@ static inline uint8_t *machine_bytes(struct machine *m, uint64_t address, uint32
       return m->stack + at;
     }
   } else if (memory == MACHINE_VALUE + PROGRAM_HITS) {
-    uint64_t in = sizeof(m->hits[0]) * PROGRAM_HITS_BLOCK;
-    if (at >= 0 && at + size <= (int64_t)in)
-      return (uint8_t *)&m->hits[(size_t)m->element * PROGRAM_HITS_BLOCK] + at;
+    if (at >= 0 && at + size <= (int64_t)sizeof(m->hits))
+      return (uint8_t *)m->hits + at;
   } else if (memory >= MACHINE_VALUE + PROGRAM_TABLES &&
              memory < MACHINE_VALUE + MACHINE_MAP_COUNT) {
     const struct program_table *table =
@@ -182,11 +181,6 @@ static inline uint64_t machine_look_up(struct machine *m, uint64_t map, uint64_t
   uint32_t longest = 0;
   uint8_t key[64] = {0};
 
-  if (index == PROGRAM_HITS) {
-    m->element = (uint32_t)machine_load(m, key_address, 4);
-    return m->element < PROGRAM_HITS_ELEMENTS ? machine_address(MACHINE_VALUE + PROGRAM_HITS, 0)
-                                              : 0;
-  }
   if (index < PROGRAM_TABLES || index >= PROGRAM_TABLES + m->program->table_count)
     return machine_fault(m, "look-up in no map");
   const struct program_table *table = &m->program->tables[index - PROGRAM_TABLES];
@@ -348,8 +342,25 @@ static inline uint64_t machine_wide(struct machine *m, const struct bpf_insn *in
     return machine_fault(m, "no such map");
   if (insn->src_reg == BPF_PSEUDO_MAP_FD)
     return MACHINE_MAP + map;
-  m->value[map] = m->program->tables[map - PROGRAM_TABLES].values;
+  if (map >= PROGRAM_TABLES)
+    m->value[map] = m->program->tables[map - PROGRAM_TABLES].values;
+  else if (map != PROGRAM_HITS)
+    return machine_fault(m, "value of no map that has one");
   return machine_address(MACHINE_VALUE + map, 0) + (uint32_t)insn[1].imm;
+}
+
+static inline void machine_store_register(struct machine *m, const struct bpf_insn *insn,
+                                          uint32_t size)
+{
+  const uint64_t address = machine_get(m, insn->dst_reg) + (uint64_t)insn->off;
+  uint64_t value = machine_get(m, insn->src_reg);
+
+  if (BPF_MODE(insn->code) == BPF_ATOMIC) {
+    if (insn->imm != BPF_ADD)
+      machine_fault(m, "unknown atomic operation");
+    value += machine_load(m, address, size);
+  }
+  machine_store(m, address, size, value);
 }
 
 /* Run one instruction. Returns how far to go on: 1, or more where it jumps; 0 at the end. */
@@ -372,8 +383,7 @@ static inline int machine_step(struct machine *m, const struct bpf_insn *insn)
                   (uint64_t)(int64_t)insn->imm);
     return 1;
   case BPF_STX:
-    machine_store(m, machine_get(m, insn->dst_reg) + (uint64_t)insn->off, size,
-                  machine_get(m, insn->src_reg));
+    machine_store_register(m, insn, size);
     return 1;
   case BPF_ALU:
   case BPF_ALU64: {

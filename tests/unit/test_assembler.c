@@ -202,6 +202,30 @@ static void fails(struct rig *rig, int code, const char *what, const char *why)
   bpf_assembler_clear(rig->a);
 }
 
+/* A goto is left out where its label comes next, unless another label stands between. */
+static void test_goto_next(void **state)
+{
+  struct rig *rig = *state;
+  struct bpf_assembler *a = rig->a;
+  struct bpf_label next = bpf_label(a, "next"), between = bpf_label(a, "between"),
+                   behind = bpf_label(a, "behind");
+  bpf_jump_imm(a, BPF_JEQ, R1, 0, next); /* 0: a jump that may not be taken stays */
+  bpf_go(a, next);
+  bpf_place(a, next);
+  bpf_jump_imm(a, BPF_JEQ, R1, 1, between); /* 1 */
+  bpf_go(a, behind);                        /* 2 */
+  bpf_place(a, between);
+  bpf_place(a, behind);
+  bpf_jump_imm(a, BPF_JNE, R1, 2, next); /* 3 */
+  bpf_exit(a);                           /* 4 */
+  assert_int_equal(assemble(rig), 0);
+  assert_int_equal(rig->count, 5);
+  static const int16_t wanted[] = {0, 1, 0, -3};
+  for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+    assert_int_equal(rig->insns[i].off, wanted[i]);
+  assert_string_equal(bpf_label_at(a, 1), "next");
+}
+
 static void test_labels_wrong(void **state)
 {
   struct rig *rig = *state;
@@ -213,7 +237,7 @@ static void test_labels_wrong(void **state)
   fails(rig, -EINVAL, "instruction 0 jumps to \"nowhere\"", "placed nowhere");
 
   struct bpf_label end = bpf_label(a, "end");
-  bpf_go(a, end);
+  bpf_jump_imm(a, BPF_JEQ, R1, 0, end);
   bpf_place(a, end);
   fails(rig, -EINVAL, "jumps to \"end\"", "behind the last");
 
@@ -353,7 +377,7 @@ static void test_many_labels(void **state)
   for (unsigned i = 0; i < 300; i++)
     labels[i] = bpf_label(rig->a, "a name that is much longer than its room %u", i);
   for (unsigned i = 0; i < 300; i++)
-    bpf_go(rig->a, labels[299 - i]);
+    bpf_jump_imm(rig->a, BPF_JEQ, R1, 0, labels[299 - i]);
   for (unsigned i = 0; i < 300; i++) {
     bpf_place(rig->a, labels[i]);
     bpf_exit(rig->a);
@@ -372,7 +396,7 @@ int main(void)
       TEST(test_codes),         TEST(test_wide),         TEST(test_register_order),
       TEST(test_jumps),         TEST(test_labels_wrong), TEST(test_operands_wrong),
       TEST(test_first_mistake), TEST(test_far),          TEST(test_too_many),
-      TEST(test_many_labels),
+      TEST(test_many_labels),   TEST(test_goto_next),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

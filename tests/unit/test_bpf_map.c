@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -304,6 +305,34 @@ static void test_name(void **state)
   assert_string_equal(name, "0123456789abcde");
 }
 
+static void test_memory(void **state)
+{
+  (void)state;
+  need_bpf();
+  struct bpf_map_spec spec = {.type = BPF_MAP_TYPE_ARRAY,
+                              .key_bytes = 4,
+                              .value_bytes = 6000,
+                              .entries = 1,
+                              .flags = BPF_F_MMAPABLE};
+  int map = map_of(&spec);
+  const uint32_t key = 0;
+  uint8_t value[6000] = {[0] = 1, [5999] = 2};
+  const void *memory = NULL;
+  struct shunt_error error;
+
+  assert_int_equal(bpf_map_memory(map, spec.value_bytes, &memory, &error), 0);
+  assert_int_equal(bpf_map_set(map, &key, value, BPF_ANY, NULL), 0);
+  close(map);
+  assert_memory_equal(memory, value, sizeof(value));
+  munmap((void *)(uintptr_t)memory, spec.value_bytes);
+
+  spec.flags = 0;
+  map = map_of(&spec);
+  assert_true(bpf_map_memory(map, spec.value_bytes, &memory, &error) < 0);
+  assert_non_null(strstr(error.what, "can't map 6000 bytes of BPF map fd"));
+  close(map);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -311,7 +340,7 @@ int main(void)
       cmocka_unit_test(test_queues),    cmocka_unit_test(test_many),
       cmocka_unit_test(test_many_full), cmocka_unit_test(test_many_single),
       cmocka_unit_test(test_per_cpu),   cmocka_unit_test(test_wrong),
-      cmocka_unit_test(test_name),
+      cmocka_unit_test(test_name),      cmocka_unit_test(test_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

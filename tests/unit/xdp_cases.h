@@ -163,6 +163,33 @@ static inline unsigned cases_rules(struct cases *c, struct shunt_xdp_rule rules[
   return n;
 }
 
+/* Rules for ports of one protocol of IPv4, which make the shortest programs: 5 to 20 that differ in
+ * one port; at times also in the address, or with ports of the other end. Returns how many. */
+static inline unsigned cases_port_rules(struct cases *c, struct shunt_xdp_rule rules[])
+{
+  const unsigned n = 5 + cases_below(c, 16);
+  struct shunt_xdp_rule base = {.size = sizeof(base), .ip_version = 4};
+  const bool by_source = cases_one_in(c, 4), apart = cases_one_in(c, 4);
+
+  base.protocol = (uint8_t)CASES_OF(c, 17, 17, 6);
+  if (cases_one_in(c, 3))
+    cases_prefix(c, &base.destination, 4);
+  if (cases_one_in(c, 5))
+    cases_prefix(c, &base.source, 4);
+  if (cases_one_in(c, 6))
+    cases_ports(c, by_source ? &base.destination_ports : &base.source_ports);
+  for (unsigned i = 0; i < n; i++) {
+    const uint16_t port = (uint16_t)(cases_one_in(c, 12) ? 65535 : cases_below(c, 48));
+    rules[i] = base;
+    *(by_source ? &rules[i].source_ports : &rules[i].destination_ports) =
+        (struct shunt_xdp_ports){.count = 1, .range = {{.first = port, .last = port}}};
+    if (apart && base.destination.bits)
+      cases_prefix(c, &rules[i].destination, 4);
+    rules[i].action = (uint8_t)(cases_one_in(c, 8) ? cases_below(c, 3) : 0);
+  }
+  return n;
+}
+
 /* ---- packets ---- */
 
 static inline uint32_t cases_l4(struct cases *c, uint8_t *at)
@@ -247,16 +274,25 @@ static inline uint32_t cases_frame(struct cases *c, uint8_t frame[])
 
 /* ---- judgement ---- */
 
-/* The program of rules, whose slots are their places + 1. */
-static inline int cases_program(struct program *program, const struct shunt_xdp_rule rules[],
-                                unsigned n, struct shunt_error *error)
+/* Kinds of programs: first what most filters' are. */
+#define CASES_KINDS 2u
+static const struct program_options cases_kinds[CASES_KINDS] = {
+    {.lanes = 1, .subtracts = true},
+    {.lanes = MACHINE_LANES},
+};
+
+/* The program of rules, whose slots are their places + 1.
+ *
+ * kind  below CASES_KINDS */
+static inline int cases_program(struct program *program, unsigned kind,
+                                const struct shunt_xdp_rule rules[], unsigned n,
+                                struct shunt_error *error)
 {
-  const struct program_options options = {0};
   struct program_rule *list = calloc(n + 1, sizeof(*list));
 
   for (unsigned i = 0; i < n; i++)
     list[i] = (struct program_rule){.rule = &rules[i], .slot = (uint16_t)(i + 1)};
-  int result = program_make(program, &options, list, n, error);
+  int result = program_make(program, &cases_kinds[kind], list, n, error);
   free(list);
   return result;
 }
@@ -271,7 +307,7 @@ static inline const char *cases_judge(struct machine *m, const struct shunt_xdp_
   struct program_hits before = {0};
 
   if (place >= 0) {
-    before = m->hits[place + 1];
+    before = program_hits_sum(m->hits, MACHINE_LANES, (uint16_t)(place + 1));
     wanted = rules[place].action == SHUNT_XDP_USER   ? XDP_REDIRECT
              : rules[place].action == SHUNT_XDP_DROP ? XDP_DROP
                                                      : XDP_PASS;
@@ -283,9 +319,11 @@ static inline const char *cases_judge(struct machine *m, const struct shunt_xdp_
     return m->fault;
   if (verdict != wanted)
     return "another verdict than the reference's";
-  if (place >= 0 && (m->hits[place + 1].packets != before.packets + 1 ||
-                     m->hits[place + 1].bytes != before.bytes + bytes))
-    return "another rule than the reference's";
+  if (place >= 0) {
+    struct program_hits after = program_hits_sum(m->hits, MACHINE_LANES, (uint16_t)(place + 1));
+    if (after.packets != before.packets + 1 || after.bytes != before.bytes + bytes)
+      return "another rule than the reference's";
+  }
   if (wanted == XDP_REDIRECT && m->redirected != 1 + (uint64_t)m->queue)
     return "redirected to another queue";
   return NULL;
