@@ -274,6 +274,16 @@ static void too_much_memory_is_said_so(void **state)
   (void)state;
   rig.umem_code = ENOBUFS;
   refused("", -ENOBUFS, "RLIMIT_MEMLOCK");
+  assert_true(rig.now_ns >= XDP_BUSY_DEADLINE_NS && rig.now_ns < 2 * XDP_BUSY_DEADLINE_NS);
+}
+
+/* What a socket had that was closed a moment ago counts for a while. */
+static void memory_that_is_being_given_back_is_waited_for(void **state)
+{
+  (void)state;
+  rig.full_registrations = 20;
+  granted("", SHUNT_XDP_DRV, 1, 0);
+  assert_int_equal(rig.now_ns, 20 * XDP_BUSY_RETRY_NS);
 }
 
 static void a_missing_capability_is_named(void **state)
@@ -377,6 +387,7 @@ int main(void)
       cmocka_unit_test_setup(zero_copy_must_not_lose_long_frames, set_up),
       cmocka_unit_test_setup(long_frames_need_several_buffers, set_up),
       cmocka_unit_test_setup(too_much_memory_is_said_so, set_up),
+      cmocka_unit_test_setup(memory_that_is_being_given_back_is_waited_for, set_up),
       cmocka_unit_test_setup(a_missing_capability_is_named, set_up),
       cmocka_unit_test_setup(a_busy_queue_is_waited_for, set_up),
       cmocka_unit_test_setup(budget_and_busy_poll_are_reported, set_up),

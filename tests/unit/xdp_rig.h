@@ -32,6 +32,7 @@ static struct rig {
   int socket_code, attach_code[XDP_MODES], umem_code, bind_zero_copy_code, bind_code, budget_code,
       busy_code;
   unsigned busy_binds;              /* so many binds find the queue busy */
+  unsigned full_registrations;      /* so many registrations find too much memory locked */
   unsigned send_codes_count, sends; /* what sendto answers, call by call; then 0 */
   int send_codes[8];
   unsigned send_takes; /* frames that a call takes from the ring; 0: all */
@@ -80,6 +81,10 @@ static int rig_set(int fd, int level, int option, const void *value, socklen_t b
   if (level == SOL_XDP && option == XDP_UMEM_REG) {
     assert_int_equal(bytes, sizeof(rig.memory));
     memcpy(&rig.memory, value, sizeof(rig.memory));
+    if (rig.full_registrations) {
+      rig.full_registrations--;
+      return rig_answer(ENOBUFS);
+    }
     return rig_answer(rig.umem_code);
   }
   if (level == SOL_XDP && option == XDP_MAX_TX_SKB_BUDGET)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "src/core/error_internal.h"
 #include "src/nic/xdp/xdp.h"
@@ -31,19 +32,28 @@ static uint32_t ring_entries(const struct xdp *xdp, enum ring ring)
 /* --- Memory --------------------------------------------------------------------------------------
  */
 
+/* What would do for sure: what the user's sockets hold now is at most the present limit. */
+static void too_much_locked(const struct xdp *xdp, struct shunt_error *error)
+{
+  const uint64_t kib = shunt_region_bytes(xdp->options.region) >> 10;
+  struct rlimit limit = {0};
+  getrlimit(RLIMIT_MEMLOCK, &limit);
+  const uint64_t limit_kib = limit.rlim_cur >> 10;
+  shunt_error_why(error,
+                  "RLIMIT_MEMLOCK is %llu KiB for all AF_XDP memory of this user, which has no "
+                  "CAP_IPC_LOCK, and the region has %llu KiB (ENOBUFS)",
+                  (unsigned long long)limit_kib, (unsigned long long)kib);
+  shunt_error_remedy(error,
+                     "raise the limit (ulimit -l %llu, LimitMEMLOCK=), give CAP_IPC_LOCK, or "
+                     "make rx_ring and tx_ring, and so the region, smaller",
+                     (unsigned long long)(limit_kib + kib));
+}
+
 static int register_error(const struct xdp *xdp, int code, struct shunt_error *error)
 {
-  uint64_t mib = (shunt_region_bytes(xdp->options.region) + (1 << 20) - 1) >> 20;
   error_set_errno(error, code, "the kernel does not take the region as the queues' memory");
   if (code == -ENOBUFS) {
-    shunt_error_why(error,
-                    "%llu MiB are more than this process may lock (ENOBUFS: RLIMIT_MEMLOCK, and "
-                    "no CAP_IPC_LOCK)",
-                    (unsigned long long)mib);
-    shunt_error_remedy(error,
-                       "raise the limit (ulimit -l %llu, LimitMEMLOCK=), give CAP_IPC_LOCK, or "
-                       "make rx_ring and tx_ring, and so the region, smaller",
-                       (unsigned long long)(mib + 1) << 10);
+    too_much_locked(xdp, error);
   } else if (code == -EINVAL && xdp->umem_flags) {
     shunt_error_why(error, "its flags 0x%x are refused (EINVAL)", xdp->umem_flags);
     shunt_error_remedy(error, "metadata of sent frames came with Linux 6.11: open without "
@@ -52,10 +62,24 @@ static int register_error(const struct xdp *xdp, int code, struct shunt_error *e
   return code;
 }
 
+/* Whether it is worth trying again, after a pause, what the kernel has refused: what a socket held
+ * that was closed a moment ago, it gives back in its own time. */
+static bool pause_before(const struct xdp *xdp, uint64_t deadline_ns)
+{
+  const struct shunt_clock *clock = xdp->options.clock;
+  if (shunt_clock_now_ns(clock) >= deadline_ns)
+    return false;
+  shunt_clock_sleep_ns(clock, XDP_BUSY_RETRY_NS);
+  return true;
+}
+
+/* The memory of a socket that was closed counts until an RCU grace period later (SOCK_RCU_FREE,
+ * xsk_create; xsk_destruct): that of a refused rung counts beside that of the next one. */
 static int register_memory(struct xdp_queue *queue, struct shunt_error *error)
 {
   const struct xdp *xdp = queue->xdp;
   const struct shunt_region *region = xdp->options.region;
+  const uint64_t deadline_ns = shunt_clock_now_ns(xdp->options.clock) + XDP_BUSY_DEADLINE_NS;
   const struct xdp_umem_registration memory = {
       .addr = (uintptr_t)shunt_region_base(region),
       .len = shunt_region_bytes(region),
@@ -63,8 +87,11 @@ static int register_memory(struct xdp_queue *queue, struct shunt_error *error)
       .flags = xdp->umem_flags,
       .tx_metadata_len = xdp->metadata_bytes,
   };
-  if (xdp->system->set(queue->fd, SOL_XDP, XDP_UMEM_REG, &memory, sizeof(memory)))
-    return register_error(xdp, -errno, error);
+  while (xdp->system->set(queue->fd, SOL_XDP, XDP_UMEM_REG, &memory, sizeof(memory))) {
+    const int code = -errno;
+    if (code != -ENOBUFS || !pause_before(xdp, deadline_ns))
+      return register_error(xdp, code, error);
+  }
   return 0;
 }
 
@@ -196,12 +223,12 @@ static void ignore_fill_flags(struct shunt_xdp_queue *q)
  * and more (xp_release_deferred). */
 static int bind_queue(struct xdp_queue *queue, const struct sockaddr_xdp *address)
 {
-  const struct shunt_clock *clock = queue->xdp->options.clock;
-  const uint64_t deadline_ns = shunt_clock_now_ns(clock) + XDP_BUSY_DEADLINE_NS;
-  while (queue->xdp->system->bind(queue->fd, address)) {
-    if (errno != EBUSY || shunt_clock_now_ns(clock) >= deadline_ns)
-      return -errno;
-    shunt_clock_sleep_ns(clock, XDP_BUSY_RETRY_NS);
+  const struct xdp *xdp = queue->xdp;
+  const uint64_t deadline_ns = shunt_clock_now_ns(xdp->options.clock) + XDP_BUSY_DEADLINE_NS;
+  while (xdp->system->bind(queue->fd, address)) {
+    const int code = -errno;
+    if (code != -EBUSY || !pause_before(xdp, deadline_ns))
+      return code;
   }
   return 0;
 }
