@@ -161,6 +161,23 @@ int shunt_xdp_rule_parse(const char *text, struct shunt_xdp_rule *rule, struct s
 int shunt_xdp_rules_parse(const char *text, struct shunt_xdp_rule rules[], unsigned most,
                           unsigned *count, struct shunt_error *error);
 
+/* Read a list of rules from a file. A line is a rule, or several with ';' between them; what is
+ * behind a '#' is a comment, and empty lines are skipped.
+ *
+ *   # the exchange's lines
+ *   udp dst 239.1.1.1 port 31001
+ *   udp dst 239.1.1.2 port 31002
+ *   pass igmp; pass icmp
+ *
+ * path         of a regular file, of 8 MiB at most
+ * rules, most  where to, and how many fit; the file's order is the filter's
+ * count        how many there are
+ * Returns      0; -EINVAL: a rule, whose line the error names ("rules.txt:17: ..."), or no regular
+ *              file; -E2BIG: more than most; -EFBIG; -ENOMEM; errors of open(2) and read(2). Of
+ *              rules and count nothing counts then */
+int shunt_xdp_rules_read(const char *path, struct shunt_xdp_rule rules[], unsigned most,
+                         unsigned *count, struct shunt_error *error);
+
 /* Write a rule as text that is read as the same rule.
  *
  * rule         one that shunt_xdp_rule_check passes

@@ -395,12 +395,52 @@ static int insert(struct filter *f, const struct shunt_xdp_rule *rule, unsigned 
   return 0;
 }
 
+static int check_added(const struct filter *f, const struct shunt_xdp_rule rules[], unsigned n,
+                       struct shunt_error *error)
+{
+  const unsigned all = n > SHUNT_XDP_RULES_MOST ? n : f->count + n;
+  int result = check_own(f, error);
+
+  result = result ? result : check_options(&f->options, all, error);
+  for (unsigned i = 0; !result && i < n; i++) {
+    result = shunt_xdp_rule_check(&rules[i], error);
+    if (result && n > 1)
+      shunt_error_within(error, result, "rule %u of those to be added", i);
+  }
+  return result;
+}
+
+int filter_rules_add(struct filter *f, const struct shunt_xdp_rule rules[], unsigned n,
+                     uint32_t ids[], struct shunt_error *error)
+{
+  int result = check_added(f, rules, n, error);
+  if (result || n == 0)
+    return result;
+
+  struct filter_rule *all = calloc(f->count + n, sizeof(*all));
+  if (!all)
+    return shunt_error_set(error, -ENOMEM, "no memory for %u rules", f->count + n);
+  if (f->count)
+    memcpy(all, f->rules, f->count * sizeof(*all));
+  for (unsigned i = 0; !result && i < n; i++) {
+    struct filter_rule *added = &all[f->count + i];
+    *added = (struct filter_rule){.rule = rules[i], .id = f->next_id + i};
+    take_slot(f, added);
+  }
+  result = result ? result : replace(f, all, f->count + n, error);
+  if (result) {
+    free(all);
+    return result;
+  }
+  for (unsigned i = 0; i < n; i++)
+    ids[i] = f->next_id++;
+  return 0;
+}
+
 int filter_rule_add(struct filter *f, const struct shunt_xdp_rule *rule, uint32_t *id,
                     struct shunt_error *error)
 {
-  int result = check_own(f, error);
-
-  return result ? result : insert(f, rule, f->count, id, error);
+  return filter_rules_add(f, rule, 1, id, error);
 }
 
 int filter_rule_insert(struct filter *f, const struct shunt_xdp_rule *rule, uint32_t before,
@@ -414,24 +454,46 @@ int filter_rule_insert(struct filter *f, const struct shunt_xdp_rule *rule, uint
   return place < f->count ? insert(f, rule, place, id, error) : no_rule(f, before, error);
 }
 
-int filter_rule_remove(struct filter *f, uint32_t id, struct shunt_error *error)
+/* Take the rules of the ids out of a list. Returns how many are left, or -ENOENT. */
+static int take_out(const struct filter *f, struct filter_rule rules[], const uint32_t ids[],
+                    unsigned n, struct shunt_error *error)
 {
-  unsigned place = find(f, id);
-  int result = check_own(f, error);
-  if (result)
-    return result;
-  if (place == f->count)
-    return no_rule(f, id, error);
+  unsigned left = f->count;
 
-  struct filter_rule *rules = calloc(f->count, sizeof(*rules));
+  for (unsigned i = 0; i < n; i++) {
+    unsigned place = 0;
+    while (place < left && rules[place].id != ids[i])
+      place++;
+    if (place == left)
+      return no_rule(f, ids[i], error);
+    left--;
+    memmove(rules + place, rules + place + 1, (left - place) * sizeof(*rules));
+  }
+  return (int)left;
+}
+
+int filter_rules_remove(struct filter *f, const uint32_t ids[], unsigned n,
+                        struct shunt_error *error)
+{
+  int result = check_own(f, error);
+  if (result || n == 0)
+    return result;
+
+  struct filter_rule *rules = calloc(f->count + 1, sizeof(*rules));
   if (!rules)
     return shunt_error_set(error, -ENOMEM, "no memory for %u rules", f->count);
-  memcpy(rules, f->rules, place * sizeof(*rules));
-  memcpy(rules + place, f->rules + place + 1, (f->count - place - 1) * sizeof(*rules));
-  result = replace(f, rules, f->count - 1, error);
+  if (f->count)
+    memcpy(rules, f->rules, f->count * sizeof(*rules));
+  int left = take_out(f, rules, ids, n, error);
+  result = left < 0 ? left : replace(f, rules, (unsigned)left, error);
   if (result)
     free(rules);
   return result;
+}
+
+int filter_rule_remove(struct filter *f, uint32_t id, struct shunt_error *error)
+{
+  return filter_rules_remove(f, &id, 1, error);
 }
 
 /* Counting costs each frame four nanoseconds: nobody who gave no rules asks for it. */

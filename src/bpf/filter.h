@@ -95,12 +95,21 @@ int filter_socket_clear(struct filter *filter, uint32_t queue, struct shunt_erro
 int filter_rule_add(struct filter *filter, const struct shunt_xdp_rule *rule, uint32_t *id,
                     struct shunt_error *error);
 
-/* The same in front of the rule `before`. -ENOENT: there is no such rule. */
+/* The same for several, in their order, with one change of the program: all of them, or none.
+ *
+ * ids  room for n. n = 0 changes nothing */
+int filter_rules_add(struct filter *filter, const struct shunt_xdp_rule rules[], unsigned n,
+                     uint32_t ids[], struct shunt_error *error);
+
+/* As filter_rule_add, but in front of the rule `before`. -ENOENT: there is no such rule. */
 int filter_rule_insert(struct filter *filter, const struct shunt_xdp_rule *rule, uint32_t before,
                        uint32_t *id, struct shunt_error *error);
 
 /* Take a rule away; what only it matched passes to the kernel. -ENOENT: there is no such rule. */
 int filter_rule_remove(struct filter *filter, uint32_t id, struct shunt_error *error);
+/* The same for several, with one change of the program: all of them, or none. */
+int filter_rules_remove(struct filter *filter, const uint32_t ids[], unsigned n,
+                        struct shunt_error *error);
 
 /* How many packets and bytes took the rule's action since it was added; USER counts also where no
  * socket was there. -ENOENT: there is no such rule, or it stands for none. */

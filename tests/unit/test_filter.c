@@ -241,6 +241,66 @@ static void test_rules(void **state)
   filter_close(filter);
 }
 
+static void test_several_at_once(void **state)
+{
+  (void)state;
+  static struct shunt_xdp_rule rules[SHUNT_XDP_RULES_MOST];
+  static uint32_t ids[SHUNT_XDP_RULES_MOST];
+  struct shunt_error error = {0};
+  uint32_t id;
+  unsigned n, there = 0;
+
+  need_veth();
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct filter *filter = open_rules(&options, "pass udp port 9");
+  int sender = packet_socket(peer);
+  assert_int_equal(shunt_xdp_rules_parse("udp port 7;udp port 8;udp port 9", rules, 16, &n, &error),
+                   0);
+  assert_int_equal(filter_rules_add(filter, rules, 3, ids, &error), 0);
+  for (uint32_t i = 0; i < 3; i++)
+    assert_int_equal(ids[i], i + 1);
+  for (uint16_t port = 7; port <= 9; port++)
+    send_port(sender, port, 0);
+  wait_hits(filter, 0, 1);
+  wait_hits(filter, 1, 1);
+  wait_hits(filter, 2, 1);
+  assert_int_equal(hits(filter, 3), 0);
+
+  /* All or nothing. */
+  const uint32_t unknown[] = {1, 77}, twice[] = {2, 2}, first_and_last[] = {3, 0};
+  assert_int_equal(filter_rules_remove(filter, unknown, 2, &error), -ENOENT);
+  assert_int_equal(filter_rules_remove(filter, twice, 2, &error), -ENOENT);
+  assert_int_equal(filter_rules_remove(filter, NULL, 0, &error), 0);
+  assert_int_equal(filter_rules_add(filter, NULL, 0, ids, &error), 0);
+  rules[2].ethertype = 5;
+  assert_int_equal(filter_rules_add(filter, rules, 3, ids, &error), -EINVAL);
+  assert_non_null(strstr(error.what, "rule 2"));
+  while (filter_rule_at(filter, there, &id, &rules[0]))
+    there++;
+  assert_int_equal(there, 4);
+  assert_int_equal(filter_rules_remove(filter, first_and_last, 2, &error), 0);
+  assert_true(filter_rule_at(filter, 0, &id, &rules[0]));
+  assert_int_equal(id, 1);
+
+  /* As many as there can be, and one more. */
+  for (unsigned i = 0; i < SHUNT_XDP_RULES_MOST; i++)
+    assert_int_equal(shunt_xdp_rule_parse("udp port 9", &rules[i], &error), 0);
+  for (unsigned i = 0; i < SHUNT_XDP_RULES_MOST; i++)
+    rules[i].destination_ports.range[0].first = rules[i].destination_ports.range[0].last =
+        (uint16_t)(10000 + i);
+  assert_int_equal(filter_rules_add(filter, rules, SHUNT_XDP_RULES_MOST - 1, ids, &error), -E2BIG);
+  assert_int_equal(filter_rules_add(filter, rules, UINT32_MAX, ids, &error), -E2BIG);
+  assert_int_equal(filter_rules_add(filter, rules, SHUNT_XDP_RULES_MOST - 2, ids, &error), 0);
+  send_port(sender, 10000 + SHUNT_XDP_RULES_MOST - 3, 0);
+  wait_hits(filter, ids[SHUNT_XDP_RULES_MOST - 3], 1);
+  assert_int_equal(filter_rules_remove(filter, ids, SHUNT_XDP_RULES_MOST - 2, &error), 0);
+  assert_false(filter_rule_at(filter, 2, &id, &rules[0]));
+  send_port(sender, 8, 0);
+  wait_hits(filter, 2, 2);
+  close(sender);
+  filter_close(filter);
+}
+
 static void test_refused(void **state)
 {
   (void)state;
@@ -381,9 +441,13 @@ static void test_no_rules(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_actions),      cmocka_unit_test(test_rules_change_under_traffic),
-      cmocka_unit_test(test_rules),        cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_receive_time), cmocka_unit_test(test_tags_with_metadata),
+      cmocka_unit_test(test_actions),
+      cmocka_unit_test(test_rules_change_under_traffic),
+      cmocka_unit_test(test_rules),
+      cmocka_unit_test(test_several_at_once),
+      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_receive_time),
+      cmocka_unit_test(test_tags_with_metadata),
       cmocka_unit_test(test_no_rules),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);
