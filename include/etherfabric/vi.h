@@ -45,7 +45,8 @@ extern int ef_vi_flush(ef_vi *vi, ef_driver_handle nic);
 /* Least time between packets. Returns -EOPNOTSUPP: no device here keeps it. */
 extern int ef_vi_pace(ef_vi *vi, ef_driver_handle nic, int val);
 
-/* Bytes behind the Ethernet header; 0 where vi is none. */
+/* Bytes of the longest untagged frame: the interface's MTU and the Ethernet header, without the
+ * frame check; 0 where vi is none. */
 extern unsigned ef_vi_mtu(ef_vi *vi, ef_driver_handle vi_dh);
 /* mac_out  6 bytes. Returns 0 or -EINVAL. */
 extern int ef_vi_get_mac(ef_vi *vi, ef_driver_handle vi_dh, void *mac_out);

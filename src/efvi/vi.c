@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shunt/ethernet.h"
 #include "src/efvi/checked.h"
 
 /* What is only of Solarflare's hardware is refused rather than ignored. The rest are hints, or says
@@ -305,7 +306,7 @@ unsigned ef_vi_mtu(ef_vi *vi, ef_driver_handle vi_dh)
 {
   (void)vi_dh;
   struct efvi_vi *own = efvi_vi_of(vi);
-  return own ? own->device->info.mtu : 0;
+  return own ? own->device->info.mtu + SHUNT_ETHERNET_HEADER_BYTES : 0;
 }
 
 int ef_vi_get_mac(ef_vi *vi, ef_driver_handle vi_dh, void *mac_out)

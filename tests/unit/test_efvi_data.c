@@ -280,7 +280,7 @@ static void transmit_jumbo(void **state)
                                    (size_t)RIG_BUFS * RIG_BUF_BYTES),
                    0);
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
-  assert_int_equal(ef_vi_mtu(&rig->vi, rig->handle), 9000);
+  assert_int_equal(ef_vi_mtu(&rig->vi, rig->handle), 9014);
   for (int i = 0; i < 60; i++) { /* of 5 slots each: round a ring of 128 twice and more */
     rig_frame(rig, rig_data(rig, 0), 9014, 2000, (uint8_t)i);
     assert_int_equal(ef_vi_transmit(&rig->vi, rig_addr(rig, 0), 9014, i), 0);

@@ -162,7 +162,7 @@ static void interfaces(void **state)
   assert_int_equal(ef_vi_transmit_capacity(&rig->vi), 127);
   assert_int_equal(ef_vi_receive_space(&rig->vi), 127);
   assert_int_equal(ef_vi_transmit_fill_level(&rig->vi), 0);
-  assert_int_equal(ef_vi_mtu(&rig->vi, handle), 1500);
+  assert_int_equal(ef_vi_mtu(&rig->vi, handle), 1514);
   assert_int_equal(ef_vi_mtu(&second, handle), 0);
   assert_int_equal(ef_vi_get_mac(&rig->vi, handle, NULL), -EINVAL);
   assert_int_equal(ef_vi_get_mac(&second, handle, mac), -EINVAL);
