@@ -35,7 +35,7 @@ struct filter {
 /* Take over the XSKMAP of the program that is attached.
  *
  * Returns 0: filter->xskmap is its map; 1: no program is attached; -EBUSY: one that can't be
- * joined, and why; errors of bpf.h */
+ * joined, and why; -EOPNOTSUPP: one in another mode than was asked for; errors of bpf.h */
 int filter_join(struct filter *filter, struct shunt_error *error);
 
 #endif

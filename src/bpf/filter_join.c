@@ -19,6 +19,19 @@ static int refuse(const struct filter *f, const struct bpf_attached *attached, c
   return -EBUSY;
 }
 
+/* It runs where it was put, whatever place was asked for: to say otherwise would be a lie. */
+static int refuse_mode(const struct filter *f, const struct bpf_attached *attached,
+                       struct shunt_error *error)
+{
+  char who[SHUNT_ERROR_TEXT_BYTES];
+
+  bpf_attach_describe(attached, who, sizeof(who));
+  shunt_error_set(error, -EOPNOTSUPP, "can't join the XDP program on %s", f->interface);
+  shunt_error_why(error, "it runs in another mode than was asked for: %.180s", who);
+  shunt_error_remedy(error, "allow its mode, too: mode=auto, or hw=prefer where it is in the NIC");
+  return -EOPNOTSUPP;
+}
+
 /* The only XSKMAP among the program's maps: 1 and *fd; 0 where there is none; 2: there are more. */
 static int find_xskmap(const struct bpf_attached *attached, int *fd, struct bpf_map_info *found,
                        struct shunt_error *error)
@@ -61,6 +74,8 @@ int filter_join(struct filter *f, struct shunt_error *error)
     return result;
   if (!attached.program)
     return 1;
+  if (attached.mode != f->options.mode)
+    return refuse_mode(f, &attached, error);
   if (!attached.known)
     return refuse(f, &attached, "its maps can't be seen without CAP_SYS_ADMIN", error);
   result = find_xskmap(&attached, &map, &info, error);

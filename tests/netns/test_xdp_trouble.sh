@@ -81,6 +81,8 @@ SHELL
   says "RLIMIT_MEMLOCK"
   says "CAP_IPC_LOCK"
   says "ulimit -l 10240"
+  run 0 info "xdp:v0?queue=1&join=1" # what may be any mode becomes that of the one which is there
+  says "AF_XDP, skb, copy"
   child=$first
   stop first
 fi
@@ -93,6 +95,9 @@ run 1 info "xdp:v0?mode=skb"
 says "program" # which one, and whose: bpf_link.c
 run 1 info "xdp:v0?mode=skb&join=1"
 says "queue 0"
+run 1 info "xdp:v0?mode=drv&join=1" # the program is where it was put
+says "another mode than was asked for"
+quiet_about "AF_XDP, drv"
 kernel_ping 3 -i 0.01
 stop echo
 

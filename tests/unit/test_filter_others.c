@@ -53,6 +53,10 @@ static void test_join(void **state)
   options.queues = 9; /* its map has 4 */
   assert_int_equal(filter_open(&options, NULL, 0, &joined, &error), -EBUSY);
   options.queues = 4;
+  options.mode = XDP_FLAGS_DRV_MODE; /* its program is not in the driver, whatever we ask for */
+  assert_int_equal(filter_open(&options, NULL, 0, &joined, &error), -EOPNOTSUPP);
+  assert_non_null(strstr(error.why, "skb mode"));
+  options.mode = XDP_FLAGS_SKB_MODE;
   if (filter_open(&options, NULL, 0, &joined, &error))
     fail_msg("%s: %s", error.what, error.why);
   assert_true(filter_joined(joined));
