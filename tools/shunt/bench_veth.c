@@ -14,6 +14,7 @@
 #include "shunt/udp.h"
 #include "src/bpf/assembler.h"
 #include "src/bpf/bpf.h"
+#include "src/bpf/bpf_attach.h"
 #include "src/netlink/interface.h"
 #include "src/netlink/netlink.h"
 #include "tools/shunt/bench_xdp.h"
@@ -186,6 +187,21 @@ int bench_veth_verdict(struct bench_veth *veth, enum bench_end end, uint32_t ver
   bench_veth_leave(veth);
   close(program);
   return code;
+}
+
+void bench_veth_clear(struct bench_veth *veth)
+{
+  struct bpf_attached attached;
+  struct shunt_error unused;
+  int program = -1;
+  if (bench_veth_enter(veth, BENCH_NEAR, &unused))
+    return;
+  const int index = veth->indices[BENCH_NEAR];
+  if (!bpf_attach_query(index, &attached, &unused) && attached.program && !attached.by_link &&
+      !bpf_program_open(attached.program, &program, &unused))
+    bpf_attach_replace(-1, program, index, attached.mode, &unused);
+  bench_veth_leave(veth);
+  close_one(program);
 }
 
 /* ---- Frames ---- */

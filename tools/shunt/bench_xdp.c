@@ -38,14 +38,17 @@ static void rest(void)
   nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
 }
 
-/* A queue that was just given back is busy for a while: only our port waits for it by itself. */
+/* A queue that was just given back is busy for a while: only our port waits for it by itself. And
+ * who was killed may have left a program. */
 static int start(struct bench_xdp *xdp, enum bench_who who, enum peer_what what,
                  struct bench_contender **contender, struct shunt_error *error)
 {
   int code = -EBUSY;
   for (unsigned tries = 0; code && tries < TRIES && !cli_stopped(); tries++) {
-    if (tries)
+    if (tries) {
       rest();
+      bench_veth_clear(xdp->veth);
+    }
     code = bench_contender_start(xdp->bench, xdp->veth, who, what, contender, error);
   }
   return code;

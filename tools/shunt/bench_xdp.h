@@ -41,6 +41,10 @@ void bench_veth_leave(struct bench_veth *veth);
 /* How many frames have come to the far end, by the kernel's count. */
 int bench_veth_arrived(struct bench_veth *veth, uint64_t *frames, struct shunt_error *error);
 
+/* Take off the near end what a process that was killed has left there: libxdp's programs are
+ * attached through netlink and stay. */
+void bench_veth_clear(struct bench_veth *veth);
+
 /* Put a program with this verdict on an end, in the driver; or take it off again (0). */
 int bench_veth_verdict(struct bench_veth *veth, enum bench_end end, uint32_t verdict,
                        struct shunt_error *error);
