@@ -33,7 +33,7 @@ static void send_one(int client, const uint8_t *data, size_t bytes, int fd)
   uint8_t message[2 * sizeof(union xdp_helper_request)] = {0};
   size_t length = bytes;
   if (bytes >= sizeof(struct xdp_helper_head) && data[0] == 'h') {
-    uint16_t type = data[6] % 12;
+    uint16_t type = data[6] % 13;
     const struct xdp_helper_head head = {XDP_HELPER_MAGIC, XDP_HELPER_VERSION, type};
     memcpy(message + sizeof(head), data + sizeof(head), bytes - sizeof(head));
     memcpy(message, &head, sizeof(head));

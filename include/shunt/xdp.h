@@ -15,6 +15,8 @@
  *   hw= drv= skb=     one by one: require, prefer or never (never, prefer, prefer)
  *   zero_copy= copy=  likewise (prefer, prefer)
  *   rules=R;R;...     what is ours (shunt/xdp_rule.h); without: every frame
+ *   rules_file=PATH   the same from a file, a rule a line (shunt_xdp_rules_read), behind those of
+ *                     rules=; up to SHUNT_XDP_RULES_MOST in all
  *   join=1            use the XSKMAP of the program that is on the interface already
  *   wakeup=0          have the kernel poll rather than be woken (XDP_USE_NEED_WAKEUP off)
  *   multi_buffer=0|1  frames of several buffers (as the interface's MTU needs it)
@@ -130,17 +132,48 @@ const char *shunt_xdp_mode_text(enum shunt_xdp_mode mode, int zero_copy);
 /* --- Rules, while traffic flows ----------------------------------------------------------------
  */
 
-/* Put a rule behind those that are there. No frame is lost or goes astray meanwhile.
+/* Follow a flow that becomes known while others are received, and let go of it again:
  *
- * id       names it from now on
- * Returns  0; -EINVAL (port is none of AF_XDP, or the rule can't be expressed), -ENOSPC,
- *          -EOPNOTSUPP (the program was joined: its rules are its owner's) */
+ *   struct shunt_xdp_rule rule;
+ *   uint32_t id;
+ *   int code = shunt_xdp_rule_parse("udp dst 239.1.1.2 port 31002", &rule, &error);
+ *   code = code ? code : shunt_xdp_rule_add(port, &rule, &id, &error);
+ *   ...
+ *   shunt_xdp_rule_hits(port, id, &packets, &bytes, &error);
+ *   shunt_xdp_rule_remove(port, id, &error);
+ *
+ * A change waits for a grace period of the kernel, some 10 ms: make one of many rules, or from a
+ * thread that receives nothing. Calls on one port: one at a time; queues may be polled meanwhile. A
+ * port that was opened without rules has all frames: what is added there matches nothing. */
+
+/* Put rules behind those that are there, in their order and with one change of the program: all of
+ * them, or none. No frame is lost or goes astray meanwhile: each sees the rules as they were, or as
+ * they are afterwards.
+ *
+ * rules, n  up to SHUNT_XDP_RULES_MOST with those that are there
+ * ids       what names each from now on; room for n
+ * Thread    any, one at a time on a port, also while others poll its queues
+ * Returns   0; -EINVAL (port is none of AF_XDP, or a rule can't be expressed), -E2BIG, -ENOMEM,
+ *           -EPERM (privileges were given up), -EOPNOTSUPP (the program was joined: its rules are
+ *           its owner's) */
+int shunt_xdp_rules_add(struct shunt_port *port, const struct shunt_xdp_rule rules[], unsigned n,
+                        uint32_t ids[], struct shunt_error *error);
+/* Take rules away, likewise; what only they matched passes to the kernel. Returns 0; -ENOENT (there
+ * is no such rule, or an id stands there twice), -EINVAL, -ENOMEM, -EPERM or -EOPNOTSUPP. */
+int shunt_xdp_rules_remove(struct shunt_port *port, const uint32_t ids[], unsigned n,
+                           struct shunt_error *error);
+/* The same for one. */
 int shunt_xdp_rule_add(struct shunt_port *port, const struct shunt_xdp_rule *rule, uint32_t *id,
                        struct shunt_error *error);
-/* Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
 int shunt_xdp_rule_remove(struct shunt_port *port, uint32_t id, struct shunt_error *error);
-/* How often the rule has matched since it was added. The rules of the name have the ids 0, 1, ...
- * in their order; without rules nothing is counted. Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
+
+/* The rule at a place of the list, from 0, and its id. Those of the name have the ids 0, 1, ... in
+ * their order. Returns 0; -ENOENT (the list is shorter; without rules it is empty); -EINVAL. */
+int shunt_xdp_rule_at(struct shunt_port *port, unsigned place, uint32_t *id,
+                      struct shunt_xdp_rule *rule, struct shunt_error *error);
+/* How often the rule has matched since it was added; where no rules were given nothing is counted.
+ * The port's statistics have the same, as rule_0_packets and rule_0_bytes for the rule of id 0.
+ * Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
 int shunt_xdp_rule_hits(struct shunt_port *port, uint32_t id, uint64_t *packets, uint64_t *bytes,
                         struct shunt_error *error);
 

@@ -422,12 +422,12 @@ int filter_rules_add(struct filter *f, const struct shunt_xdp_rule rules[], unsi
     return shunt_error_set(error, -ENOMEM, "no memory for %u rules", f->count + n);
   if (f->count)
     memcpy(all, f->rules, f->count * sizeof(*all));
-  for (unsigned i = 0; !result && i < n; i++) {
+  for (unsigned i = 0; i < n; i++) {
     struct filter_rule *added = &all[f->count + i];
     *added = (struct filter_rule){.rule = rules[i], .id = f->next_id + i};
     take_slot(f, added);
   }
-  result = result ? result : replace(f, all, f->count + n, error);
+  result = replace(f, all, f->count + n, error);
   if (result) {
     free(all);
     return result;
@@ -454,20 +454,21 @@ int filter_rule_insert(struct filter *f, const struct shunt_xdp_rule *rule, uint
   return place < f->count ? insert(f, rule, place, id, error) : no_rule(f, before, error);
 }
 
-/* Take the rules of the ids out of a list. Returns how many are left, or -ENOENT. */
+/* Take the rules of the ids out of a copy of the list. Returns how many are left, or -ENOENT. */
 static int take_out(const struct filter *f, struct filter_rule rules[], const uint32_t ids[],
                     unsigned n, struct shunt_error *error)
 {
-  unsigned left = f->count;
+  unsigned left = 0;
 
   for (unsigned i = 0; i < n; i++) {
-    unsigned place = 0;
-    while (place < left && rules[place].id != ids[i])
-      place++;
-    if (place == left)
+    unsigned place = find(f, ids[i]);
+    if (place == f->count || !rules[place].rule.size)
       return no_rule(f, ids[i], error);
-    left--;
-    memmove(rules + place, rules + place + 1, (left - place) * sizeof(*rules));
+    rules[place].rule.size = 0; /* no rule is so: it goes */
+  }
+  for (unsigned i = 0; i < f->count; i++) {
+    if (rules[i].rule.size)
+      rules[left++] = rules[i];
   }
   return (int)left;
 }

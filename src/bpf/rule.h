@@ -4,11 +4,7 @@
 #ifndef SRC_BPF_RULE_H
 #define SRC_BPF_RULE_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-struct shunt_error;
-struct shunt_xdp_rule;
+#include "shunt/xdp_rule.h"
 
 /* A protocol that has a word of its own. */
 struct rule_protocol {

@@ -24,13 +24,14 @@ size_t xdp_helper_request_bytes(uint16_t type)
     return sizeof(struct xdp_helper_attach);
   case XDP_HELPER_SOCKET_NEW:
   case XDP_HELPER_DETACH:
+  case XDP_HELPER_RULES_ADD:
+  case XDP_HELPER_RULES_REMOVE:
     return sizeof(struct xdp_helper_bare);
   case XDP_HELPER_RULE_STAGE:
-  case XDP_HELPER_RULE_ADD:
     return sizeof(struct xdp_helper_rule);
   case XDP_HELPER_SOCKET_SET:
   case XDP_HELPER_SOCKET_CLEAR:
-  case XDP_HELPER_RULE_REMOVE:
+  case XDP_HELPER_ID_STAGE:
   case XDP_HELPER_RULE_HITS:
     return sizeof(struct xdp_helper_number);
   default:
@@ -55,11 +56,10 @@ static bool fields_are_sound(const union xdp_helper_request *request)
     return !request->attach.reserved && request->attach.fragments <= 1 &&
            request->attach.receive_time <= FILTER_TIME_SOFTWARE && request->attach.join <= 1;
   case XDP_HELPER_RULE_STAGE:
-  case XDP_HELPER_RULE_ADD:
     return ends(request->rule.text, sizeof(request->rule.text));
   case XDP_HELPER_SOCKET_SET:
   case XDP_HELPER_SOCKET_CLEAR:
-  case XDP_HELPER_RULE_REMOVE:
+  case XDP_HELPER_ID_STAGE:
   case XDP_HELPER_RULE_HITS:
     return !request->number.reserved;
   default:

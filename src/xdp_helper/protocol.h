@@ -26,19 +26,21 @@
 
 #define XDP_HELPER_SOCKET  "/run/shunt/xdp-helper.sock"
 #define XDP_HELPER_MAGIC   0x70686478u /* "xdhp" in the bytes of a little-endian machine */
-#define XDP_HELPER_VERSION 1
+#define XDP_HELPER_VERSION 2
 
 enum xdp_helper_type {
   XDP_HELPER_HELLO = 1,    /* xdp_helper_hello */
   XDP_HELPER_SETUP,        /* xdp_helper_setup */
   XDP_HELPER_SOCKET_NEW,   /* xdp_helper_bare; the reply carries the socket */
-  XDP_HELPER_RULE_STAGE,   /* xdp_helper_rule: one of the next ATTACH */
+  XDP_HELPER_RULE_STAGE,   /* xdp_helper_rule: one of the next ATTACH or RULES_ADD */
   XDP_HELPER_ATTACH,       /* xdp_helper_attach; reply: value is enum filter_time */
   XDP_HELPER_DETACH,       /* xdp_helper_bare */
   XDP_HELPER_SOCKET_SET,   /* xdp_helper_number: the queue; carries the socket */
   XDP_HELPER_SOCKET_CLEAR, /* xdp_helper_number: the queue */
-  XDP_HELPER_RULE_ADD,     /* xdp_helper_rule; reply: value is the rule's id */
-  XDP_HELPER_RULE_REMOVE,  /* xdp_helper_number: the id */
+  XDP_HELPER_RULES_ADD,    /* xdp_helper_bare; reply: value is the first rule's id, from which the
+                              others count on */
+  XDP_HELPER_ID_STAGE,     /* xdp_helper_number: the id of one of the next RULES_REMOVE */
+  XDP_HELPER_RULES_REMOVE, /* xdp_helper_bare */
   XDP_HELPER_RULE_HITS,    /* xdp_helper_number: the id; reply: packets, bytes */
 };
 
@@ -103,13 +105,13 @@ struct xdp_helper_reply {
   char what[SHUNT_ERROR_TEXT_BYTES], why[SHUNT_ERROR_TEXT_BYTES], remedy[SHUNT_ERROR_TEXT_BYTES];
 };
 
-static_assert(sizeof(struct xdp_helper_head) == 8, "the protocol, version 1");
-static_assert(sizeof(struct xdp_helper_hello) == 40, "the protocol, version 1");
-static_assert(sizeof(struct xdp_helper_setup) == 24, "the protocol, version 1");
-static_assert(sizeof(struct xdp_helper_attach) == 24, "the protocol, version 1");
-static_assert(sizeof(struct xdp_helper_number) == 16, "the protocol, version 1");
-static_assert(sizeof(struct xdp_helper_rule) == 648, "the protocol, version 1");
-static_assert(sizeof(struct xdp_helper_reply) == 800, "the protocol, version 1");
+static_assert(sizeof(struct xdp_helper_head) == 8, "the protocol, version 2");
+static_assert(sizeof(struct xdp_helper_hello) == 40, "the protocol, version 2");
+static_assert(sizeof(struct xdp_helper_setup) == 24, "the protocol, version 2");
+static_assert(sizeof(struct xdp_helper_attach) == 24, "the protocol, version 2");
+static_assert(sizeof(struct xdp_helper_number) == 16, "the protocol, version 2");
+static_assert(sizeof(struct xdp_helper_rule) == 648, "the protocol, version 2");
+static_assert(sizeof(struct xdp_helper_reply) == 800, "the protocol, version 2");
 
 /* How long a request of that type is; 0: there is no such type. */
 size_t xdp_helper_request_bytes(uint16_t type);

@@ -24,15 +24,11 @@ static void drop_staged(struct session *session)
 
 static void detach(struct session *session)
 {
-  unsigned left = 0;
   if (!session->share)
     return;
-  for (unsigned id = 0; id < session->rule_count; id++)
-    if (session->live[id])
-      session->ids[left++] = session->ids[id];
-  share_leave(&session->world->shares, session->share, session, session->ids, left);
+  share_leave(&session->world->shares, session->share, session, session->ids, session->rule_count);
   session->share = NULL;
-  session->rule_count = 0;
+  session->rule_count = session->leaving_count = 0;
 }
 
 void session_close(struct session *session)
@@ -44,9 +40,9 @@ void session_close(struct session *session)
     shunt_log_error(session->world->log, SHUNT_LOG_WARNING, &error);
   session->setup = NULL;
   free(session->ids);
-  free(session->live);
-  session->ids = NULL;
-  session->live = NULL;
+  free(session->names);
+  free(session->leaving);
+  session->ids = session->names = session->leaving = NULL;
 }
 
 /* ---- HELLO ---- */
@@ -172,6 +168,12 @@ static int read_rule(const struct session *session, const char *text, struct shu
   return -EACCES;
 }
 
+static int too_many_rules(struct shunt_error *error)
+{
+  return shunt_error_set(error, -E2BIG, "the helper takes %d rules of a client at most",
+                         SESSION_RULES);
+}
+
 static int answer_stage(struct session *session, const char *text, struct shunt_error *error)
 {
   struct shunt_xdp_rule rule;
@@ -179,8 +181,7 @@ static int answer_stage(struct session *session, const char *text, struct shunt_
   if (code < 0)
     return code;
   if (session->staged_count == SESSION_RULES)
-    return shunt_error_set(error, -E2BIG, "the helper takes %d rules of a client at most",
-                           SESSION_RULES);
+    return too_many_rules(error);
   struct shunt_xdp_rule *staged =
       realloc(session->staged, (session->staged_count + 1) * sizeof(*staged));
   if (!staged)
@@ -192,13 +193,24 @@ static int answer_stage(struct session *session, const char *text, struct shunt_
 
 static int make_ids(struct session *session, struct shunt_error *error)
 {
-  if (!session->ids)
-    session->ids = calloc(SESSION_RULES, sizeof(*session->ids));
-  if (!session->live)
-    session->live = calloc(SESSION_RULES, sizeof(*session->live));
-  return session->ids && session->live
-             ? 0
-             : shunt_error_set(error, -ENOMEM, "the helper is out of memory");
+  uint32_t **const lists[] = {&session->ids, &session->names, &session->leaving};
+  for (unsigned i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+    if (!*lists[i])
+      *lists[i] = calloc(SESSION_RULES, sizeof(**lists[i]));
+    if (!*lists[i])
+      return shunt_error_set(error, -ENOMEM, "the helper is out of memory");
+  }
+  return 0;
+}
+
+/* Rules that the filter has taken, and calls as the end of ids says, are the client's, too. Returns
+ * what it calls the first. */
+static uint32_t name_rules(struct session *session, unsigned n)
+{
+  const uint32_t first = session->next_name;
+  for (unsigned i = 0; i < n; i++)
+    session->names[session->rule_count++] = session->next_name++;
+  return first;
 }
 
 /* The map has an entry for each queue that there is, whatever the client asked for: those that come
@@ -236,8 +248,8 @@ static int attach(struct session *session, const struct xdp_helper_attach *asked
                         session->staged_count, session->ids, &session->share, error);
   if (code < 0)
     return code;
-  session->rule_count = session->staged_count;
-  memset(session->live, 1, session->rule_count * sizeof(*session->live));
+  session->next_name = 0;
+  name_rules(session, session->staged_count);
   *value = (uint32_t)session->world->system->filter_receive_time(session->share->filter, &why);
   return 0;
 }
@@ -262,54 +274,88 @@ static int answer_attach(struct session *session, const struct xdp_helper_attach
   return code;
 }
 
-static int answer_rule_add(struct session *session, const char *text, uint32_t *id,
-                           struct shunt_error *error)
+static int answer_rules_add(struct session *session, uint32_t *first, struct shunt_error *error)
 {
-  struct shunt_xdp_rule rule;
+  const unsigned n = session->staged_count;
+  int code = 0;
   if (!session->share)
-    return not_attached(error);
-  if (session->rule_count == SESSION_RULES)
-    return shunt_error_set(error, -E2BIG, "the helper takes %d rules of a client at most",
-                           SESSION_RULES);
-  int code = read_rule(session, text, &rule, error);
+    code = not_attached(error);
+  else if (n > SESSION_RULES - session->rule_count)
+    code = too_many_rules(error);
+  else
+    code = session->world->system->filter_rules_add(session->share->filter, session->staged, n,
+                                                    session->ids + session->rule_count, error);
   if (code == 0)
-    code = session->world->system->filter_rule_add(session->share->filter, &rule,
-                                                   &session->ids[session->rule_count], error);
-  if (code < 0)
-    return code;
-  session->live[session->rule_count] = true;
-  *id = session->rule_count++;
-  return 0;
+    *first = name_rules(session, n);
+  drop_staged(session);
+  return code;
 }
 
-/* Whether the client has such a rule: of others' rules it learns nothing. */
-static int find_rule(const struct session *session, uint32_t id, struct shunt_error *error)
+/* The place of a rule of the client's: of others' rules it learns nothing. */
+static int find_rule(const struct session *session, uint32_t name, struct shunt_error *error)
 {
   if (!session->share)
     return not_attached(error);
-  return id < session->rule_count && session->live[id]
-             ? 0
-             : shunt_error_set(error, -ENOENT, "there is no rule %u", id);
+  for (unsigned place = 0; place < session->rule_count; place++)
+    if (session->names[place] == name)
+      return (int)place;
+  return shunt_error_set(error, -ENOENT, "there is no rule %u", name);
 }
 
-static int answer_rule_remove(struct session *session, uint32_t id, struct shunt_error *error)
+static int answer_id_stage(struct session *session, uint32_t name, struct shunt_error *error)
 {
-  int code = find_rule(session, id, error);
-  if (code == 0)
-    code =
-        session->world->system->filter_rule_remove(session->share->filter, session->ids[id], error);
-  if (code == 0)
-    session->live[id] = false;
+  int place = find_rule(session, name, error);
+  if (place >= 0 && session->leaving_count == SESSION_RULES)
+    place = too_many_rules(error);
+  if (place >= 0)
+    session->leaving[session->leaving_count++] = name;
+  else
+    session->leaving_count = 0; /* half of a list is no list */
+  return place < 0 ? place : 0;
+}
+
+static void forget_rule(struct session *session, uint32_t name)
+{
+  unsigned place = (unsigned)find_rule(session, name, NULL);
+  const size_t behind = --session->rule_count - place;
+  memmove(session->names + place, session->names + place + 1, behind * sizeof(*session->names));
+  memmove(session->ids + place, session->ids + place + 1, behind * sizeof(*session->ids));
+}
+
+static int remove_rules(struct session *session, struct shunt_error *error)
+{
+  const unsigned n = session->leaving_count;
+  uint32_t *ids = calloc(n + 1, sizeof(*ids));
+  int code = 0;
+  if (!ids)
+    return shunt_error_set(error, -ENOMEM, "the helper is out of memory");
+  for (unsigned i = 0; code >= 0 && i < n; i++) {
+    code = find_rule(session, session->leaving[i], error);
+    ids[i] = code >= 0 ? session->ids[code] : 0;
+  }
+  if (code >= 0)
+    code = session->world->system->filter_rules_remove(session->share->filter, ids, n, error);
+  for (unsigned i = 0; code == 0 && i < n; i++)
+    forget_rule(session, session->leaving[i]);
+  free(ids);
+  return code;
+}
+
+static int answer_rules_remove(struct session *session, struct shunt_error *error)
+{
+  int code = session->share ? remove_rules(session, error) : not_attached(error);
+  session->leaving_count = 0;
   return code;
 }
 
 static int answer_rule_hits(struct session *session, uint32_t id, struct xdp_helper_reply *reply,
                             struct shunt_error *error)
 {
-  int code = find_rule(session, id, error);
-  return code ? code
-              : session->world->system->filter_rule_hits(session->share->filter, session->ids[id],
-                                                         &reply->packets, &reply->bytes, error);
+  int place = find_rule(session, id, error);
+  return place < 0
+             ? place
+             : session->world->system->filter_rule_hits(session->share->filter, session->ids[place],
+                                                        &reply->packets, &reply->bytes, error);
 }
 
 /* ---- All of them ---- */
@@ -343,10 +389,12 @@ static int answer(struct session *session, const union xdp_helper_request *reque
     return session->share
                ? share_socket_clear(session->share, session, request->number.number, error)
                : 0;
-  case XDP_HELPER_RULE_ADD:
-    return answer_rule_add(session, request->rule.text, &reply->value, error);
-  case XDP_HELPER_RULE_REMOVE:
-    return answer_rule_remove(session, request->number.number, error);
+  case XDP_HELPER_RULES_ADD:
+    return answer_rules_add(session, &reply->value, error);
+  case XDP_HELPER_ID_STAGE:
+    return answer_id_stage(session, request->number.number, error);
+  case XDP_HELPER_RULES_REMOVE:
+    return answer_rules_remove(session, error);
   default:
     return answer_rule_hits(session, request->number.number, reply, error);
   }

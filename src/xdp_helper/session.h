@@ -9,7 +9,7 @@
 #include "src/xdp_helper/protocol.h"
 #include "src/xdp_helper/share.h"
 
-#define SESSION_RULES   1024 /* over its life: what was removed counts, too */
+#define SESSION_RULES   SHUNT_XDP_RULES_MOST
 #define SESSION_SOCKETS 256
 
 /* What all clients share. */
@@ -28,12 +28,15 @@ struct session {
   char interface[IF_NAMESIZE];
   int ifindex;
   struct setup *setup;
-  struct share *share; /* NULL: not attached */
-  struct shunt_xdp_rule *staged;
+  struct share *share;           /* NULL: not attached */
+  struct shunt_xdp_rule *staged; /* for ATTACH or RULES_ADD */
   unsigned staged_count;
-  uint32_t *ids; /* of the filter, by the client's own ids: 0, 1, ... */
-  bool *live;
-  unsigned rule_count, sockets;
+  uint32_t *leaving; /* for RULES_REMOVE: ids of the client */
+  unsigned leaving_count;
+  uint32_t *names, *ids; /* of each of its rules: what the client calls it, and the filter */
+  unsigned rule_count;
+  uint32_t next_name;
+  unsigned sockets;
 };
 
 void session_open(struct session *session, struct session_world *world,

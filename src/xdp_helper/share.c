@@ -20,8 +20,8 @@ const struct share_system share_real_system = {
     .filter_close = filter_close,
     .filter_socket_set = filter_socket_set,
     .filter_socket_clear = filter_socket_clear,
-    .filter_rule_add = filter_rule_add,
-    .filter_rule_remove = filter_rule_remove,
+    .filter_rules_add = filter_rules_add,
+    .filter_rules_remove = filter_rules_remove,
     .filter_rule_hits = filter_rule_hits,
     .filter_receive_time = filter_receive_time,
     .socket_new = new_socket,
@@ -85,20 +85,6 @@ static const char *differs(const struct filter_options *is, const struct filter_
   return is->join != asked->join ? "joining of others" : NULL;
 }
 
-static int add_rules(struct share *share, const struct shunt_xdp_rule rules[], unsigned n,
-                     uint32_t ids[], struct shunt_error *error)
-{
-  for (unsigned i = 0; i < n; i++) {
-    int code = share->system->filter_rule_add(share->filter, &rules[i], &ids[i], error);
-    if (code == 0)
-      continue;
-    while (i-- > 0)
-      share->system->filter_rule_remove(share->filter, ids[i], NULL);
-    return code;
-  }
-  return 0;
-}
-
 int share_join(struct share **shares, const struct share_system *system,
                const struct filter_options *options, const struct shunt_xdp_rule rules[],
                unsigned n, uint32_t ids[], struct share **share, struct shunt_error *error)
@@ -115,7 +101,7 @@ int share_join(struct share **shares, const struct share_system *system,
     shunt_error_remedy(error, "ask for the same, or wait until that client has ended");
     return -EBUSY;
   }
-  int code = add_rules(there, rules, n, ids, error);
+  int code = system->filter_rules_add(there->filter, rules, n, ids, error);
   if (code < 0)
     return code;
   there->clients++;
@@ -137,10 +123,7 @@ void share_leave(struct share **shares, struct share *share, const void *client,
   for (uint32_t queue = 0; queue < share->options.queues; queue++)
     if (share->owners[queue] == client)
       share_socket_clear(share, client, queue, NULL);
-  /* From the end, so that what is left between keeps its meaning: a rule to the program behind one
-   * that passes takes no more than before until that one goes. */
-  while (n-- > 0)
-    share->system->filter_rule_remove(share->filter, ids[n], NULL);
+  share->system->filter_rules_remove(share->filter, ids, n, NULL);
 }
 
 int share_socket_set(struct share *share, const void *client, uint32_t queue, int socket,

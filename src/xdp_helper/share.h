@@ -19,9 +19,10 @@ struct share_system {
   int (*filter_socket_set)(struct filter *filter, uint32_t queue, int socket,
                            struct shunt_error *error);
   int (*filter_socket_clear)(struct filter *filter, uint32_t queue, struct shunt_error *error);
-  int (*filter_rule_add)(struct filter *filter, const struct shunt_xdp_rule *rule, uint32_t *id,
-                         struct shunt_error *error);
-  int (*filter_rule_remove)(struct filter *filter, uint32_t id, struct shunt_error *error);
+  int (*filter_rules_add)(struct filter *filter, const struct shunt_xdp_rule rules[], unsigned n,
+                          uint32_t ids[], struct shunt_error *error);
+  int (*filter_rules_remove)(struct filter *filter, const uint32_t ids[], unsigned n,
+                             struct shunt_error *error);
   int (*filter_rule_hits)(struct filter *filter, uint32_t id, uint64_t *packets, uint64_t *bytes,
                           struct shunt_error *error);
   enum filter_time (*filter_receive_time)(const struct filter *filter, const char **why);
@@ -49,7 +50,7 @@ struct share {
  * rules, n  n >= 1
  * ids       what the filter calls them; room for n
  * Returns   0; -EBUSY (it is there, and otherwise than asked: the error says in what); errors of
- *           filter_open and filter_rule_add, with nothing changed */
+ *           filter_open and filter_rules_add, with nothing changed */
 int share_join(struct share **shares, const struct share_system *system,
                const struct filter_options *options, const struct shunt_xdp_rule rules[],
                unsigned n, uint32_t ids[], struct share **share, struct shunt_error *error);

@@ -89,6 +89,18 @@ static int ask_rule(int client, uint16_t type, const char *text)
   return ask_with(client, &request, type, -1);
 }
 
+static int add_rule(int client, const char *text)
+{
+  int code = ask_rule(client, XDP_HELPER_RULE_STAGE, text);
+  return code ? code : ask_bare(client, XDP_HELPER_RULES_ADD);
+}
+
+static int remove_rule(int client, uint32_t id)
+{
+  int code = ask_number(client, XDP_HELPER_ID_STAGE, id, -1);
+  return code ? code : ask_bare(client, XDP_HELPER_RULES_REMOVE);
+}
+
 static int hello(int client, const char *interface)
 {
   union xdp_helper_request request = {
@@ -136,12 +148,12 @@ static void serves_a_client(void **state)
   assert_int_equal(ask_bare(client, XDP_HELPER_SOCKET_NEW), 0);
   assert_int_equal(ask_number(client, XDP_HELPER_SOCKET_SET, 2, fd), 0);
   assert_true(fake.queues[2]);
-  assert_int_equal(ask_rule(client, XDP_HELPER_RULE_ADD, "arp"), 0);
+  assert_int_equal(add_rule(client, "arp"), 0);
   assert_int_equal(reply.value, 1);
   assert_int_equal(ask_number(client, XDP_HELPER_RULE_HITS, 1, -1), 0);
   assert_int_equal(reply.packets, 101);
-  assert_int_equal(ask_number(client, XDP_HELPER_RULE_REMOVE, 1, -1), 0);
-  assert_int_equal(ask_number(client, XDP_HELPER_RULE_REMOVE, 1, -1), -ENOENT);
+  assert_int_equal(remove_rule(client, 1), 0);
+  assert_int_equal(remove_rule(client, 1), -ENOENT);
   assert_int_equal(ask_number(client, XDP_HELPER_SOCKET_CLEAR, 2, -1), 0);
   assert_false(fake.queues[2]);
   union xdp_helper_request request = {.setup = {.traps_try = SETUP_PARTIAL_CHECKSUMS}};
@@ -223,13 +235,13 @@ static void holds_to_the_policy(void **state)
   assert_int_equal(ask_rule(client, XDP_HELPER_RULE_STAGE, "tcp port 22"), -EACCES);
   assert_int_equal(ask_rule(client, XDP_HELPER_RULE_STAGE, "drop udp port 9"), -EACCES);
   assert_int_equal(ask_rule(client, XDP_HELPER_RULE_STAGE, "gibberish"), -EINVAL);
-  assert_int_equal(ask_rule(client, XDP_HELPER_RULE_ADD, "arp"), -ENOTCONN);
+  assert_int_equal(add_rule(client, "arp"), -ENOTCONN);
   assert_int_equal(ask_rule(client, XDP_HELPER_RULE_STAGE, "arp"), 0);
   assert_int_equal(attach(client, 99), -EINVAL);
   assert_int_equal(ask_rule(client, XDP_HELPER_RULE_STAGE, "arp"), 0);
   assert_int_equal(attach(client, XDP_FLAGS_DRV_MODE), 0);
   assert_int_equal(ask_number(client, XDP_HELPER_SOCKET_SET, 3, fd), -EACCES);
-  assert_int_equal(ask_rule(client, XDP_HELPER_RULE_ADD, "all"), -EACCES);
+  assert_int_equal(add_rule(client, "all"), -EACCES);
   union xdp_helper_request request = {.setup = {.mtu = 9000}};
   assert_int_equal(ask_with(client, &request, XDP_HELPER_SETUP, -1), -EACCES);
   assert_int_equal(fake.setups, 0);
@@ -325,11 +337,19 @@ static void use_access(const char *path)
   assert_true(fd >= 0);
   assert_int_equal(access->ops->socket_set(access, 1, fd, &error), 0);
   assert_int_equal(access->ops->socket_set(access, 3, fd, &error), -EACCES);
-  assert_int_equal(access->ops->rule_add(access, &rule, &id, &error), 0);
-  assert_int_equal(id, 1);
+  const struct shunt_xdp_rule more[] = {rule, rule, rule};
+  uint32_t ids[3];
+  assert_int_equal(access->ops->rules_add(access, more, 3, ids, &error), 0);
+  for (uint32_t i = 0; i < 3; i++)
+    assert_int_equal(ids[i], i + 1);
+  assert_int_equal(fake.changes, 1);
+  id = ids[0];
   assert_int_equal(access->ops->rule_hits(access, id, &packets, &bytes, &error), 0);
   assert_int_equal(packets, 101);
-  assert_int_equal(access->ops->rule_remove(access, id, &error), 0);
+  assert_int_equal(access->ops->rules_remove(access, ids, 2, &error), 0);
+  assert_int_equal(fake.changes, 2);
+  assert_int_equal(fake_live_rules(), 2);
+  assert_int_equal(access->ops->rules_remove(access, ids, 1, &error), -ENOENT);
   assert_int_equal(access->ops->socket_clear(access, 1, &error), 0);
   access->ops->detach(access);
   access->ops->close(access);

@@ -22,6 +22,7 @@ struct fake_kernel {
   bool queues[FAKE_QUEUES];
   bool rules[FAKE_RULES];
   unsigned next_rule;
+  unsigned changes; /* of the rules of a filter that is there */
   bool refuse_filter;
 };
 
@@ -80,24 +81,35 @@ static inline int fake_socket_clear(struct filter *filter, uint32_t queue,
   return 0;
 }
 
-static inline int fake_rule_add(struct filter *filter, const struct shunt_xdp_rule *rule,
-                                uint32_t *id, struct shunt_error *error)
+static inline int fake_rules_add(struct filter *filter, const struct shunt_xdp_rule rules[],
+                                 unsigned n, uint32_t ids[], struct shunt_error *error)
 {
   (void)filter;
-  (void)rule;
-  if (fake.next_rule == FAKE_RULES)
+  (void)rules;
+  if (n > FAKE_RULES - fake.next_rule)
     return shunt_error_set(error, -E2BIG, "too many rules");
-  *id = fake.next_rule++;
-  fake.rules[*id] = true;
+  for (unsigned i = 0; i < n; i++) {
+    ids[i] = fake.next_rule++;
+    fake.rules[ids[i]] = true;
+  }
+  fake.changes++;
   return 0;
 }
 
-static inline int fake_rule_remove(struct filter *filter, uint32_t id, struct shunt_error *error)
+static inline int fake_rules_remove(struct filter *filter, const uint32_t ids[], unsigned n,
+                                    struct shunt_error *error)
 {
   (void)filter;
-  if (id >= FAKE_RULES || !fake.rules[id])
-    return shunt_error_set(error, -ENOENT, "there is no rule %u", id);
-  fake.rules[id] = false;
+  for (unsigned i = 0; i < n; i++) {
+    bool there = ids[i] < FAKE_RULES && fake.rules[ids[i]];
+    for (unsigned j = 0; j < i; j++)
+      there &= ids[j] != ids[i];
+    if (!there)
+      return shunt_error_set(error, -ENOENT, "there is no rule %u", ids[i]);
+  }
+  for (unsigned i = 0; i < n; i++)
+    fake.rules[ids[i]] = false;
+  fake.changes++;
   return 0;
 }
 
@@ -163,8 +175,8 @@ static const struct share_system fake_system = {
     .filter_close = fake_filter_close,
     .filter_socket_set = fake_socket_set,
     .filter_socket_clear = fake_socket_clear,
-    .filter_rule_add = fake_rule_add,
-    .filter_rule_remove = fake_rule_remove,
+    .filter_rules_add = fake_rules_add,
+    .filter_rules_remove = fake_rules_remove,
     .filter_rule_hits = fake_rule_hits,
     .filter_receive_time = fake_receive_time,
     .socket_new = fake_socket_new,

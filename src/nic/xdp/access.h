@@ -16,11 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shunt/error.h"
+#include "shunt/xdp_rule.h"
 
 struct setup_wanted;
 struct shunt_log;
-struct shunt_xdp_rule;
 struct xdp_access;
 
 /* A program to be attached. */
@@ -58,10 +57,12 @@ struct xdp_access_ops {
   int (*socket_set)(struct xdp_access *access, uint32_t queue, int fd, struct shunt_error *error);
   int (*socket_clear)(struct xdp_access *access, uint32_t queue, struct shunt_error *error);
 
-  /* As in src/bpf/filter.h. */
-  int (*rule_add)(struct xdp_access *access, const struct shunt_xdp_rule *rule, uint32_t *id,
-                  struct shunt_error *error);
-  int (*rule_remove)(struct xdp_access *access, uint32_t id, struct shunt_error *error);
+  /* As in src/bpf/filter.h: all of them with one change of the program, or none. The rules of
+   * attach have the ids 0, 1, ... */
+  int (*rules_add)(struct xdp_access *access, const struct shunt_xdp_rule rules[], unsigned n,
+                   uint32_t ids[], struct shunt_error *error);
+  int (*rules_remove)(struct xdp_access *access, const uint32_t ids[], unsigned n,
+                      struct shunt_error *error);
   int (*rule_hits)(struct xdp_access *access, uint32_t id, uint64_t *packets, uint64_t *bytes,
                    struct shunt_error *error);
 

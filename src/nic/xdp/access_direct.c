@@ -84,15 +84,16 @@ static int direct_socket_clear(struct xdp_access *access, uint32_t queue, struct
   return filter_socket_clear(of(access)->filter, queue, error);
 }
 
-static int direct_rule_add(struct xdp_access *access, const struct shunt_xdp_rule *rule,
-                           uint32_t *id, struct shunt_error *error)
+static int direct_rules_add(struct xdp_access *access, const struct shunt_xdp_rule rules[],
+                            unsigned n, uint32_t ids[], struct shunt_error *error)
 {
-  return filter_rule_add(of(access)->filter, rule, id, error);
+  return filter_rules_add(of(access)->filter, rules, n, ids, error);
 }
 
-static int direct_rule_remove(struct xdp_access *access, uint32_t id, struct shunt_error *error)
+static int direct_rules_remove(struct xdp_access *access, const uint32_t ids[], unsigned n,
+                               struct shunt_error *error)
 {
-  return filter_rule_remove(of(access)->filter, id, error);
+  return filter_rules_remove(of(access)->filter, ids, n, error);
 }
 
 static int direct_rule_hits(struct xdp_access *access, uint32_t id, uint64_t *packets,
@@ -122,8 +123,8 @@ static const struct xdp_access_ops direct_ops = {
     .detach = direct_detach,
     .socket_set = direct_socket_set,
     .socket_clear = direct_socket_clear,
-    .rule_add = direct_rule_add,
-    .rule_remove = direct_rule_remove,
+    .rules_add = direct_rules_add,
+    .rules_remove = direct_rules_remove,
     .rule_hits = direct_rule_hits,
     .setup = direct_setup,
     .close = direct_close,

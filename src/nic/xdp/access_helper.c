@@ -111,18 +111,19 @@ static int helped_socket(struct xdp_access *access, int *fd, struct shunt_error 
   return code;
 }
 
-static int send_rule(struct xdp_access *access, uint16_t type, const struct shunt_xdp_rule *rule,
-                     uint32_t *id, struct shunt_error *error)
+/* Have the helper put rules aside for the request that is to come. */
+static int stage_rules(struct xdp_access *access, const struct shunt_xdp_rule rules[], unsigned n,
+                       struct shunt_error *error)
 {
-  union xdp_helper_request request = {0};
   struct xdp_helper_reply reply;
-  int code = shunt_xdp_rule_check(rule, error);
-  if (code < 0)
-    return code;
-  shunt_xdp_rule_format(rule, request.rule.text, sizeof(request.rule.text));
-  code = ask(access, &request, type, -1, &reply, NULL, error);
-  if (code == 0 && id)
-    *id = reply.value;
+  int code = 0;
+  for (unsigned i = 0; code == 0 && i < n; i++)
+    code = shunt_xdp_rule_check(&rules[i], error);
+  for (unsigned i = 0; code == 0 && i < n; i++) {
+    union xdp_helper_request request = {0};
+    shunt_xdp_rule_format(&rules[i], request.rule.text, sizeof(request.rule.text));
+    code = ask(access, &request, XDP_HELPER_RULE_STAGE, -1, &reply, NULL, error);
+  }
   return code;
 }
 
@@ -136,12 +137,9 @@ static int helped_attach(struct xdp_access *access, const struct xdp_attach *att
                                                  .vlan = attach->vlan,
                                                  .join = attach->join}};
   struct xdp_helper_reply reply;
-  for (unsigned i = 0; i < attach->rule_count; i++) {
-    int code = send_rule(access, XDP_HELPER_RULE_STAGE, &attach->rules[i], NULL, error);
-    if (code < 0)
-      return code;
-  }
-  int code = ask(access, &request, XDP_HELPER_ATTACH, -1, &reply, NULL, error);
+  int code = stage_rules(access, attach->rules, attach->rule_count, error);
+  if (code == 0)
+    code = ask(access, &request, XDP_HELPER_ATTACH, -1, &reply, NULL, error);
   if (code == 0)
     attached->time = (uint8_t)reply.value;
   return code;
@@ -167,16 +165,28 @@ static int helped_socket_clear(struct xdp_access *access, uint32_t queue, struct
   return ask_number(access, XDP_HELPER_SOCKET_CLEAR, queue, -1, &reply, error);
 }
 
-static int helped_rule_add(struct xdp_access *access, const struct shunt_xdp_rule *rule,
-                           uint32_t *id, struct shunt_error *error)
+static int helped_rules_add(struct xdp_access *access, const struct shunt_xdp_rule rules[],
+                            unsigned n, uint32_t ids[], struct shunt_error *error)
 {
-  return send_rule(access, XDP_HELPER_RULE_ADD, rule, id, error);
+  union xdp_helper_request request = {0};
+  struct xdp_helper_reply reply;
+  int code = stage_rules(access, rules, n, error);
+  if (code == 0)
+    code = ask(access, &request, XDP_HELPER_RULES_ADD, -1, &reply, NULL, error);
+  for (unsigned i = 0; code == 0 && i < n; i++)
+    ids[i] = reply.value + i;
+  return code;
 }
 
-static int helped_rule_remove(struct xdp_access *access, uint32_t id, struct shunt_error *error)
+static int helped_rules_remove(struct xdp_access *access, const uint32_t ids[], unsigned n,
+                               struct shunt_error *error)
 {
+  union xdp_helper_request request = {0};
   struct xdp_helper_reply reply;
-  return ask_number(access, XDP_HELPER_RULE_REMOVE, id, -1, &reply, error);
+  int code = 0;
+  for (unsigned i = 0; code == 0 && i < n; i++)
+    code = ask_number(access, XDP_HELPER_ID_STAGE, ids[i], -1, &reply, error);
+  return code ? code : ask(access, &request, XDP_HELPER_RULES_REMOVE, -1, &reply, NULL, error);
 }
 
 static int helped_rule_hits(struct xdp_access *access, uint32_t id, uint64_t *packets,
@@ -219,8 +229,8 @@ static const struct xdp_access_ops helped_ops = {
     .detach = helped_detach,
     .socket_set = helped_socket_set,
     .socket_clear = helped_socket_clear,
-    .rule_add = helped_rule_add,
-    .rule_remove = helped_rule_remove,
+    .rules_add = helped_rules_add,
+    .rules_remove = helped_rules_remove,
     .rule_hits = helped_rule_hits,
     .setup = helped_setup,
     .close = helped_close,

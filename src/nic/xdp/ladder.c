@@ -115,8 +115,8 @@ static int attach(struct xdp *xdp, enum shunt_xdp_mode mode, struct shunt_error 
       .receive_time = receive_time(xdp),
       .join = xdp->wanted.join,
       .vlan = vlan_tags(xdp, mode),
-      .rules = xdp->wanted.rules,
-      .rule_count = xdp->wanted.rule_count,
+      .rules = xdp->wanted.rules.list,
+      .rule_count = xdp->wanted.rules.count,
   };
   struct xdp_attached attached = {0};
   int result = xdp->access->ops->attach(xdp->access, &attach, &attached, error);

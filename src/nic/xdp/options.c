@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The keys of an xdp: name. */
 #include <errno.h>
-#include <stdlib.h>
 
-#include "src/core/error_internal.h"
 #include "src/nic/xdp/xdp.h"
 
 #define DEFAULT_HELPER_SOCKET "/run/shunt/xdp-helper.sock"
@@ -107,33 +105,6 @@ static int take_busy_poll(struct params *params, struct xdp_wanted *wanted,
   return result ? result : take_u32(params, "busy_budget", 65535, &wanted->busy_budget, error);
 }
 
-static int take_rules(struct params *params, struct xdp_wanted *wanted, struct shunt_error *error)
-{
-  const char *text = params_take(params, "rules");
-  if (!text)
-    return 0;
-  if (wanted->join) {
-    shunt_error_set(error, -EINVAL, "rules and join exclude each other");
-    shunt_error_why(error, "a program that is joined has rules of its own");
-    shunt_error_remedy(error, "leave one of the two");
-    return -EINVAL;
-  }
-  wanted->rules = calloc(XDP_RULES_MOST, sizeof(*wanted->rules));
-  if (!wanted->rules)
-    return error_set_errno(error, -ENOMEM, "no memory for rules");
-  int result =
-      shunt_xdp_rules_parse(text, wanted->rules, XDP_RULES_MOST, &wanted->rule_count, error);
-  if (result)
-    xdp_wanted_free(wanted);
-  return result;
-}
-
-void xdp_wanted_free(struct xdp_wanted *wanted)
-{
-  free(wanted->rules);
-  wanted->rules = NULL;
-}
-
 int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shunt_error *error)
 {
   *wanted = (struct xdp_wanted){
@@ -162,5 +133,5 @@ int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shu
     wanted->helper = DEFAULT_HELPER_SOCKET;
   if (wanted->helper && wanted->helper[0] == '0' && !wanted->helper[1])
     wanted->helper = NULL;
-  return take_rules(params, wanted, error);
+  return xdp_rules_take(params, wanted->join, &wanted->rules, error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What shunt/xdp.h offers beside the verbs: what was granted, and rules while traffic flows. */
+/* What shunt/xdp.h offers beside the verbs and rules: what was granted. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@ const char *shunt_xdp_mode_text(enum shunt_xdp_mode mode, int zero_copy)
   return (unsigned)mode < XDP_MODES ? texts[mode][zero_copy != 0] : "no such mode";
 }
 
-static struct xdp *ours(const struct shunt_port *port, struct shunt_error *error)
+struct xdp *xdp_of_port(const struct shunt_port *port, struct shunt_error *error)
 {
   if (port->ops == &xdp_ops)
     return xdp_of(port);
@@ -46,7 +46,7 @@ static uint16_t queues_now(const struct xdp *xdp)
 int shunt_xdp_info(const struct shunt_port *port, struct shunt_xdp_info *info,
                    struct shunt_error *error)
 {
-  const struct xdp *xdp = ours(port, error);
+  const struct xdp *xdp = xdp_of_port(port, error);
   if (!xdp)
     return -EINVAL;
   struct shunt_xdp_info full = {
@@ -78,24 +78,4 @@ int shunt_xdp_info(const struct shunt_port *port, struct shunt_xdp_info *info,
   memcpy(info, &full, size);
   info->size = size;
   return 0;
-}
-
-int shunt_xdp_rule_add(struct shunt_port *port, const struct shunt_xdp_rule *rule, uint32_t *id,
-                       struct shunt_error *error)
-{
-  struct xdp *xdp = ours(port, error);
-  return xdp ? xdp->access->ops->rule_add(xdp->access, rule, id, error) : -EINVAL;
-}
-
-int shunt_xdp_rule_remove(struct shunt_port *port, uint32_t id, struct shunt_error *error)
-{
-  struct xdp *xdp = ours(port, error);
-  return xdp ? xdp->access->ops->rule_remove(xdp->access, id, error) : -EINVAL;
-}
-
-int shunt_xdp_rule_hits(struct shunt_port *port, uint32_t id, uint64_t *packets, uint64_t *bytes,
-                        struct shunt_error *error)
-{
-  struct xdp *xdp = ours(port, error);
-  return xdp ? xdp->access->ops->rule_hits(xdp->access, id, packets, bytes, error) : -EINVAL;
 }

@@ -2,7 +2,8 @@
 /* Counters: the kernel's own six of each socket (struct xdp_statistics, since bind), and what the
  * verbs and wake-ups counted. Sums over the queues first, then each queue by itself; last what the
  * interface counts for all its queues, ours or not: frames for which the NIC had no buffer, which
- * never came as far as a socket. (Linux's ixgbe brings this up to date every two seconds.) */
+ * never came as far as a socket (Linux's ixgbe brings this up to date every two seconds); and the
+ * hits of each rule. */
 #include <stdio.h>
 #include <string.h>
 
@@ -109,13 +110,11 @@ static uint64_t missed(const struct xdp *xdp)
 unsigned xdp_statistics_read(struct shunt_port *port, struct shunt_statistic statistics[],
                              unsigned n)
 {
-  const struct xdp *xdp = xdp_of(port);
+  struct xdp *xdp = xdp_of(port);
   const unsigned all = VALUES * (1 + xdp->queue_count) + 1;
   uint64_t sums[VALUES] = {0}, values[VALUES];
   unsigned at = VALUES; /* the sums come first, and are known last */
-  if (!n)
-    return all;
-  for (unsigned i = 0; i < xdp->queue_count; i++) {
+  for (unsigned i = 0; n && i < xdp->queue_count; i++) {
     read_queue(xdp->queues[i], values);
     for (unsigned v = 0; v < VALUES; v++, at++) {
       sums[v] += values[v];
@@ -132,5 +131,5 @@ unsigned xdp_statistics_read(struct shunt_port *port, struct shunt_statistic sta
   }
   if (n >= all)
     statistics[all - 1] = (struct shunt_statistic){"rx_missed", missed(xdp)};
-  return all;
+  return all + xdp_rules_statistics(xdp, n > all ? statistics + all : NULL, n > all ? n - all : 0);
 }

@@ -179,7 +179,7 @@ int xdp_open_with(const struct xdp_system *system, struct xdp_access *access,
 {
   struct xdp *xdp = calloc(1, sizeof(*xdp));
   if (!xdp) {
-    xdp_wanted_free(wanted);
+    xdp_rules_free(&wanted->rules);
     access->ops->close(access);
     return error_set_errno(error, -ENOMEM, "no memory for a port");
   }
@@ -218,7 +218,7 @@ static void xdp_close(struct shunt_port *port)
   membership_close(xdp->membership);
   xdp->access->ops->close(xdp->access);
   free(xdp->queues);
-  xdp_wanted_free(&xdp->wanted);
+  xdp_rules_free(&xdp->wanted.rules);
   free(xdp);
 }
 
@@ -318,12 +318,12 @@ static int xdp_open(const char *location, const struct shunt_port_options *optio
   result = result ? result : interface_read(location, &state, error);
   result = result ? result : open_access(&wanted, &state, options->log, &access, error);
   if (result) {
-    xdp_wanted_free(&wanted);
+    xdp_rules_free(&wanted.rules);
     return result;
   }
   result = set_up(access, &wanted, options, &state, error);
   if (result) {
-    xdp_wanted_free(&wanted);
+    xdp_rules_free(&wanted.rules);
     access->ops->close(access);
     return result;
   }
@@ -348,9 +348,9 @@ static uint32_t xdp_buf_bytes(const char *location)
 
 const struct port_driver xdp_driver = {
     .name = "xdp",
-    .keys =
-        "mode, hw, drv, skb, zero_copy, copy, queue, rules, join, helper, channels, wakeup, setup, "
-        "multi_buffer, tx_budget, checksum, tx_time, busy_poll_us, busy_budget",
+    .keys = "mode, hw, drv, skb, zero_copy, copy, queue, rules, rules_file, join, helper, "
+            "channels, wakeup, setup, "
+            "multi_buffer, tx_budget, checksum, tx_time, busy_poll_us, busy_budget",
     .knows = xdp_knows,
     .buf_bytes = xdp_buf_bytes,
     .open = xdp_open};

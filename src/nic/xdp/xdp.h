@@ -3,6 +3,7 @@
  *
  *   xdp.c         a port comes up and goes down; what it says of itself
  *   options.c     keys of the device's name
+ *   rules.c       what is ours: of the name, and while traffic flows
  *   ladder.c      which way frames take: one rung after another, until one is granted
  *   socket.c      one queue: memory, rings, bind
  *   settings.c    socket options that may be refused: send budget, busy poll, send buffer
@@ -33,18 +34,23 @@ enum xdp_want { XDP_NEVER, XDP_PREFER, XDP_REQUIRE };
 
 enum xdp_sums { XDP_SUMS_SOFTWARE, XDP_SUMS_KERNEL, XDP_SUMS_DEVICE };
 
-#define XDP_RULES_MOST       256
 #define XDP_MODES            3   /* of enum shunt_xdp_mode */
 #define XDP_ETHERNET_BYTES   18u /* header and one VLAN tag */
 #define XDP_BUSY_DEADLINE_NS UINT64_C(2000000000)
 #define XDP_BUSY_RETRY_NS    UINT64_C(1000000)
 
+/* Rules, in the order in which they are tried. */
+struct xdp_rules {
+  struct shunt_xdp_rule *list;
+  uint32_t *ids; /* what the filter calls each */
+  unsigned count;
+};
+
 struct xdp_wanted {
   uint32_t first_queue;
   enum xdp_want mode[XDP_MODES];
   enum xdp_want zero_copy, copy;
-  struct shunt_xdp_rule *rules; /* NULL: none; xdp_wanted_free frees them */
-  unsigned rule_count;
+  struct xdp_rules rules; /* of the name; while the port is open, those that are there */
   bool join;
   bool wakeup;
   bool multi_buffer_given, multi_buffer;
@@ -127,9 +133,17 @@ int xdp_open_with(const struct xdp_system *system, struct xdp_access *access,
                   struct shunt_error *error);
 extern const struct port_ops xdp_ops;
 
-/* options.c. Take the driver's keys. Returns 0, -EINVAL or -ENOMEM, and then nothing to free. */
+/* options.c. Take the driver's keys. Returns 0, -EINVAL or -ENOMEM, and then nothing to free; else
+ * there are the rules. */
 int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shunt_error *error);
-void xdp_wanted_free(struct xdp_wanted *wanted);
+
+/* rules.c. Take the keys that say what is ours. Returns 0; -EINVAL, -E2BIG, -ENOMEM, or errors of
+ * reading a file, and then nothing to free. */
+int xdp_rules_take(struct params *params, bool join, struct xdp_rules *rules,
+                   struct shunt_error *error);
+void xdp_rules_free(struct xdp_rules *rules);
+/* Two counters for each rule that is there; returns how many. */
+unsigned xdp_rules_statistics(struct xdp *xdp, struct shunt_statistic statistics[], unsigned n);
 
 /* ladder.c. Attach the program and make all sockets, by the first rung that is granted; what was
  * refused before is noted in xdp->refusals. */
@@ -164,6 +178,9 @@ void xdp_tx_stalled(struct xdp_queue *queue);
  * that don't fit. options: what the descriptor of the first piece carries. */
 int xdp_sums_fill(struct xdp_queue *queue, struct shunt_frame pieces[], unsigned n,
                   uint32_t *options);
+
+/* report.c. The port, or NULL where it is none of AF_XDP. */
+struct xdp *xdp_of_port(const struct shunt_port *port, struct shunt_error *error);
 
 /* statistics.c */
 unsigned xdp_statistics_read(struct shunt_port *port, struct shunt_statistic statistics[],
