@@ -54,7 +54,8 @@ extern int ef_pd_alloc_by_name(ef_pd *pd, ef_driver_handle pd_dh, const char *cl
 extern int ef_pd_alloc_with_vport(ef_pd *pd, ef_driver_handle pd_dh, const char *intf_name,
                                   enum ef_pd_flags flags, int vlan_id);
 
-/* The name that it was made with; NULL where pd is none. Valid as long as the domain. */
+/* The interface's name, also where the domain was made by its number; NULL where pd is none. Valid
+ * as long as the domain. */
 extern const char *ef_pd_interface_name(ef_pd *pd);
 
 /* Returns 0, -EINVAL (pd is none), -EBUSY (virtual interfaces or registered memory are left). */

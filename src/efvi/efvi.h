@@ -367,6 +367,8 @@ static inline int efvi_code(int code)
  * Returns 0, -EINVAL, -ENODEV, -EOPNOTSUPP (an EFA). */
 int efvi_name_resolve(const char *name, const char *map, char device[EFVI_NAME_BYTES],
                       struct shunt_error *error);
+/* What the interface is called that a name, or the number of one that is there, means. */
+void efvi_name_of(const char *name, char interface[EFVI_NAME_BYTES]);
 
 /* --- Devices (device.c). Lock held. ------------------------------------------------------------
  */

@@ -51,6 +51,13 @@ static unsigned index_of(const char *name)
   return (unsigned)strtoul(name, NULL, 10);
 }
 
+void efvi_name_of(const char *name, char interface[EFVI_NAME_BYTES])
+{
+  char known[IF_NAMESIZE];
+  const unsigned index = index_of(name);
+  snprintf(interface, EFVI_NAME_BYTES, "%s", index && if_indextoname(index, known) ? known : name);
+}
+
 static int name_resolve(const char *name, const char *map, char device[EFVI_NAME_BYTES],
                         struct shunt_error *error)
 {

@@ -75,7 +75,7 @@ int ef_pd_alloc_by_name(ef_pd *pd, ef_driver_handle pd_dh, const char *cluster_o
                         enum ef_pd_flags flags)
 {
   struct shunt_error error = {0};
-  char device[EFVI_NAME_BYTES];
+  char device[EFVI_NAME_BYTES], interface[EFVI_NAME_BYTES];
   if (!pd)
     return efvi_refuse(-EINVAL, "no place for the protection domain");
   int result = pd_flags_check(flags, &error);
@@ -83,8 +83,9 @@ int ef_pd_alloc_by_name(ef_pd *pd, ef_driver_handle pd_dh, const char *cluster_o
     result = efvi_name_resolve(cluster_or_intf_name, getenv("SHUNT_EFVI_DEVICE"), device, &error);
   if (result)
     return efvi_fail(&error);
+  efvi_name_of(cluster_or_intf_name, interface);
   efvi_lock();
-  result = pd_alloc(pd, pd_dh, cluster_or_intf_name, device, flags);
+  result = pd_alloc(pd, pd_dh, interface, device, flags);
   efvi_unlock();
   return result;
 }

@@ -85,8 +85,14 @@ static void domains(void **state)
   assert_int_equal(ef_pd_alloc_with_vport(&pd, rig->handle, "eth0", EF_PD_VPORT, 5), -EOPNOTSUPP);
   assert_int_equal(ef_pd_alloc(&pd, rig->handle, 77, EF_PD_DEFAULT), 0);
   assert_int_equal(ef_pd_alloc(&pd, rig->handle, 77, EF_PD_DEFAULT), -EINVAL);
-  assert_string_equal(ef_pd_interface_name(&pd), "77");
+  assert_string_equal(ef_pd_interface_name(&pd), "77"); /* of no interface, but the map knows it */
   assert_null(ef_pd_interface_name(NULL));
+  assert_int_equal(ef_pd_alloc(&other, rig->handle, 1, EF_PD_DEFAULT), 0);
+  assert_string_equal(ef_pd_interface_name(&other), "lo");
+  assert_int_equal(ef_pd_free(&other, rig->handle), 0);
+  assert_int_equal(ef_pd_alloc_by_name(&other, rig->handle, "1", EF_PD_DEFAULT), 0);
+  assert_string_equal(ef_pd_interface_name(&other), "lo");
+  assert_int_equal(ef_pd_free(&other, rig->handle), 0);
   assert_int_equal(
       ef_pd_alloc_with_vport(&other, rig->handle, "eth0", EF_PD_DEFAULT, EF_PD_VLAN_NONE), 0);
   assert_int_equal(ef_pd_free(&other, rig->handle), 0);
