@@ -245,6 +245,8 @@ int shunt_port_link(struct shunt_port *port, struct shunt_link *link, struct shu
  * don't say: no frame comes any more, and those that are sent don't come back. An 82599 tells by
  * registers that read all ones, AF_XDP by the error that the kernel leaves on a socket. Costs the
  * read of a register or a system call for each queue, so that a loop can ask a few times a second.
+ * On AF_XDP it also looks, at most once a second, whether the interface was given more queues than
+ * the port has, on which frames would be lost to it, and warns by the port's log.
  *
  * Thread   any, one at a time on a port
  * Returns  0, also where the driver can't tell; -ENODEV: it is gone for good, error says which it

@@ -280,6 +280,18 @@ void ethtool_read(struct interface_state *state)
   netlink_close(&ethtool.netlink);
 }
 
+int interface_read_channels(int ifindex, struct interface_channels *channels)
+{
+  struct ethtool ethtool;
+  *channels = (struct interface_channels){0};
+  int code = ethtool_open(&ethtool);
+  if (code < 0)
+    return code;
+  code = get(&ethtool, ETHTOOL_MSG_CHANNELS_GET, ifindex, take_channels, channels);
+  netlink_close(&ethtool.netlink);
+  return code == -EOPNOTSUPP ? 0 : code;
+}
+
 /* ---- Changes ---- */
 
 static int refuse(const struct ethtool *ethtool, int code, int ifindex, const char *what,

@@ -115,6 +115,10 @@ int interface_read_index(int ifindex, struct interface_state *state, struct shun
  * as interface_read. */
 int interface_read_missed(int ifindex, uint64_t *frames);
 
+/* Of its state channels alone, likewise; known is false where the driver has no setting for them.
+ * Returns 0 or -errno (-ENODEV: it is gone). */
+int interface_read_channels(int ifindex, struct interface_channels *channels);
+
 /* Read what rtnetlink alone tells (up to xdp_program_hw, without the netdev and ethtool families)
  * of every interface, in order.
  *

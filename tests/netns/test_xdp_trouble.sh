@@ -127,6 +127,27 @@ for mode in skb drv; do
   says "answered"
 done
 
+# --- More queues than the port has ---
+
+if command -v ethtool >/dev/null; then
+  make_veth 1500 2
+  for space in "$near_space" "$far_space"; do
+    ip netns exec "$space" ethtool -L v0 rx 1 tx 1 || fail "ethtool -L"
+  done
+  start echo echo --ip $near_ip xdp:v0
+  ip netns exec "$near_space" ethtool -L v0 rx 2 tx 2 || fail "ethtool -L"
+  for _ in $(seq 100); do
+    grep -q "v0 has 2 receive queues" "$scratch/echo.err" && break
+    sleep 0.1
+  done
+  stop echo
+  says "v0 has 2 receive queues, and the port 1 from 0 on"
+  run 0 info xdp:v0
+  says "v0 has 2 receive queues, and the port 1 from 0 on"
+  run 0 info "xdp:v0?queues=2"
+  quiet_about "receive queues, and the port"
+fi
+
 # --- Every command that moves frames says so when its interface goes, however it waits ---
 
 # gone NAME COMMAND...: ends with 1, within a minute of the interface.

@@ -182,6 +182,46 @@ static void queues_must_be_there(void **state)
   rig_end(NULL);
 }
 
+/* Frames that come in on them would be lost without a word. */
+static void queues_that_are_left_out_are_told_of_once(void **state)
+{
+  struct shunt_port_options options = {.queues = 2};
+  struct shunt_port *port = NULL;
+  struct shunt_error error;
+  (void)state;
+  rig.channels = (struct interface_channels){.known = true, .combined = 2, .combined_max = 8};
+  rig_state.channels = rig.channels;
+  if (rig_open_with(&options, "", &port, &error) || !port) {
+    fail_msg("%s", error.what);
+    return;
+  }
+  assert_int_equal(rig.warnings, 0);
+  rig.channels.combined = 4;
+  for (unsigned i = 0; i < 3; i++, rig.now_ns += XDP_CHANNELS_LOOK_NS)
+    assert_int_equal(shunt_port_check(port, &error), 0);
+  assert_int_equal(rig.warnings, 1);
+  assert_non_null(strstr(rig.warning, "eth7 has 4 receive queues, and the port 2 from 0 on"));
+  assert_non_null(strstr(rig.warning, "queues=4"));
+  rig.channels.combined = 3;
+  assert_int_equal(shunt_port_check(port, &error), 0);
+  assert_int_equal(shunt_port_check(port, &error), 0);
+  assert_int_equal(rig.warnings, 2);
+  rig_end(port);
+
+  rig_reset();
+  rig_state.channels = (struct interface_channels){.known = true, .rx = 4, .rx_max = 4};
+  granted("queue=3", SHUNT_XDP_DRV, 1, 0);
+  assert_int_equal(rig.warnings, 1);
+  assert_non_null(strstr(rig.warning, "the port 1 from 3 on"));
+  rig_reset();
+  rig_state.channels = (struct interface_channels){.known = true, .rx = 4, .rx_max = 4};
+  granted("queue=3&join=1", SHUNT_XDP_DRV, 1, 0); /* the others are somebody else's */
+  rig_state.channels = (struct interface_channels){.known = false};
+  rig.closed = 0;
+  granted("queue=3", SHUNT_XDP_DRV, 1, 0);
+  assert_int_equal(rig.warnings, 0);
+}
+
 /* The queues of a port share one registration of the region; others than the first bind with no
  * flag but that. */
 static void queues_share_memory(void **state)
@@ -382,6 +422,7 @@ int main(void)
       cmocka_unit_test_setup(rules_are_parsed_and_named_where_wrong, set_up),
       cmocka_unit_test_setup(mistakes_in_a_name_are_found_before_anything_is_done, set_up),
       cmocka_unit_test_setup(queues_must_be_there, set_up),
+      cmocka_unit_test_setup(queues_that_are_left_out_are_told_of_once, set_up),
       cmocka_unit_test_setup(queues_share_memory, set_up),
       cmocka_unit_test_setup(buffers_must_suit, set_up),
       cmocka_unit_test_setup(zero_copy_must_not_lose_long_frames, set_up),

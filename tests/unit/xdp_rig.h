@@ -41,6 +41,9 @@ static struct rig {
   struct xdp_statistics statistics;
   uint64_t missed;
   int missed_code;
+  struct interface_channels channels; /* as they are now */
+  unsigned warnings;
+  char warning[SHUNT_LOG_TEXT_BYTES]; /* the last one */
 
   /* What was done. */
   unsigned sockets, open_sockets, mapped, attached, detached, closed, set[RIG_SOCKETS], receives;
@@ -186,8 +189,25 @@ static int rig_missed(int ifindex, uint64_t *frames)
   return rig.missed_code;
 }
 
-static const struct xdp_system rig_system = {rig_set,  rig_get,     rig_map,   rig_unmap, rig_bind,
-                                             rig_send, rig_receive, rig_close, rig_missed};
+static int rig_channels(int ifindex, struct interface_channels *channels)
+{
+  assert_int_equal(ifindex, 7);
+  *channels = rig.channels;
+  return 0;
+}
+
+static const struct xdp_system rig_system = {rig_set,    rig_get,     rig_map,     rig_unmap,
+                                             rig_bind,   rig_send,    rig_receive, rig_close,
+                                             rig_missed, rig_channels};
+
+static void rig_warn(void *context, enum shunt_log_level level, const char *text)
+{
+  (void)context;
+  rig.warnings += level == SHUNT_LOG_WARNING;
+  strncpy(rig.warning, text, sizeof(rig.warning) - 1);
+}
+
+static const struct shunt_log rig_log = {SHUNT_LOG_WARNING, rig_warn, NULL};
 
 /* --- Privilege --- */
 
@@ -289,6 +309,7 @@ static int rig_open_with(const struct shunt_port_options *given, const char *key
   options.rx_ring = options.tx_ring = RIG_RING;
   options.mtu = 1500;
   options.clock = &rig_clock;
+  options.log = &rig_log;
   result = xdp_open_with(&rig_system, &access, &rig_state, &wanted, &options, port, error);
   if (!result) {
     (*port)->options = options;

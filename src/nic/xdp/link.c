@@ -69,11 +69,43 @@ int xdp_link(struct shunt_port *port, struct shunt_link *link, struct shunt_erro
   return 0;
 }
 
+/* The NIC spreads flows over all its queues (RSS), so those that come in on others than ours are
+ * lost to the program without a trace. Where a program was joined, they are somebody else's. */
+void xdp_left_out(struct xdp *xdp, const struct interface_channels *channels)
+{
+  const uint32_t have = channels->combined + channels->rx, first = xdp->wanted.first_queue;
+  const uint32_t left_out = have > xdp->queue_count ? have - xdp->queue_count : 0;
+  const bool told = left_out == xdp->left_out;
+  if (!channels->known || xdp->wanted.join || told)
+    return;
+  xdp->left_out = left_out;
+  if (left_out)
+    shunt_log_write(xdp->options.log, SHUNT_LOG_WARNING,
+                    "%s has %u receive queues, and the port %u from %u on: what comes in on the "
+                    "other %u does not get here. Take all (queues=%u), or have fewer (channels=%u)",
+                    xdp->interface, have, xdp->queue_count, first, left_out, have,
+                    first + xdp->queue_count);
+}
+
+/* The kernel lets nobody take away a queue that a socket is bound to; but others can be added. */
+static void look_for_more_queues(struct xdp *xdp)
+{
+  const uint64_t now_ns = shunt_clock_now_ns(xdp->options.clock);
+  struct interface_channels channels;
+  if (now_ns < xdp->channels_look_ns)
+    return;
+  xdp->channels_look_ns = now_ns + XDP_CHANNELS_LOOK_NS;
+  if (!xdp->system->channels(xdp->state.ifindex, &channels))
+    xdp_left_out(xdp, &channels);
+}
+
 int xdp_check(struct shunt_port *port, struct shunt_error *error)
 {
   struct xdp *xdp = xdp_of(port);
-  if (!port_gone(xdp))
+  if (!port_gone(xdp)) {
+    look_for_more_queues(xdp);
     return 0;
+  }
   shunt_error_set(error, -ENODEV, "%s is gone", xdp->interface);
   shunt_error_why(error, "the interface was removed, or moved to another network namespace, and "
                          "its AF_XDP sockets with it (SO_ERROR)");

@@ -36,4 +36,5 @@ const struct xdp_system xdp_real_system = {
     .receive = real_receive,
     .close = close,
     .missed = interface_read_missed,
+    .channels = interface_read_channels,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The system calls of an AF_XDP socket, so that a test can answer in the kernel's place. They
- * answer as libc's do: -1 and errno. And what the interface counts, which answers 0 or -errno. */
+ * answer as libc's do: -1 and errno. And what the interface says, which answers 0 or -errno. */
 #ifndef SRC_NIC_XDP_SYSTEM_H
 #define SRC_NIC_XDP_SYSTEM_H
 
@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+
+struct interface_channels;
 
 struct xdp_system {
   int (*set)(int fd, int level, int option, const void *value, socklen_t bytes);
@@ -19,8 +21,9 @@ struct xdp_system {
   ssize_t (*send)(int fd);    /* sendto of nothing, MSG_DONTWAIT: work off the Tx ring */
   ssize_t (*receive)(int fd); /* recvfrom of nothing, likewise: look at the fill ring */
   int (*close)(int fd);
-  int (*missed)(int ifindex,
-                uint64_t *frames); /* interface_read_missed of src/netlink/interface.h */
+  /* interface_read_missed and interface_read_channels of src/netlink/interface.h */
+  int (*missed)(int ifindex, uint64_t *frames);
+  int (*channels)(int ifindex, struct interface_channels *channels);
 };
 
 extern const struct xdp_system xdp_real_system;

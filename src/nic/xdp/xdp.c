@@ -196,6 +196,7 @@ int xdp_open_with(const struct xdp_system *system, struct xdp_access *access,
     return result;
   }
   write_texts(xdp);
+  xdp_left_out(xdp, &xdp->state.channels);
   *port = &xdp->port;
   return 0;
 }

@@ -38,6 +38,7 @@ enum xdp_sums { XDP_SUMS_SOFTWARE, XDP_SUMS_KERNEL, XDP_SUMS_DEVICE };
 #define XDP_ETHERNET_BYTES   18u /* header and one VLAN tag */
 #define XDP_BUSY_DEADLINE_NS UINT64_C(2000000000)
 #define XDP_BUSY_RETRY_NS    UINT64_C(1000000)
+#define XDP_CHANNELS_LOOK_NS UINT64_C(1000000000)
 
 /* Rules, in the order in which they are tried. */
 struct xdp_rules {
@@ -112,6 +113,8 @@ struct xdp {
 
   unsigned queue_count;
   struct xdp_queue **queues;
+  uint32_t left_out;         /* receive queues that are not ours, as a person was told */
+  uint64_t channels_look_ns; /* when to look at their number again */
   char device_text[64], path_text[96];
 };
 
@@ -195,6 +198,8 @@ int xdp_promiscuous(struct shunt_port *port, int on, struct shunt_error *error);
 int xdp_multicast(struct shunt_port *port, const struct shunt_mac *group, bool add,
                   struct shunt_error *error);
 int xdp_time(struct shunt_port *port, uint64_t *time_ns, struct shunt_error *error);
+/* Tell a person of receive queues that the port does not have, where their number has changed. */
+void xdp_left_out(struct xdp *xdp, const struct interface_channels *channels);
 /* The clock of software time stamps. */
 uint64_t xdp_time_now_ns(void);
 /* Whether the socket still has its interface (SO_ERROR); looked at when asked. */
