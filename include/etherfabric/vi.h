@@ -28,8 +28,8 @@ struct in6_addr;
  *          port's, which the device's first interface opens: it has to ask for them
  * Owner    the caller, until ef_vi_free; vi must stay where it is until then
  * Returns  which queue of the device it has (0 or more), or -EINVAL, -EBADF, -EBUSY (the device has
- *          no queue left: see the key queues in shunt/port.h), -EOPNOTSUPP, -ENOMEM, and what
- *          shunt_port_open returns
+ *          no queue left: see the key queues in shunt/port.h), -EOPNOTSUPP, -EPERM (opening the
+ *          device takes a privilege), -ENOMEM, and what shunt_port_open returns
  * A frame arrives only when a filter of the interface says so. */
 extern int ef_vi_alloc_from_pd(ef_vi *vi, ef_driver_handle vi_dh, struct ef_pd *pd,
                                ef_driver_handle pd_dh, int evq_capacity, int rxq_capacity,

@@ -23,7 +23,7 @@ static int spec_add(ef_filter_spec *spec, unsigned type, unsigned allowed)
 {
   if (!spec)
     return efvi_refuse(-EINVAL, "no filter specification");
-  if (spec->type & ~(allowed | SPEC_DEST))
+  if (spec->type & ~allowed)
     return efvi_refuse(-EPROTONOSUPPORT, "the filter can't match this beside what was set before");
   spec->type |= type;
   return 0;
@@ -41,7 +41,7 @@ static int set_ip(ef_filter_spec *spec, unsigned type, int protocol, const void 
   const size_t bytes = type & SPEC_IP6 ? 16 : 4;
   if (!host || (type & SPEC_FULL && !rhost))
     return efvi_refuse(-EINVAL, "a filter without an address");
-  int result = spec_add(spec, type, SPEC_VLAN);
+  int result = spec_add(spec, type, SPEC_VLAN | SPEC_DEST);
   if (result)
     return result;
   spec->data[DATA_PROTOCOL] = (unsigned)protocol;
@@ -84,7 +84,7 @@ int ef_filter_spec_set_vlan(ef_filter_spec *filter_spec, int vlan_id)
 {
   int result = spec_add(filter_spec, SPEC_VLAN,
                         SPEC_IP4 | SPEC_IP6 | SPEC_FULL | SPEC_UNICAST_MISMATCH |
-                            SPEC_MULTICAST_MISMATCH | SPEC_IP_PROTO | SPEC_ETHER_TYPE);
+                            SPEC_MULTICAST_MISMATCH | SPEC_IP_PROTO | SPEC_ETHER_TYPE | SPEC_DEST);
   if (!result)
     filter_spec->data[DATA_VLAN] = (unsigned)vlan_id;
   return result;
@@ -94,7 +94,7 @@ int ef_filter_spec_set_eth_local(ef_filter_spec *filter_spec, int vlan_id, const
 {
   if (!mac)
     return efvi_refuse(-EINVAL, "a filter without an address");
-  int result = spec_add(filter_spec, SPEC_MAC, SPEC_IP_PROTO | SPEC_ETHER_TYPE);
+  int result = spec_add(filter_spec, SPEC_MAC, SPEC_IP_PROTO | SPEC_ETHER_TYPE | SPEC_DEST);
   if (result)
     return result;
   memcpy(&filter_spec->data[DATA_DESTINATION], mac, 6);
@@ -128,17 +128,17 @@ int ef_filter_spec_set_unicast_all(ef_filter_spec *filter_spec)
 
 int ef_filter_spec_set_multicast_all(ef_filter_spec *filter_spec)
 {
-  return spec_add(filter_spec, SPEC_MULTICAST_ALL, SPEC_VLAN);
+  return spec_add(filter_spec, SPEC_MULTICAST_ALL, SPEC_VLAN | SPEC_DEST);
 }
 
 int ef_filter_spec_set_unicast_mismatch(ef_filter_spec *filter_spec)
 {
-  return spec_add(filter_spec, SPEC_UNICAST_MISMATCH, SPEC_VLAN);
+  return spec_add(filter_spec, SPEC_UNICAST_MISMATCH, SPEC_VLAN | SPEC_DEST);
 }
 
 int ef_filter_spec_set_multicast_mismatch(ef_filter_spec *filter_spec)
 {
-  return spec_add(filter_spec, SPEC_MULTICAST_MISMATCH, SPEC_VLAN);
+  return spec_add(filter_spec, SPEC_MULTICAST_MISMATCH, SPEC_VLAN | SPEC_DEST);
 }
 
 int ef_filter_spec_set_port_sniff(ef_filter_spec *filter_spec, int promiscuous)
@@ -181,6 +181,8 @@ int ef_filter_spec_set_dest(ef_filter_spec *filter_spec, int dest, unsigned flag
     return efvi_refuse(-EINVAL, "no filter specification");
   if (filter_spec->type & (SPEC_SNIFF | SPEC_TX_SNIFF | SPEC_BLOCK_KERNEL))
     return efvi_refuse(-EPROTONOSUPPORT, "such a filter has no destination");
+  if (filter_spec->flags & EF_FILTER_FLAG_EXCLUSIVE_RXQ && dest == 0)
+    return efvi_refuse(-EINVAL, "queue 0 is nobody's alone");
   if (flags || dest < 0 || dest > UINT16_MAX)
     return efvi_refuse(-EINVAL, "no queue %d with flags 0x%x", dest, flags);
   filter_spec->type |= SPEC_DEST;
@@ -261,13 +263,29 @@ static int read_vlan(const ef_filter_spec *spec, struct efvi_match *match,
   return 0;
 }
 
+/* What can be set, but not be added. */
+static const char *contradiction(const ef_filter_spec *spec)
+{
+  const unsigned all = SPEC_UNICAST_ALL | SPEC_MULTICAST_ALL;
+  const unsigned exclusive = EF_FILTER_FLAG_EXCLUSIVE_RXQ, shared = EF_FILTER_FLAG_SHARED_RXQ;
+  if (!(spec->type & ~(unsigned)(SPEC_VLAN | SPEC_DEST)))
+    return "a filter that matches nothing";
+  if (spec->type & all && spec->type & SPEC_VLAN)
+    return "a filter of all frames, and of one VLAN";
+  if (spec->type & (all | SPEC_UNICAST_MISMATCH | SPEC_MULTICAST_MISMATCH) &&
+      spec->type & SPEC_DEST)
+    return "a filter of all frames with a queue of its own";
+  return spec->flags & exclusive && spec->flags & shared ? "a queue that is exclusive and shared"
+                                                         : NULL;
+}
+
 int efvi_match_read(const ef_filter_spec *spec, bool is_xdp, struct efvi_match *match,
                     struct shunt_error *error)
 {
   const unsigned type = spec->type & ~(unsigned)(SPEC_VLAN | SPEC_DEST);
   *match = (struct efvi_match){0};
-  if (type == 0)
-    return shunt_error_set(error, -EINVAL, "a filter that matches nothing");
+  if (contradiction(spec))
+    return shunt_error_set(error, -EINVAL, "%s", contradiction(spec));
   if (type & (SPEC_SNIFF | SPEC_TX_SNIFF | SPEC_BLOCK_KERNEL))
     return read_special(spec, is_xdp, match, error);
   int result = read_vlan(spec, match, error);

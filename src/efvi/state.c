@@ -71,6 +71,8 @@ static void tell_user(const struct shunt_error *error)
 int efvi_fail(const struct shunt_error *error)
 {
   struct shunt_error whole = *error;
+  if (whole.code == -EACCES) /* what takes a privilege is -EPERM with the cards */
+    whole.code = -EPERM;
   efvi_check_site(&whole);
   shunt_error_keep(&whole);
   tell_user(&whole);
