@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 #define ALT_BYTES ((size_t)EFVI_ALT_BUFS * EFVI_BUF_BYTES)
 
@@ -41,6 +41,7 @@ int ef_vi_transmit_alt_alloc(struct ef_vi *vi, ef_driver_handle vi_dh, int num_a
   struct efvi_vi *own = efvi_vi_of(vi);
   (void)vi_dh;
   int result = alt_alloc_check(own, num_alts, buf_space);
+  EFVI_ENTER(own, "ef_vi_transmit_alt_alloc", -EBUSY);
   if (result)
     return result;
   struct efvi_alternatives *made =
@@ -57,6 +58,7 @@ int ef_vi_transmit_alt_free(struct ef_vi *vi, ef_driver_handle vi_dh)
 {
   struct efvi_vi *own = efvi_vi_of(vi);
   (void)vi_dh;
+  EFVI_ENTER(own, "ef_vi_transmit_alt_free", -EBUSY);
   if (!own || !own->alternatives)
     return efvi_refuse(-EINVAL, "no interface, or one without alternatives");
   efvi_transmit_flush(own);
@@ -73,6 +75,7 @@ int ef_vi_transmit_alt_query_buffering(struct ef_vi *vi, int ifindex, ef_driver_
 {
   struct efvi_vi *own = efvi_vi_of(vi);
   (void)ifindex, (void)vi_dh;
+  EFVI_ENTER(own, "ef_vi_transmit_alt_query_buffering", -EBUSY);
   if (!own || !(own->flags & EF_VI_TX_ALT) || n_alts < 1 || n_alts > (int)EFVI_ALTS)
     return efvi_refuse(-EINVAL, "no interface made with EF_VI_TX_ALT, or %d alternatives", n_alts);
   return (int)ALT_BYTES;
@@ -82,6 +85,7 @@ int ef_vi_transmit_alt_query_buffering(struct ef_vi *vi, int ifindex, ef_driver_
 int ef_vi_transmit_alt_query_overhead(ef_vi *vi, struct ef_vi_transmit_alt_overhead *params)
 {
   struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "ef_vi_transmit_alt_query_overhead", -EBUSY);
   if (!own || !params || !(own->flags & EF_VI_TX_ALT))
     return efvi_refuse(-EINVAL, "no interface made with EF_VI_TX_ALT, or no place for its figures");
   *params = (struct ef_vi_transmit_alt_overhead){.pre_round = EFVI_BUF_BYTES - 1,
@@ -91,6 +95,7 @@ int ef_vi_transmit_alt_query_overhead(ef_vi *vi, struct ef_vi_transmit_alt_overh
 
 unsigned ef_vi_transmit_alt_num_ids(ef_vi *vi)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_transmit_alt_num_ids", 0);
   return efvi_vi_of(vi) ? vi->tx_alt_num : 0;
 }
 

@@ -56,7 +56,7 @@ void efvi_check_site(struct shunt_error *error)
 
 struct efvi_inside efvi_check_enter(struct efvi_vi *vi, const char *call, const void *site)
 {
-  struct efvi_inside inside = {.vi = vi};
+  struct efvi_inside inside = {.vi = vi ? efvi_own(vi->user->evq_vi) : NULL};
   const int self = gettid();
   int other = 0;
   if (current.depth++ == 0) {
@@ -65,6 +65,7 @@ struct efvi_inside efvi_check_enter(struct efvi_vi *vi, const char *call, const 
   }
   if (!vi)
     return inside;
+  vi = inside.vi;
   if (__atomic_compare_exchange_n(&vi->check.thread, &other, self, false, __ATOMIC_ACQUIRE,
                                   __ATOMIC_RELAXED)) {
     vi->check.depth = 1;
@@ -87,23 +88,63 @@ void efvi_check_leave(struct efvi_inside *inside)
     __atomic_store_n(&inside->vi->check.thread, 0, __ATOMIC_RELEASE);
 }
 
+void efvi_check_end(struct efvi_inside *inside, const struct efvi_vi *vi)
+{
+  if (inside->vi == vi)
+    inside->vi = NULL;
+}
+
 /* --- Rules --------------------------------------------------------------------------------------
  */
 
-/* Posting memory that lies on the ring has two packets written over each other. */
+static bool overlap(const uint8_t *one, uint64_t bytes, const uint8_t *other, uint64_t other_bytes)
+{
+  return one && one < other + other_bytes && other < one + bytes;
+}
+
+/* Whether a receive buffer that the interface has shares bytes with these. *id: the buffer's;
+ * EF_REQUEST_ID_MASK of one that a packed stream is filling, and that has none any more. */
+static bool has_posted(const struct efvi_vi *vi, const uint8_t *first, uint64_t bytes, uint32_t *id)
+{
+  const bool packed = vi->rx_mode == EFVI_RX_PACKED;
+  for (uint32_t i = vi->state.rxq.removed; i != vi->state.rxq.added; i++) {
+    const uint32_t slot = i & vi->user->vi_rxq.mask;
+    const uint32_t room = packed ? efvi_packed_bytes(vi) : vi->rx_rooms[slot];
+    *id = vi->user->vi_rxq.ids[slot];
+    if (overlap(vi->rx_targets[slot], room, first, bytes))
+      return true;
+  }
+  *id = EF_REQUEST_ID_MASK;
+  return packed && overlap(vi->packed, efvi_packed_bytes(vi), first, bytes);
+}
+
+static int buffer_in_use(int code, const struct efvi_vi *vi, uint32_t id)
+{
+  if (id == EF_REQUEST_ID_MASK)
+    return efvi_refuse(code, "a packed stream fills a receive buffer there, of queue %u",
+                       vi->queue->index);
+  return efvi_refuse(code, "request id %u is a receive buffer there, posted on queue %u", id,
+                     vi->queue->index);
+}
+
+/* Posting memory that lies on a ring, whichever, has two packets written over each other. */
 static int check_buffer(const struct efvi_vi *vi, ef_addr addr)
 {
-  const uint32_t bytes = vi->user->rx_buffer_len, mask = vi->user->vi_rxq.mask;
+  const uint32_t bytes =
+      vi->rx_mode == EFVI_RX_PACKED ? efvi_packed_bytes(vi) : vi->user->rx_buffer_len;
   const uint8_t *target = efvi_address(vi->pd, addr, bytes);
+  const struct efvi_vi *owner = NULL;
+  uint32_t id = 0;
   if (!target)
     return 0; /* the call itself says so */
-  for (uint32_t i = vi->state.rxq.removed; i != vi->state.rxq.added; i++) {
-    const uint8_t *posted = vi->rx_targets[i & mask];
-    if (posted && target < posted + bytes && posted < target + bytes)
-      return efvi_refuse(-EEXIST, "the receive buffer at 0x%llx is posted: request id %u has it",
-                         (unsigned long long)addr, vi->user->vi_rxq.ids[i & mask]);
-  }
-  return 0;
+  efvi_lock();
+  for (const struct efvi_device *device = efvi_state()->devices; device; device = device->next)
+    for (unsigned q = 0; q < EFVI_QUEUES && !owner; q++)
+      if (device->queues[q].owner && has_posted(device->queues[q].owner, target, bytes, &id))
+        owner = device->queues[q].owner;
+  const int result = owner ? buffer_in_use(-EEXIST, owner, id) : 0;
+  efvi_unlock();
+  return result;
 }
 
 bool efvi_check_event(struct efvi_vi *vi, const ef_event *event)
@@ -123,18 +164,12 @@ bool efvi_check_event(struct efvi_vi *vi, const ef_event *event)
 
 int efvi_check_memory(const struct efvi_pd *pd, uint64_t first_page, uint64_t pages)
 {
+  uint32_t id;
   for (unsigned q = 0; q < EFVI_QUEUES; q++) {
     const struct efvi_vi *vi = pd->device->queues[q].owner;
-    if (!vi || vi->pd != pd)
-      continue;
-    for (uint32_t i = vi->state.rxq.removed; i != vi->state.rxq.added; i++) {
-      const uint32_t slot = i & vi->user->vi_rxq.mask;
-      for (uint64_t page = first_page; page < first_page + pages; page++)
-        if (vi->rx_targets[slot] && vi->rx_targets[slot] >= pd->pages[page] &&
-            vi->rx_targets[slot] < pd->pages[page] + EF_VI_NIC_PAGE_SIZE)
-          return efvi_refuse(-EBUSY, "request id %u is a posted receive buffer in that memory",
-                             vi->user->vi_rxq.ids[slot]);
-    }
+    if (vi && vi->pd == pd &&
+        has_posted(vi, pd->pages[first_page], pages << EF_VI_NIC_PAGE_SHIFT, &id))
+      return buffer_in_use(-EBUSY, vi, id);
   }
   return 0;
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 /* --- Polling ------------------------------------------------------------------------------------
  */
@@ -114,6 +114,7 @@ int efvi_eventq_has_event(const ef_vi *user)
 
 int ef_eventq_capacity(ef_vi *vi)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "ef_eventq_capacity", -EBUSY);
   return efvi_vi_of(vi) ? (int)vi->evq_mask : efvi_refuse(-EINVAL, "this is no interface");
 }
 

@@ -146,6 +146,7 @@ void efvi_express_flush(struct efvi_vi *vi)
 const void *efct_vi_rx_future_peek(struct ef_vi *vi)
 {
   struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "efct_vi_rx_future_peek", NULL);
   if (!own || own->rx_mode != EFVI_RX_EXPRESS)
     return NULL;
   if (own->device->info.steps)
@@ -165,6 +166,7 @@ const void *efct_vi_rx_future_peek(struct ef_vi *vi)
 int efct_vi_rx_future_poll(ef_vi *vi, ef_event *evs, int evs_len)
 {
   struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "efct_vi_rx_future_poll", -EBUSY);
   if (!own || own->rx_mode != EFVI_RX_EXPRESS || !evs || evs_len < 1)
     return 0;
   return efvi_receive_poll(vi, evs, evs_len);
@@ -175,12 +177,14 @@ int efct_vi_rx_future_poll(ef_vi *vi, ef_event *evs, int evs_len)
 
 void efct_vi_start_transmit_warm(ef_vi *vi)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "efct_vi_start_transmit_warm", );
   if (efvi_vi_of(vi))
     efvi_start_transmit_warm(vi, NULL, NULL);
 }
 
 void efct_vi_stop_transmit_warm(ef_vi *vi)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "efct_vi_stop_transmit_warm", );
   if (efvi_vi_of(vi))
     efvi_stop_transmit_warm(vi, NULL);
 }

@@ -9,7 +9,7 @@
 
 #include "shunt/bytes.h"
 #include "shunt/xdp.h"
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 #include "src/efvi/filter.h"
 
 /* --- AF_XDP: rules, which take frames from the kernel -------------------------------------------
@@ -336,6 +336,7 @@ int ef_vi_filter_add(ef_vi *vi, ef_driver_handle vi_dh, const ef_filter_spec *fi
   struct shunt_error error = {0};
   struct efvi_vi *own = efvi_vi_of(vi);
   (void)vi_dh;
+  EFVI_ENTER(own, "ef_vi_filter_add", -EBUSY);
   if (!own || !filter_spec || !vi->vi_rxq.mask)
     return efvi_refuse(-EINVAL, "no filter, or no interface that receives");
   const struct efvi_target target = {.device = own->device, .vi = own, .filters = &own->filters};
@@ -354,6 +355,7 @@ int ef_vi_filter_del(ef_vi *vi, ef_driver_handle vi_dh, ef_filter_cookie *filter
 {
   struct efvi_vi *own = efvi_vi_of(vi);
   (void)vi_dh;
+  EFVI_ENTER(own, "ef_vi_filter_del", -EBUSY);
   if (!own || !filter_cookie)
     return efvi_refuse(-EINVAL, "no interface, or no filter");
   const struct efvi_target target = {.device = own->device, .vi = own, .filters = &own->filters};
@@ -368,6 +370,7 @@ int ef_vi_filter_query(ef_vi *vi, ef_driver_handle vi_dh, const ef_filter_cookie
 {
   struct efvi_vi *own = efvi_vi_of(vi);
   (void)vi_dh;
+  EFVI_ENTER(own, "ef_vi_filter_query", -EBUSY);
   if (!own || !filter_cookie || !filter_info || filter_info_size != sizeof(*filter_info))
     return efvi_refuse(-EINVAL, "no interface, no filter, or an answer of %zu bytes",
                        filter_info_size);

@@ -3,11 +3,12 @@
  * device here has, each with its reason. */
 #include <errno.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 int ef_vi_pace(ef_vi *vi, ef_driver_handle nic, int val)
 {
   (void)vi, (void)nic, (void)val;
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_pace", -EBUSY);
   return efvi_refuse(-EOPNOTSUPP,
                      "nobody spaces packets here: neither rings of AF_XDP nor, through "
                      "a port, the 82599's rate limiters can be told to");

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 #define PACKED_BYTES       (UINT32_C(1) << 20)
 #define PACKED_BYTES_SMALL (UINT32_C(1) << 16) /* EF_VI_RX_PS_BUF_SIZE_64K */
@@ -22,6 +22,7 @@ uint32_t efvi_packed_bytes(const struct efvi_vi *vi)
 int ef_vi_packed_stream_get_params(ef_vi *vi, ef_packed_stream_params *psp_out)
 {
   const struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_packed_stream_get_params", -EBUSY);
   if (!own || !psp_out || own->rx_mode != EFVI_RX_PACKED)
     return efvi_refuse(-EINVAL, "the interface does not receive a packed stream");
   *psp_out = (ef_packed_stream_params){.psp_buffer_size = (int)efvi_packed_bytes(own),
@@ -152,6 +153,7 @@ int ef_vi_packed_stream_unbundle(ef_vi *vi, const ef_event *ev, ef_packed_stream
                                  int *n_pkts_out, int *n_bytes_out)
 {
   const struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_packed_stream_unbundle", -EBUSY);
   if (!own || own->rx_mode != EFVI_RX_PACKED)
     return efvi_refuse(-EINVAL, "the interface does not receive a packed stream");
   if (!ev || EF_EVENT_TYPE(*ev) != EF_EVENT_TYPE_RX_PACKED_STREAM || !pkt_iter || !*pkt_iter ||

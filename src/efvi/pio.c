@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 /* --- PIO regions --------------------------------------------------------------------------------
  */
@@ -81,6 +81,7 @@ int ef_pio_link_vi(ef_pio *pio, ef_driver_handle pio_dh, struct ef_vi *vi, ef_dr
   struct efvi_vi *own = efvi_vi_of(vi);
   int result = 0;
   (void)pio_dh, (void)vi_dh;
+  EFVI_ENTER(own, "ef_pio_link_vi", -EBUSY);
   efvi_lock();
   struct efvi_pio *region = *pio_find(pio);
   if (!own || !region)
@@ -101,6 +102,7 @@ int ef_pio_unlink_vi(ef_pio *pio, ef_driver_handle pio_dh, struct ef_vi *vi, ef_
   struct efvi_vi *own = efvi_vi_of(vi);
   int result = 0;
   (void)pio_dh, (void)vi_dh;
+  EFVI_ENTER(own, "ef_pio_unlink_vi", -EBUSY);
   efvi_lock();
   struct efvi_pio *region = *pio_find(pio);
   if (!own || !region || region->vi != own)
@@ -124,6 +126,7 @@ void efvi_pio_unlink(struct efvi_vi *vi)
 
 int ef_vi_get_pio_size(ef_vi *vi)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_get_pio_size", -EBUSY);
   if (!efvi_vi_of(vi) || !vi->linked_pio)
     return efvi_refuse(-EINVAL, "no interface, or none that a PIO region is linked to");
   return (int)vi->linked_pio->pio_len;
@@ -142,6 +145,7 @@ static int pio_check(const ef_vi *vi, int offset, int len)
 
 int ef_pio_memcpy(ef_vi *vi, const void *base, int offset, int len)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "ef_pio_memcpy", -EBUSY);
   if (!efvi_vi_of(vi) || !base)
     return efvi_refuse(-EINVAL, "no interface, or nothing to copy");
   int result = pio_check(vi, offset, len);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 #define PREFIX_TIME     0 /* nanoseconds, 8 bytes; 0: none */
 #define PREFIX_LENGTH   8 /* 2 bytes, at the place where Solarflare's cards have it */
@@ -88,6 +88,7 @@ int ef_vi_receive_get_timestamp_with_sync_flags(ef_vi *vi, const void *pkt, ef_t
                                                 unsigned *flags_out)
 {
   ef_precisetime time = {0};
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_receive_get_timestamp_with_sync_flags", -EBUSY);
   if (!efvi_vi_of(vi) || !ts_out || !flags_out)
     return efvi_refuse(-EINVAL, "no interface, or no place for the time");
   int result = efvi_receive_get_timestamp(vi, pkt, &time);
@@ -99,6 +100,7 @@ int ef_vi_receive_get_timestamp_with_sync_flags(ef_vi *vi, const void *pkt, ef_t
 int ef_vi_receive_get_timestamp(ef_vi *vi, const void *pkt, ef_timespec *ts_out)
 {
   ef_precisetime time = {0};
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_receive_get_timestamp", -EBUSY);
   if (!efvi_vi_of(vi) || !ts_out)
     return efvi_refuse(-EINVAL, "no interface, or no place for the time");
   int result = efvi_receive_get_timestamp(vi, pkt, &time);
@@ -111,6 +113,7 @@ int ef_vi_receive_get_timestamp(ef_vi *vi, const void *pkt, ef_timespec *ts_out)
 
 int ef_vi_receive_get_bytes(ef_vi *vi, const void *pkt, uint16_t *bytes_out)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_receive_get_bytes", -EBUSY);
   if (!efvi_vi_of(vi) || !pkt || !bytes_out)
     return efvi_refuse(-EINVAL, "no interface, no packet, or no place for its length");
   if (!vi->rx_prefix_len)
@@ -124,6 +127,7 @@ int ef_vi_receive_get_bytes(ef_vi *vi, const void *pkt, uint16_t *bytes_out)
 int ef_vi_receive_get_discard_flags(ef_vi *vi, const void *pkt, unsigned *discard_flags)
 {
   uint16_t flags;
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_receive_get_discard_flags", -EBUSY);
   if (!efvi_vi_of(vi) || !pkt || !discard_flags)
     return efvi_refuse(-EINVAL, "no interface, no packet, or no place for its flags");
   if (vi->rx_prefix_len != EFVI_PREFIX_LONG)
@@ -137,6 +141,7 @@ int ef_vi_receive_get_discard_flags(ef_vi *vi, const void *pkt, unsigned *discar
 int ef_vi_receive_get_user_data(ef_vi *vi, const void *pkt, uint32_t *user_mark, uint8_t *user_flag)
 {
   (void)vi, (void)pkt, (void)user_mark, (void)user_flag;
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_receive_get_user_data", -EBUSY);
   return efvi_refuse(-EOPNOTSUPP, "packets carry no marks: filters of the cards that made them are "
                                   "no device's here");
 }
@@ -158,6 +163,7 @@ int32_t efvi_receive_get_filter_id(ef_vi *user, const ef_event *event, const voi
 int ef_vi_receive_query_layout(ef_vi *vi, const ef_vi_layout_entry **const layout_out,
                                int *layout_len_out)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_receive_query_layout", -EBUSY);
   static const ef_vi_layout_entry plain[] = {{EF_VI_LAYOUT_FRAME, 0, "Ethernet frame"}};
   static const ef_vi_layout_entry stamped[] = {
       {EF_VI_LAYOUT_FRAME, (int)EFVI_PREFIX_BYTES, "Ethernet frame"},

@@ -95,6 +95,7 @@ int ef_vi_receive_post(ef_vi *vi, ef_addr addr, ef_request_id dma_id)
 ef_request_id ef_vi_rxq_next_desc_id(ef_vi *vi)
 {
   const struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_rxq_next_desc_id", -EBUSY);
   if (!own)
     return efvi_refuse(-EINVAL, "this is no interface");
   return (ef_request_id)vi->vi_rxq.ids[own->rx_filled & vi->vi_rxq.mask];
@@ -369,9 +370,9 @@ static int event_merged(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
 int ef_vi_receive_unbundle(ef_vi *ep, const ef_event *event, ef_request_id *ids)
 {
   struct efvi_vi *vi = efvi_vi_of(ep);
+  EFVI_ENTER(vi, "ef_vi_receive_unbundle", 0);
   if (!vi || !event || !ids || vi->rx_mode != EFVI_RX_MERGED)
     return 0;
-  EFVI_ENTER(vi, "ef_vi_receive_unbundle", 0);
   ef_vi_rxq_state *rxq = &vi->state.rxq;
   int n = 0;
   while (n < event->rx_multi.n_descs && n < EF_VI_RECEIVE_BATCH && rxq->removed != vi->rx_filled)

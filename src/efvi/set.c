@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 /* --- Life ---------------------------------------------------------------------------------------
  */
@@ -165,6 +165,7 @@ int ef_vi_alloc_from_set(ef_vi *vi, ef_driver_handle vi_dh, ef_vi_set *vi_set,
 {
   struct shunt_error error = {0};
   int result;
+  EFVI_ENTER(efvi_vi_of(evq_opt), "ef_vi_alloc_from_set", -EBUSY);
   efvi_lock();
   struct efvi_set *set = efvi_set_of(vi_set);
   if (!set)

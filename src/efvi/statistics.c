@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 #define FIELDS (sizeof(struct efvi_counters) / sizeof(uint64_t))
 
@@ -32,6 +32,7 @@ static const struct layout layout = {
 
 int ef_vi_stats_query_layout(ef_vi *vi, const ef_vi_stats_layout **const layout_out)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_stats_query_layout", -EBUSY);
   if (!efvi_vi_of(vi) || !layout_out)
     return efvi_refuse(-EINVAL, "no interface, or no place for its layout");
   *layout_out = (const ef_vi_stats_layout *)(const void *)&layout;
@@ -42,6 +43,7 @@ int ef_vi_stats_query(ef_vi *vi, ef_driver_handle vi_dh, void *data, int do_rese
 {
   struct efvi_vi *own = efvi_vi_of(vi);
   (void)vi_dh;
+  EFVI_ENTER(own, "ef_vi_stats_query", -EBUSY);
   if (!own || !data)
     return efvi_refuse(-EINVAL, "no interface, or no place for its statistics");
   struct efvi_statistics since = {0};

@@ -151,6 +151,7 @@ int ef_vi_transmitv_init_extra(struct ef_vi *vi, const struct ef_vi_tx_extra *ex
 {
   struct efvi_vi *own = efvi_vi_of(vi);
   ef_iovec pieces[EFVI_BURST];
+  EFVI_ENTER(own, "ef_vi_transmitv_init_extra", -EBUSY);
   if (!own || !iov || iov_len < 1 || iov_len > (int)EFVI_BURST)
     return efvi_refuse(-EINVAL, "no interface, or a packet of %d pieces: 1 to %u", iov_len,
                        EFVI_BURST);
@@ -429,6 +430,7 @@ int ef_vi_transmit_unbundle(ef_vi *ep, const ef_event *event, ef_request_id *ids
 int __ef_vi_reinit_txq_post_error(ef_vi *vi)
 {
   struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "__ef_vi_reinit_txq_post_error", -EBUSY);
   if (!own)
     return efvi_refuse(-EINVAL, "this is no interface");
   efvi_transmit_flush(own);
@@ -438,6 +440,7 @@ int __ef_vi_reinit_txq_post_error(ef_vi *vi)
 /* Every packet puts its doorbell behind it: there is nothing that a threshold could change. */
 void ef_vi_set_tx_push_threshold(ef_vi *vi, unsigned threshold)
 {
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_set_tx_push_threshold", );
   if (efvi_vi_of(vi))
     vi->tx_push_thresh = threshold;
 }

@@ -268,6 +268,7 @@ int ef_vi_alloc_from_pd(ef_vi *vi, ef_driver_handle vi_dh, struct ef_pd *pd, ef_
                         ef_driver_handle evq_dh, enum ef_vi_flags flags)
 {
   struct shunt_error error = {0};
+  EFVI_ENTER(efvi_vi_of(evq_opt), "ef_vi_alloc_from_pd", -EBUSY);
   efvi_lock();
   const struct efvi_request request = {vi,           vi_dh,        efvi_pd_of(pd), evq_capacity,
                                        rxq_capacity, txq_capacity, evq_opt,        flags};
@@ -280,10 +281,12 @@ int ef_vi_free(ef_vi *vi, ef_driver_handle nic)
 {
   (void)nic;
   struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "ef_vi_free", -EBUSY);
   if (!own)
     return efvi_refuse(-EINVAL, "this is no interface");
   if (own->users)
     return efvi_refuse(-EBUSY, "%u interfaces use its event queue", own->users);
+  EFVI_END(own);
   efvi_lock();
   efvi_vi_end(own);
   efvi_unlock();
@@ -306,6 +309,7 @@ unsigned ef_vi_mtu(ef_vi *vi, ef_driver_handle vi_dh)
 {
   (void)vi_dh;
   struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "ef_vi_mtu", 0);
   return own ? own->device->info.mtu + SHUNT_ETHERNET_HEADER_BYTES : 0;
 }
 
@@ -313,6 +317,7 @@ int ef_vi_get_mac(ef_vi *vi, ef_driver_handle vi_dh, void *mac_out)
 {
   (void)vi_dh;
   struct efvi_vi *own = efvi_vi_of(vi);
+  EFVI_ENTER(own, "ef_vi_get_mac", -EBUSY);
   if (!own || !mac_out)
     return efvi_refuse(-EINVAL, "no interface, or no place for its address");
   memcpy(mac_out, own->device->info.mac.bytes, sizeof(own->device->info.mac.bytes));

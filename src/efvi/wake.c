@@ -12,7 +12,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/checked.h"
 
 /* How long we sleep at a time where nothing wakes us: a twin of this process needs a turn, and no
  * device here tells that packets were sent. */
@@ -153,6 +153,7 @@ static int check(const ef_vi *vi, ef_driver_handle dh)
 int ef_vi_prime(ef_vi *vi, ef_driver_handle dh, unsigned current_ptr)
 {
   (void)current_ptr;
+  EFVI_ENTER(efvi_vi_of(vi), "ef_vi_prime", -EBUSY);
   const int result = check(vi, dh);
   return result ? result : prime(vi, dh);
 }
@@ -177,6 +178,7 @@ int ef_eventq_wait(ef_vi *vi, ef_driver_handle vi_dh, unsigned current_ptr,
 {
   (void)current_ptr;
   int result = check(vi, vi_dh);
+  EFVI_ENTER(efvi_vi_of(vi), "ef_eventq_wait", -EBUSY);
   if (result)
     return result;
   if (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0 || timeout->tv_usec >= 1000000))

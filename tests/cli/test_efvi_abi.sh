@@ -31,6 +31,17 @@ grep -oE '^ +[a-z_][a-z0-9_]+;' "$source/src/efvi/libciul.map" | tr -d ' ;' >"$w
 LC_ALL=C sort -c "$work/listed" || fail "src/efvi/libciul.map is not sorted"
 readelf -d "$build/lib/libciul.so" | grep -q 'SONAME.*\[libciul\.so\.1\]' || fail "the soname"
 
+# The checked build looks at the caller of each that takes an interface.
+grep -F "/include/etherfabric/" "$work/prototypes" | grep -v '\*/ static ' |
+  grep -E 'struct ef_vi \*|[( ]ef_vi \*' | grep -oE '[ *](__)?efc?t?_[a-z0-9_]+ \(' |
+  grep -oE '[a-z_][a-z0-9_]+' | LC_ALL=C sort -u >"$work/taking"
+taking=$(wc -l <"$work/taking")
+[ "$taking" -ge 50 ] || fail "only $taking functions take an interface: this test does not work"
+while read -r name; do
+  grep -qE "REFUSED(_0|_VOID)?\($name," "$source/tests/unit/test_efvi_checked_threads.c" ||
+    fail "test_efvi_checked_threads.c does not call $name"
+done <"$work/taking"
+
 sanitizers=$(sed -n 's/^SHUNT_SANITIZE:STRING=//p' "$build/CMakeCache.txt")
 more=${sanitizers:+-fsanitize=$sanitizers}
 ! grep -q '^SHUNT_COVERAGE:BOOL=ON' "$build/CMakeCache.txt" || more="$more --coverage"

@@ -76,6 +76,60 @@ static void double_posts(void **state)
   assert_int_equal(at(post_here, rig), 0); /* it came back */
 }
 
+static int __attribute__((noinline)) free_memory(struct rig *rig)
+{
+  volatile int result = ef_memreg_free(&rig->memreg, rig->handle);
+  return result;
+}
+
+/* Memory that lies on a ring lies on no other, whichever interface's. */
+static void posts_on_two(void **state)
+{
+  struct rig *rig = *state;
+  ef_vi other;
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, 1);
+  assert_int_equal(ef_vi_alloc_from_pd(&other, rig->handle, &rig->pd, rig->handle, -1, 63, 63, NULL,
+                                       -1, EF_VI_FLAGS_DEFAULT),
+                   1);
+  assert_int_equal(ef_vi_receive_post(&other, rig_addr(rig, 0) + 1024, 1), -EEXIST);
+  assert_non_null(strstr(shunt_last_error()->what, "queue 0"));
+  assert_int_equal(ef_vi_receive_post(&other, rig_addr(rig, 1), 1), 0);
+  assert_int_equal(at(post_here, rig), -EEXIST);
+  assert_int_equal(ef_vi_free(&other, rig->handle), 0);
+}
+
+/* A packed stream's buffers are long, and one that is being filled is the device's still. */
+static void packed_streams(void **state)
+{
+  struct rig *rig = *state;
+  const ef_addr base = ef_memreg_dma_addr(&rig->memreg, 0);
+  assert_int_equal(ef_memreg_free(&rig->memreg, rig->handle), 0);
+  assert_int_equal(ef_pd_free(&rig->pd, rig->handle), 0);
+  assert_int_equal(ef_pd_alloc_by_name(&rig->pd, rig->handle, RIG_DEVICE, EF_PD_RX_PACKED_STREAM),
+                   0);
+  assert_int_equal(ef_memreg_alloc(&rig->memreg, rig->handle, &rig->pd, rig->handle, rig->memory,
+                                   (size_t)RIG_BUFS * RIG_BUF_BYTES),
+                   0);
+  rig_open(rig, EF_VI_RX_PACKED_STREAM | EF_VI_RX_PS_BUF_SIZE_64K, 0);
+  rig_filter_all(rig);
+  assert_int_equal(ef_vi_receive_post(&rig->vi, base, 1), 0);
+  assert_int_equal(ef_vi_receive_post(&rig->vi, base + 32768, 2), -EEXIST);
+  assert_non_null(strstr(shunt_last_error()->what, "request id 1"));
+  assert_int_equal(ef_vi_receive_post(&rig->vi, base + 65536, 2), 0);
+  rig_run(rig, 100);
+  rig_send_udp(rig, 100, 2000, 1);
+  assert_int_equal(rig_poll(rig), 1);
+  assert_int_equal(ef_vi_receive_post(&rig->vi, base, 3), -EEXIST);
+  assert_non_null(strstr(shunt_last_error()->what, "packed stream"));
+  for (int sent = 0; sent < 60; sent++) { /* until the first is full, and the second begun */
+    rig_send_udp(rig, 1400, 2000, 1);
+    assert_int_equal(rig_poll(rig), 1);
+  }
+  assert_int_equal(ef_vi_receive_fill_level(&rig->vi), 0);
+  assert_int_equal(at(free_memory, rig), -EBUSY);
+  assert_int_equal(ef_vi_receive_post(&rig->vi, base, 3), 0);
+}
+
 static int __attribute__((noinline)) post_unregistered(struct rig *rig)
 {
   volatile int result = ef_vi_receive_init(&rig->vi, 0x1000000000, 1);
@@ -95,6 +149,17 @@ static int __attribute__((noinline)) send_pieces_unregistered(struct rig *rig)
   return result;
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static int __attribute__((noinline)) send_extra_unregistered(struct rig *rig)
+{
+  const ef_remote_iovec piece = {
+      .iov_base = 0x1000000000, .iov_len = 100, .addrspace = EF_ADDRSPACE_LOCAL};
+  volatile int result = ef_vi_transmitv_init_extra(&rig->vi, NULL, &piece, 1, 1);
+  return result;
+}
+#pragma GCC diagnostic pop
+
 static void unregistered_memory(void **state)
 {
   struct rig *rig = *state;
@@ -105,12 +170,8 @@ static void unregistered_memory(void **state)
   assert_site(send_unregistered, "ef_vi_transmit_init");
   assert_int_equal(at(send_pieces_unregistered, rig), -EFAULT);
   assert_site(send_pieces_unregistered, "ef_vi_transmitv");
-}
-
-static int __attribute__((noinline)) free_memory(struct rig *rig)
-{
-  volatile int result = ef_memreg_free(&rig->memreg, rig->handle);
-  return result;
+  assert_int_equal(at(send_extra_unregistered, rig), -EFAULT);
+  assert_site(send_extra_unregistered, "ef_vi_transmitv_init_extra");
 }
 
 static void posted_memory(void **state)
@@ -221,8 +282,9 @@ static void threads_in_turn(void **state)
 }
 
 #define TESTS                                                                                      \
-  ON_RIG(double_posts), ON_RIG(unregistered_memory), ON_RIG(posted_memory),                        \
-      ON_RIG(stale_request_ids), ON_RIG(two_threads), ON_RIG(threads_in_turn)
+  ON_RIG(double_posts), ON_RIG(posts_on_two), ON_RIG(packed_streams), ON_RIG(unregistered_memory), \
+      ON_RIG(posted_memory), ON_RIG(stale_request_ids), ON_RIG(two_threads),                       \
+      ON_RIG(threads_in_turn)
 
 #else
 
