@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ef_vi while frames come and go, on every kind of device: filters and groups that are added and
- * removed under traffic, rings that run full, rings that are flushed. Nothing waits for a time: a
- * frame that always arrives, sent behind others, says that those have had their turn. */
+ * removed under traffic, rings that run full, rings that are flushed, sinks that sleep while
+ * nothing comes. Nothing waits for a time: a frame that always arrives, sent behind others, says
+ * that those have had their turn. */
 #include "conformance/pair.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,21 +42,20 @@ static bool kernel_tried;
 /* --- Both ends ----------------------------------------------------------------------------------
  */
 
-static void end_make(struct run *run, struct end *end, int index)
+static int end_make(struct run *run, struct end *end, int index, uint64_t flags)
 {
   assert_int_equal(ef_driver_open(&end->handle), 0);
   assert_int_equal(ef_pd_alloc(&end->pd, end->handle, index, EF_PD_DEFAULT), 0);
   assert_int_equal(ef_memreg_alloc(&end->memreg, end->handle, &end->pd, end->handle, run->memory,
                                    BUFS * BUF_BYTES),
                    0);
-  const int result = open_interface(end, &end->vi, &end->pd, 0);
-  if (result)
-    fail_msg("%d: %s; %s", result, shunt_last_error()->what, shunt_last_error()->why);
+  return open_interface(end, &end->vi, &end->pd, flags);
 }
 
 static void end_unmake(struct end *end)
 {
-  assert_int_equal(ef_vi_free(&end->vi, end->handle), 0);
+  if (end->vi.inited)
+    assert_int_equal(ef_vi_free(&end->vi, end->handle), 0);
   assert_int_equal(ef_memreg_free(&end->memreg, end->handle), 0);
   assert_int_equal(ef_pd_free(&end->pd, end->handle), 0);
   assert_int_equal(ef_driver_close(end->handle), 0);
@@ -95,8 +97,16 @@ static int tear_down(void **state)
   return 0;
 }
 
-/* The ends, the near one with 48 buffers and a filter of what always arrives; the link is up. */
-static void begin(struct run *run, struct matrix_column *column)
+static void end(struct run *run)
+{
+  end_unmake(&run->near);
+  end_unmake(&run->far);
+  munmap(run->memory, BUFS * BUF_BYTES);
+}
+
+/* The ends, the near one with these flags, 48 buffers and a filter of what always arrives; the link
+ * is up. */
+static void begin_with(struct run *run, struct matrix_column *column, uint64_t flags)
 {
   if (column == &columns[KERNEL] && no_kernel) {
     print_message("%s\n", no_kernel);
@@ -106,8 +116,17 @@ static void begin(struct run *run, struct matrix_column *column)
   run->memory =
       mmap(NULL, BUFS * BUF_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   assert_ptr_not_equal(run->memory, MAP_FAILED);
-  end_make(run, &run->near, NEAR);
-  end_make(run, &run->far, FAR);
+  int result = end_make(run, &run->near, NEAR, flags);
+  if (result == -EOPNOTSUPP && flags) {
+    print_message("%s; %s\n", shunt_last_error()->what, shunt_last_error()->why);
+    end_unmake(&run->near);
+    munmap(run->memory, BUFS * BUF_BYTES);
+    skip();
+  }
+  if (!result)
+    result = end_make(run, &run->far, FAR, 0);
+  if (result)
+    fail_msg("%d: %s; %s", result, shunt_last_error()->what, shunt_last_error()->why);
   listen_to(&run->near, &run->near.vi);
   for (unsigned i = 0; i < 48; i++)
     post(run, i);
@@ -117,11 +136,9 @@ static void begin(struct run *run, struct matrix_column *column)
   post(run, EF_EVENT_RX_RQ_ID(run->events[0]));
 }
 
-static void end(struct run *run)
+static void begin(struct run *run, struct matrix_column *column)
 {
-  end_unmake(&run->near);
-  end_unmake(&run->far);
-  munmap(run->memory, BUFS * BUF_BYTES);
+  begin_with(run, column, 0);
 }
 
 /* --- Traffic ------------------------------------------------------------------------------------
@@ -345,10 +362,174 @@ static void a_flush_forgets_what_was(void **state)
   end(&run);
 }
 
+/* --- A sink that sleeps -------------------------------------------------------------------------
+ */
+
+#define SINK_FRAMES  1500u
+#define SINK_WINDOW  24u
+#define SINK_MAGIC   0x53494E4Bu
+#define SINK_SLEEP_S 20
+
+struct feeder {
+  struct run *run;
+  unsigned sent;   /* by whoever feeds; the next one's number */
+  unsigned taken;  /* atomic: by the sink */
+  unsigned sleeps; /* atomic: how often it has found nothing */
+  unsigned slept;  /* of them, before the latest burst */
+  bool stop;       /* atomic: the sink has given up */
+};
+
+/* A few frames, each with its number, where the sink has room for them. Every second time only when
+ * it has run dry since the time before, so that it has to be woken. */
+static void feed_some(struct feeder *feeder)
+{
+  struct end *far = &feeder->run->far;
+  const unsigned burst = 1 + feeder->sent % 7;
+  const unsigned sleeps = __atomic_load_n(&feeder->sleeps, __ATOMIC_ACQUIRE);
+  ef_request_id ids[EF_VI_TRANSMIT_BATCH];
+  ef_event events[EVENTS];
+  const int n = ef_eventq_poll(&far->vi, events, EVENTS);
+  for (int i = 0; i < n; i++)
+    ef_vi_transmit_unbundle(&far->vi, &events[i], ids);
+  if (feeder->sent + burst - __atomic_load_n(&feeder->taken, __ATOMIC_ACQUIRE) > SINK_WINDOW ||
+      (feeder->sent & 1 && sleeps == feeder->slept))
+    return;
+  feeder->slept = sleeps;
+  build(feeder->run, 50, far, &feeder->run->near);
+  shunt_store_be32(data(feeder->run, 50) + 14, SINK_MAGIC);
+  for (unsigned i = 0; i < burst && feeder->sent < SINK_FRAMES; i++) {
+    shunt_store_be32(data(feeder->run, 50) + 18, feeder->sent);
+    if (ef_vi_transmit(&far->vi, address(far, 50), FRAME_BYTES, 50) == 0)
+      feeder->sent++;
+  }
+}
+
+static void *feed(void *context)
+{
+  struct feeder *feeder = context;
+  while (feeder->sent < SINK_FRAMES && !__atomic_load_n(&feeder->stop, __ATOMIC_RELAXED))
+    feed_some(feeder);
+  return NULL;
+}
+
+/* How a sink sleeps. Returns what is wrong, or NULL. */
+typedef const char *sleeper(struct run *run, struct feeder *alone);
+
+static const char *sleep_in_wait(struct run *run, struct feeder *alone)
+{
+  const struct timeval long_time = {SINK_SLEEP_S, 0};
+  ef_vi *vi = &run->near.vi;
+  if (alone)
+    feed_some(alone);
+  return ef_eventq_wait(vi, run->near.handle, ef_eventq_current(vi), &long_time)
+             ? "nothing ended ef_eventq_wait"
+             : NULL;
+}
+
+static const char *sleep_on_handle(struct run *run, struct feeder *alone)
+{
+  struct pollfd readable = {.fd = run->near.handle, .events = POLLIN};
+  ef_vi *vi = &run->near.vi;
+  if (ef_vi_prime(vi, run->near.handle, ef_eventq_current(vi)))
+    return "the event queue can't be primed";
+  if (alone)
+    feed_some(alone);
+  return poll(&readable, 1, SINK_SLEEP_S * 1000) == 1 ? NULL : "nobody woke the handle";
+}
+
+/* What a received frame is like, its time and length in front of it. Returns what is wrong. */
+static const char *look_at(struct run *run, const ef_event *event, unsigned number)
+{
+  ef_vi *vi = &run->near.vi;
+  const uint8_t *packet = data(run, EF_EVENT_RX_RQ_ID(*event));
+  const uint8_t *frame = packet + ef_vi_receive_prefix_len(vi);
+  const bool stamped = ef_vi_receive_prefix_len(vi) > 0, kernel = run->column == &columns[KERNEL];
+  ef_precisetime time;
+  uint16_t bytes = 0;
+  if (shunt_load_be32(frame + 18) != number)
+    return "a frame was lost, or came twice";
+  if (EF_EVENT_RX_BYTES(*event) != FRAME_BYTES + ef_vi_receive_prefix_len(vi))
+    return "an event has another length";
+  if (!stamped)
+    return NULL;
+  if (ef_vi_receive_get_bytes(vi, packet, &bytes) || bytes != FRAME_BYTES)
+    return "a prefix has another length";
+  /* An 82599 stamps PTP's event messages alone. */
+  if (ef_vi_receive_get_precise_timestamp(vi, packet, &time) != (kernel ? 0 : -ENODATA))
+    return "a time stamp is missing, or was made up";
+  return NULL;
+}
+
+/* Take all frames of the feeder's, asleep while there is none. */
+static const char *sink(struct feeder *feeder, sleeper *asleep, struct feeder *alone)
+{
+  struct run *run = feeder->run;
+  ef_vi *vi = &run->near.vi;
+  ef_event events[EVENTS];
+  const char *problem = NULL;
+  unsigned taken = 0;
+  while (taken < SINK_FRAMES && !problem) {
+    const int n = ef_eventq_poll(vi, events, EVENTS);
+    if (n == 0) {
+      __atomic_store_n(&feeder->sleeps, feeder->sleeps + 1, __ATOMIC_RELEASE);
+      problem = asleep(run, alone);
+    }
+    for (int i = 0; i < n && !problem; i++) {
+      const unsigned buffer = EF_EVENT_RX_RQ_ID(events[i]);
+      if (EF_EVENT_TYPE(events[i]) != EF_EVENT_TYPE_RX)
+        return "an event that is none of a frame";
+      if (shunt_load_be32(data(run, buffer) + ef_vi_receive_prefix_len(vi) + 14) == SINK_MAGIC)
+        problem = look_at(run, &events[i], taken++);
+      if (ef_vi_receive_post(vi, address(&run->near, buffer), (ef_request_id)buffer))
+        problem = "a buffer can't be posted again";
+    }
+    __atomic_store_n(&feeder->taken, taken, __ATOMIC_RELEASE);
+  }
+  return problem;
+}
+
+/* The feeder has a thread of its own, but for twins of this process, which are one thread's. */
+static void sinks(struct matrix_column *column, uint64_t flags, sleeper *asleep)
+{
+  struct run run;
+  begin_with(&run, column, flags);
+  struct feeder feeder = {.run = &run};
+  const bool alone = column != &columns[VFIO_USER] && column != &columns[KERNEL];
+  pthread_t thread;
+  if (!alone)
+    assert_int_equal(pthread_create(&thread, NULL, feed, &feeder), 0);
+  const char *problem = sink(&feeder, asleep, alone ? &feeder : NULL);
+  __atomic_store_n(&feeder.stop, true, __ATOMIC_RELAXED);
+  if (!alone)
+    pthread_join(thread, NULL);
+  if (problem)
+    fail_msg("%s: %s, with %u frames sent, %u taken, after %u sleeps", column->label, problem,
+             feeder.sent, feeder.taken, feeder.sleeps);
+  assert_true(feeder.sleeps > 0);
+  end(&run);
+}
+
+static void a_sink_sleeps_in_wait(void **state)
+{
+  sinks(*state, 0, sleep_in_wait);
+}
+
+static void a_sink_sleeps_on_the_handle(void **state)
+{
+  sinks(*state, 0, sleep_on_handle);
+}
+
+static void a_sink_has_time_stamps(void **state)
+{
+  sinks(*state, EF_VI_RX_TIMESTAMPS, sleep_on_handle);
+}
+
+#define CASES 8
+
 int main(void)
 {
-  static struct CMUnitTest tests[5 * KINDS];
-  static char names[5 * KINDS][128];
+  static struct CMUnitTest tests[CASES * KINDS];
+  static char names[CASES * KINDS][128];
   static const struct {
     const char *name;
     void (*run)(void **state);
@@ -356,14 +537,18 @@ int main(void)
                {"groups come and go", groups_come_and_go},
                {"a full send ring says so", a_full_send_ring_says_so},
                {"a full receive ring loses the rest", a_full_receive_ring_loses_the_rest},
-               {"a flush forgets what was", a_flush_forgets_what_was}};
-  for (unsigned i = 0; i < 5 * KINDS; i++) {
-    snprintf(names[i], sizeof(names[i]), "%s: %s", columns[i / 5].label, cases[i % 5].name);
+               {"a flush forgets what was", a_flush_forgets_what_was},
+               {"a sink sleeps in ef_eventq_wait", a_sink_sleeps_in_wait},
+               {"a sink sleeps on the handle", a_sink_sleeps_on_the_handle},
+               {"a sink has time stamps", a_sink_has_time_stamps}};
+  _Static_assert(sizeof(cases) / sizeof(cases[0]) == CASES, "all are run");
+  for (unsigned i = 0; i < CASES * KINDS; i++) {
+    snprintf(names[i], sizeof(names[i]), "%s: %s", columns[i / CASES].label, cases[i % CASES].name);
     tests[i] = (struct CMUnitTest){.name = names[i],
-                                   .test_func = cases[i % 5].run,
+                                   .test_func = cases[i % CASES].run,
                                    .setup_func = set_up,
                                    .teardown_func = tear_down,
-                                   .initial_state = &columns[i / 5]};
+                                   .initial_state = &columns[i / CASES]};
   }
   return cmocka_run_group_tests_name("efvi_traffic", tests, NULL, NULL);
 }
