@@ -26,6 +26,7 @@
  *   tx_time=1         time stamp sent frames: shunt_xdp_tx_time
  *   busy_poll_us=N, busy_budget=N   let the queue's thread run the NIC's driver (off)
  *   channels=N        set the interface's channels while the port is open
+ *   mtu=N             likewise its MTU, up or down (shunt/port.h has no other use for it here)
  *   setup=0           leave offloads that spoil frames as they are (switched off where they can be,
  *                     and put back at the end)
  *   helper=PATH       have `shunt xdp-helper` do what takes privilege (1: its usual socket)

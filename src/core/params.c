@@ -68,6 +68,14 @@ int params_parse(struct params *params, const char *text, struct shunt_error *er
   return 0;
 }
 
+bool params_given(const struct params *params, const char *key)
+{
+  for (unsigned i = 0; i < params->count; i++)
+    if (strcmp(params->entries[i].key, key) == 0)
+      return true;
+  return false;
+}
+
 const char *params_take(struct params *params, const char *key)
 {
   for (unsigned i = 0; i < params->count; i++) {

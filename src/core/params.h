@@ -25,6 +25,9 @@ struct params {
  * key twice, more than PARAMS_MOST entries or PARAMS_TEXT_BYTES bytes. */
 int params_parse(struct params *params, const char *text, struct shunt_error *error);
 
+/* Whether a key is given, taken or not. */
+bool params_given(const struct params *params, const char *key);
+
 /* The value of a key, now taken, or NULL where it is not given. */
 const char *params_take(struct params *params, const char *key);
 

@@ -83,6 +83,16 @@ else
   echo "this kernel has no frames of several buffers"
 fi
 
+# A smaller MTU than the interface's is a wish, too, also where it is everybody's default.
+start echo echo --ip $near_ip "xdp:v0?mtu=1400"
+ip -n "$near_space" link show v0 | grep -q 'mtu 1400' || fail "the MTU was not changed"
+stop echo
+ip -n "$near_space" link show v0 | grep -q 'mtu 9000' || fail "the MTU was not put back"
+run 0 info "xdp:v0?multi_buffer=0&mtu=1500"
+quiet_about "several buffers"
+run 0 info --json xdp:v0
+holds mtu 9000
+
 # The configuration file's [net.xdp], and what a name says against it.
 make_veth
 cat >"$scratch/config" <<CONFIG

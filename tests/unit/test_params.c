@@ -113,6 +113,7 @@ static void truth_has_many_words(void **state)
   struct shunt_error error;
   bool value = false;
   assert_int_equal(params_parse(&params, "a=yes&b=off&c=1&d=false&e=True&f=", NULL), 0);
+  assert_true(params_given(&params, "a") && !params_given(&params, "z"));
   assert_int_equal(params_take_bool(&params, "a", &value, NULL), 0);
   assert_true(value);
   assert_int_equal(params_take_bool(&params, "b", &value, NULL), 0);

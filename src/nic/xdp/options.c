@@ -114,6 +114,7 @@ int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shu
       .wakeup = true,
       .setup = true,
       .busy_budget = 64,
+      .mtu_given = params_given(params, "mtu"),
   };
   int result = take_modes(params, wanted, error);
   result = result ? result : take_ways(params, wanted, error);

@@ -279,15 +279,15 @@ const struct port_ops xdp_ops = {
  */
 
 /* Change the interface where frames would come spoilt, or other than was asked; close puts it back.
- * 1500 is the default of the option mtu, and asks for nothing. */
+ * An MTU of 1500 that is not the name's is a default, and asks for nothing. */
 static int set_up(struct xdp_access *access, const struct xdp_wanted *wanted,
                   const struct shunt_port_options *options, struct interface_state *state,
                   struct shunt_error *error)
 {
-  const bool larger = options->mtu != 1500 && options->mtu > state->mtu;
+  const bool other = options->mtu != state->mtu && (options->mtu != 1500 || wanted->mtu_given);
   const struct setup_wanted changes = {
       .channels = wanted->channels,
-      .mtu = larger ? options->mtu : 0,
+      .mtu = other ? options->mtu : 0,
       .traps_try =
           wanted->setup ? SETUP_PARTIAL_CHECKSUMS | SETUP_AGGREGATES | SETUP_STRIPPED_TAGS : 0,
   };

@@ -60,6 +60,7 @@ struct xdp_wanted {
   bool tx_time;
   uint32_t busy_poll_us, busy_budget;
   uint32_t channels;
+  bool mtu_given;     /* by name, so that 1500 is a wish as any other */
   bool setup;         /* change the interface where it would spoil frames */
   const char *helper; /* NULL: this process does it itself */
 };
