@@ -441,7 +441,8 @@ int program_section_code(struct program *program, const struct program_match mat
   if (labels->gathers && !gathered)
     bpf_jump_imm(program->assembler, BPF_JNE, R3, 0, labels->pass);
   for (unsigned i = 0; i < n;) {
-    run = program_run_find(&matches[i], n - i);
+    if (i)
+      run = program_run_find(&matches[i], n - i);
     if (!program_run_pays(&run)) {
       i++;
       continue;

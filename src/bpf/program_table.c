@@ -81,7 +81,7 @@ struct program_run program_run_find(const struct program_match matches[], unsign
   };
   struct program_run best = {0};
 
-  for (unsigned i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
+  for (unsigned i = 0; i < sizeof(candidates) / sizeof(candidates[0]) && best.count < n; i++) {
     struct program_run run = candidates[i];
     run.count = run_length(matches, n, run.type, run.by);
     run.by &= matches[0].tests;
