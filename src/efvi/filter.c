@@ -55,10 +55,10 @@ static int xdp_add(struct efvi_device *device, struct efvi_filter *filter,
   link_text(match, link);
   if (match->fields & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6))
     ip_text(match, link, text);
+  else if (match->fields & EFVI_MATCH_PROTOCOL)
+    snprintf(text, sizeof(text), "%sip4 proto %u", link, match->protocol);
   else if (match->fields & EFVI_MATCH_ETHERTYPE)
     snprintf(text, sizeof(text), "%sether 0x%04x", link, ntohs(match->ethertype));
-  else if (match->fields & EFVI_MATCH_PROTOCOL)
-    snprintf(text, sizeof(text), "%sproto %u", link, match->protocol);
   else
     snprintf(text, sizeof(text), "%s", link);
   int result = shunt_xdp_rule_parse(text, &rule, error);

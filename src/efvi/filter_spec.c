@@ -2,6 +2,7 @@
 /* Specifications of filters: what was set, and what it matches. The structure is the program's, but
  * what stands in it is our own affair. */
 #include <errno.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -298,8 +299,9 @@ int efvi_match_read(const ef_filter_spec *spec, bool is_xdp, struct efvi_match *
   if (type & SPEC_ETHER_TYPE) {
     match->fields |= EFVI_MATCH_ETHERTYPE;
     match->ethertype = (uint16_t)spec->data[DATA_PROTOCOL];
-  } else if (type & SPEC_IP_PROTO) {
-    match->fields |= EFVI_MATCH_PROTOCOL;
+  } else if (type & SPEC_IP_PROTO) { /* of IPv4, as with the cards */
+    match->fields |= EFVI_MATCH_PROTOCOL | EFVI_MATCH_ETHERTYPE;
+    match->ethertype = htons(ETHERTYPE_IP);
     match->protocol = (uint8_t)spec->data[DATA_PROTOCOL];
   }
   if (type & (SPEC_UNICAST_ALL | SPEC_UNICAST_MISMATCH))
