@@ -3,6 +3,7 @@
  * let more through (a hash of multicast addresses, a promiscuous port): this is what decides. */
 #include <string.h>
 
+#include "shunt/xdp_rule.h"
 #include "src/efvi/efvi.h"
 
 /* What filters look at, as far as the frame has it; in network order but for the VLAN. */
@@ -28,29 +29,61 @@ static uint16_t be16(const uint8_t *at)
   return (uint16_t)(at[0] << 8 | at[1]);
 }
 
+/* Headers are read as the rules of AF_XDP read them (shunt/xdp_rule.h), which take the frames from
+ * the kernel: what those let through is judged by the same. */
+#define PORTS_BYTES                                                                                \
+  8u /* of UDP's or TCP's header: as much has to be there for its ports to count */
+
 static void read_ip4(struct key *key, const uint8_t *ip, uint32_t bytes)
 {
-  const uint32_t header = (ip[0] & 15u) * 4;
-  if (bytes < 20 || ip[0] >> 4 != 4 || header < 20 || header > bytes)
+  const uint32_t header = bytes < 20 ? 0 : (ip[0] & 15u) * 4;
+  if (header < 20 || ip[0] >> 4 != 4 || header > bytes)
     return;
   key->protocol = ip[9];
   key->ip_bytes = 4;
   key->source = ip + 12;
   key->destination = ip + 16;
-  if (!(be16(ip + 6) & 0x3FFF) && bytes >= header + 4)
+  if (!(be16(ip + 6) & 0x3FFF) && bytes >= header + PORTS_BYTES &&
+      be16(ip + 2) >= header + PORTS_BYTES)
     key->ports = ip + header;
 }
+
+/* Whether an extension header is walked: hop-by-hop options, routing, destination options. */
+static bool is_walked(uint8_t next)
+{
+  return next == 0 || next == 43 || next == 60;
+}
+
+#define IP6_FRAGMENT 44
 
 static void read_ip6(struct key *key, const uint8_t *ip, uint32_t bytes)
 {
   if (bytes < 40 || ip[0] >> 4 != 6)
     return;
-  key->protocol = ip[6];
+  const uint32_t said = 40u + be16(ip + 4), end = said < bytes ? said : bytes;
+  uint32_t at = 40;
+  uint8_t next = ip[6];
   key->ip_bytes = 16;
   key->source = ip + 8;
   key->destination = ip + 24;
-  if (bytes >= 44)
-    key->ports = ip + 40;
+  for (unsigned walked = 0; is_walked(next); walked++) {
+    if (walked == SHUNT_XDP_RULE_EXTENSIONS || at + 8 > end || at + (ip[at + 1] + 1u) * 8 > end)
+      return;
+    next = ip[at];
+    at += (ip[at + 1] + 1u) * 8;
+  }
+  if (next == IP6_FRAGMENT) {
+    key->protocol = at + 8 <= end ? ip[at] : -1;
+    return;
+  }
+  key->protocol = next;
+  if (at + PORTS_BYTES <= end)
+    key->ports = ip + at;
+}
+
+static bool is_tag(uint16_t type)
+{
+  return type == 0x8100 || type == 0x88A8;
 }
 
 /* with_ip: what is behind the EtherType, too. */
@@ -60,9 +93,11 @@ static inline bool key_read(struct key *key, const uint8_t *frame, uint32_t byte
   if (bytes < l2)
     return false;
   *key = (struct key){.mac = frame, .vlan = -1, .protocol = -1};
-  if (be16(frame + 12) == 0x8100 && bytes >= 18) {
-    key->vlan = be16(frame + 14) & 0xFFF;
-    l2 = 18;
+  for (; SHUNT_UNLIKELY(is_tag(be16(frame + l2 - 2))) && l2 < 22; l2 += 4) {
+    if (bytes < l2 + 4)
+      return false;
+    if (l2 == 14)
+      key->vlan = be16(frame + 14) & 0xFFF;
   }
   key->ethertype = load(frame + l2 - 2);
   if (!with_ip)
