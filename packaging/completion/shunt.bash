@@ -10,7 +10,8 @@ _shunt() {
     return
   fi
   case $before in
-  --config | -c | --output | -o | --report | --out | --root | --policy | --socket)
+  --config | -c | --output | -o | --report | --results | --out | --pcap | -w | --hgrm | --root | \
+    --policy | --socket)
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
     return
     ;;

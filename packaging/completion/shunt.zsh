@@ -10,7 +10,8 @@ _shunt() {
     return
   fi
   case ${words[CURRENT - 1]} in
-  --config | -c | --output | -o | --report | --out | --root)
+  --config | -c | --output | -o | --report | --results | --out | --pcap | -w | --hgrm | --root | \
+    --policy | --socket)
     _files
     return
     ;;
@@ -35,8 +36,16 @@ _shunt() {
       [[ $(</sys/bus/pci/devices/$device/class) == 0x02* ]] && compadd -- $device
     done
     ;;
+  fabric)
+    if (( CURRENT == 3 )); then
+      compadd ping bw info stats
+    else
+      compadd efa:twin
+    fi
+    ;;
   *)
-    compadd ixgbe:twin
+    local -a interfaces=(/sys/class/net/*(N:t))
+    compadd -- ixgbe:twin xdp:${^interfaces}
     _files
     ;;
   esac
