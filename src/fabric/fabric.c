@@ -11,6 +11,8 @@
 
 #define SLEEPERS_MOST 1024
 
+#define NAME_REMEDY "write efa:location, such as efa:0000:00:06.0 or efa:twin"
+
 static const struct fabric_driver *const drivers[] = {&efa_driver};
 
 const char fabric_option_keys[] = "sleepers, admin_timeout_ms, watchdog_ms";
@@ -98,7 +100,7 @@ static const struct fabric_driver *find_driver(const char *name, struct shunt_er
       return drivers[i];
   shunt_error_set(error, -EINVAL, "no driver \"%s\" has endpoints", name);
   shunt_error_why(error, "those that have are: %s", drivers[0]->name);
-  shunt_error_remedy(error, "write efa:location, such as efa:0000:00:06.0 or efa:twin");
+  shunt_error_remedy(error, NAME_REMEDY);
   return NULL;
 }
 
@@ -136,8 +138,10 @@ int shunt_fabric_open(const char *name, const struct shunt_fabric_options *optio
   struct port_name parsed;
   struct shunt_fabric *opened = NULL;
   int result = port_name_parse(&parsed, name, error);
-  if (result)
+  if (result) {
+    shunt_error_remedy(error, NAME_REMEDY);
     return result;
+  }
   result = open_named(&parsed, options, &opened, error);
   if (result)
     return shunt_error_within(error, result, "can't open %s", name);

@@ -21,6 +21,9 @@ static int pci_open_address(const char *location, const struct pci_open_options 
 {
   char address[PCI_ADDRESS_BYTES], driver[PCI_NAME_BYTES];
   int code = address_find(options->sysfs, location, address, error);
+  if (code == -EINVAL)
+    shunt_error_remedy(error, "write 0000:03:00.0, as lspci -D does, or twin, or "
+                              "vfio-user:/run/x.sock");
   if (code < 0)
     return code;
   address_link(options->sysfs, address, "driver", driver);

@@ -12,7 +12,7 @@ static int bad_name(struct shunt_error *error, const char *text, const char *why
 {
   shunt_error_set(error, -EINVAL, "\"%s\" is no device name", text);
   shunt_error_why(error, "%s", why);
-  shunt_error_remedy(error, "write driver:location, such as ixgbe:0000:03:00.0 or ixgbe:twin");
+  shunt_error_remedy(error, PORT_NAME_REMEDY);
   return -EINVAL;
 }
 

@@ -6,6 +6,8 @@
 #include "shunt/port.h"
 #include "src/core/params.h"
 
+#define PORT_NAME_REMEDY "write driver:location, such as ixgbe:0000:03:00.0, ixgbe:twin or xdp:eth0"
+
 struct port_name {
   char driver[16];
   char location[128];

@@ -32,6 +32,7 @@ static const struct port_driver *find_driver(const char *name, struct shunt_erro
   }
   shunt_error_set(error, -EINVAL, "there is no driver \"%s\"", name);
   shunt_error_why(error, "the drivers here are: %s", known);
+  shunt_error_remedy(error, PORT_NAME_REMEDY);
   return NULL;
 }
 

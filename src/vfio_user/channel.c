@@ -58,6 +58,8 @@ int channel_open(struct channel *channel, const char *path, uint64_t wait_ns,
   if (bytes == 0 || bytes >= sizeof address.sun_path) {
     shunt_error_set(error, -EINVAL, "can't connect to \"%s\"", path);
     shunt_error_why(error, "a socket's path has 1 to %zu bytes", sizeof address.sun_path - 1);
+    shunt_error_remedy(error, "write the server's socket behind vfio-user:, as in "
+                              "vfio-user:/run/x.sock");
     return -EINVAL;
   }
   memcpy(address.sun_path, path, bytes + 1);

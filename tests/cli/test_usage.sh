@@ -18,6 +18,8 @@ case $err in *"did you mean"*) complain "no-such-command is near to nothing" ;; 
 run 2 pin
 has "$err" "did you mean ping?"
 run 2 ''
+run 2 help pnig
+has "$err" "did you mean ping?"
 run 0 --help
 overview=$out
 run 0 --complete
@@ -83,6 +85,30 @@ for command in $commands; do
     ;;
   esac
 done
+
+# Nearly an option, nearly a section; what is neither may be another program's.
+printf '[echo]\nbatchh = 3\n' >"$work/slip.ini"
+run 2 echo ixgbe:twin --config "$work/slip.ini"
+has "$err" "batchh in [echo]: there is no such option; did you mean batch?"
+for section in ehco ech net.xpd device; do
+  printf '[%s]\nbatch = 3\n' $section >"$work/slip.ini"
+  run 2 doctor --config "$work/slip.ini"
+  has "$err" "there is no section [$section]; did you mean ["
+done
+printf '[layout]\ntiles = 3\n[rpc]\nport = 8899\n' >"$work/others.ini"
+run 0 bind --help --config "$work/others.ini"
+
+# Names of devices that are none say what one looks like.
+run 1 echo ixgb:twin
+has "$err" "such as ixgbe:0000:03:00.0, ixgbe:twin or xdp:eth0"
+run 1 echo eth0
+has "$err" "such as ixgbe:0000:03:00.0, ixgbe:twin or xdp:eth0"
+run 1 echo ixgbe:twn
+has "$err" "or twin, or vfio-user:/run/x.sock"
+run 1 fabric ping efa:twin efatwin
+has "$err" "such as efa:0000:00:06.0 or efa:twin"
+run 1 send ixgbe:twin --pcap "$work/none" # without a wait for the link
+has "$err" "$work/none"
 
 # The file is read, and the command line wins.
 printf '[doctor]\nroot = %s\n' "$work/from-file" >"$work/good.ini"

@@ -202,6 +202,8 @@ static int load(const char *path, struct json_object **document, struct shunt_er
     return 0;
   const char *why = json_util_get_last_err();
   char text[SHUNT_ERROR_TEXT_BYTES];
+  if (why && strstr(why, json_tokener_error_desc(json_tokener_continue)))
+    why = "it ends in the middle";
   snprintf(text, sizeof(text), "it is not JSON: %.200s", why ? why : "it is empty");
   text[strcspn(text, "\n")] = 0;
   return bad(error, path, text);

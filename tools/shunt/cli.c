@@ -274,7 +274,10 @@ static int apply(void *context, const char *key, const char *value)
 {
   const struct applying *applying = context;
   const struct cli_option *option = find(applying->options, key);
-  char why[160] = "there is no such option";
+  const char *meant = nearest(key, applying->options, applying->common);
+  char why[160];
+  snprintf(why, sizeof(why), "there is no such option%s%s%s", meant ? "; did you mean " : "",
+           meant ? meant : "", meant ? "?" : "");
   option = option ? option : find(applying->common, key);
   if (option && option->value == &applying->cli->config)
     option = NULL;
@@ -282,6 +285,35 @@ static int apply(void *context, const char *key, const char *value)
     return 0;
   return cli_usage(applying->cli, "%s: %s in [%s]: %s", applying->cli->config, key,
                    applying->section, why);
+}
+
+/* One letter off, or two that lie side by side changed over. */
+static bool is_slip(const char *wrong, const char *right)
+{
+  if (!strcmp(wrong, right))
+    return false;
+  if (cli_distance(wrong, right) == 1)
+    return true;
+  while (*wrong && *wrong == *right) {
+    wrong++;
+    right++;
+  }
+  return *wrong && wrong[0] == right[1] && wrong[1] == right[0] && !strcmp(wrong + 2, right + 2);
+}
+
+/* Sections of whatever name may be other programs', but not what is nearly one of ours. */
+static const char *meant_section(const char *section)
+{
+  static const char *const others[] = {"shunt", "devices", "twins", "net.xdp", NULL};
+  const char *const *const lists[] = {others, cli_command_names()};
+  const char *meant = NULL;
+  for (unsigned list = 0; list < 2; list++)
+    for (const char *const *name = lists[list]; *name; name++) {
+      if (!strcmp(section, *name))
+        return NULL;
+      meant = is_slip(section, *name) ? *name : meant;
+    }
+  return meant;
 }
 
 static int apply_file(struct cli *cli, const struct cli_option *options,
@@ -295,6 +327,10 @@ static int apply_file(struct cli *cli, const struct cli_option *options,
   struct cli_option none = {0};
   struct applying all = {cli, &none, common, "shunt"};
   struct applying own = {cli, options, common, cli->command->name};
+  const char *meant, *typo = cli_config_typo(cli->file, meant_section, &meant);
+  if (typo)
+    return cli_usage(cli, "%s: there is no section [%s]; did you mean [%s]?", cli->config, typo,
+                     meant);
   int exit = cli_config_each(cli->file, "shunt", apply, &all);
   return exit ? exit : cli_config_each(cli->file, cli->command->name, apply, &own);
 }

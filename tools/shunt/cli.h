@@ -55,6 +55,9 @@ struct cli_command {
   int (*run)(struct cli *cli, int argc, char **argv);
 };
 
+/* main.c: the names of all commands, NULL behind the last. */
+const char *const *cli_command_names(void);
+
 /* Work off options: configuration file first, then the command line.
  *
  * options     ends with an entry whose name is NULL

@@ -123,6 +123,15 @@ const char *cli_config_get(const struct cli_config *config, const char *section,
   return value;
 }
 
+const char *cli_config_typo(const struct cli_config *config,
+                            const char *(*is_typo)(const char *section), const char **meant)
+{
+  for (size_t i = 0; config && i < config->count; i++)
+    if ((*meant = is_typo(config->entries[i].section)) != NULL)
+      return config->entries[i].section;
+  return NULL;
+}
+
 int cli_config_each(const struct cli_config *config, const char *section,
                     int (*visit)(void *context, const char *key, const char *value), void *context)
 {

@@ -30,6 +30,11 @@ const char *cli_config_get(const struct cli_config *config, const char *section,
 int cli_config_each(const struct cli_config *config, const char *section,
                     int (*visit)(void *context, const char *key, const char *value), void *context);
 
+/* The first section that has entries and that is_typo finds to be one; NULL: none. meant is what it
+ * was meant to be. */
+const char *cli_config_typo(const struct cli_config *config,
+                            const char *(*is_typo)(const char *section), const char **meant);
+
 /* Take over an allocated text, which is freed with config. Returns it, or NULL where there is no
  * memory and the text is gone. */
 const char *cli_config_keep(struct cli_config *config, char *text);

@@ -42,6 +42,14 @@ static const struct cli_command *find(const char *name)
   return NULL;
 }
 
+const char *const *cli_command_names(void)
+{
+  static const char *names[COMMANDS + 1];
+  for (unsigned i = 0; i < COMMANDS; i++)
+    names[i] = commands[i]->name;
+  return names;
+}
+
 /* A command that someone may have meant: at most two letters off, and not all of them. */
 static const char *nearest(const char *wrong)
 {
@@ -69,6 +77,15 @@ static int complete(int argc, char **argv)
   return CLI_OK;
 }
 
+static int no_such_command(const char *name)
+{
+  const char *meant = nearest(name);
+  fprintf(stderr, "shunt: there is no command \"%s\"%s%s%s\n\n", name,
+          meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+  help(stderr);
+  return CLI_USAGE;
+}
+
 int main(int argc, char **argv)
 {
   if (argc < 2) {
@@ -80,6 +97,8 @@ int main(int argc, char **argv)
     char *asked[] = {argv[0], "--help", NULL};
     if (about)
       return run(about, false, 2, asked);
+    if (argc > 2)
+      return no_such_command(argv[2]);
     help(stdout);
     return CLI_OK;
   }
@@ -90,12 +109,7 @@ int main(int argc, char **argv)
   if (!strcmp(argv[1], "--complete"))
     return complete(argc, argv);
   const struct cli_command *command = find(argv[1]);
-  if (!command) {
-    const char *meant = nearest(argv[1]);
-    fprintf(stderr, "shunt: there is no command \"%s\"%s%s%s\n\n", argv[1],
-            meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
-    help(stderr);
-    return CLI_USAGE;
-  }
+  if (!command)
+    return no_such_command(argv[1]);
   return run(command, false, argc - 1, argv + 1);
 }

@@ -317,8 +317,8 @@ static int open_device(struct run *run, const char *name)
 
 static int prepare(struct run *run, struct shunt_error *error)
 {
-  int code = run->pcap ? source_open(&run->source, run->pcap, error) : 0;
-  if (!code && !run->pcap && !run->mac)
+  int code = 0;
+  if (!run->pcap && !run->mac)
     code = asker_resolve(&run->asker, run->source.ends.destination,
                          &run->source.ends.destination_mac, error);
   return code ? code : pacing_init(&run->pacing, 0, run->rate, error);
@@ -327,7 +327,10 @@ static int prepare(struct run *run, struct shunt_error *error)
 static int send_on(struct run *run, const char *device)
 {
   cli_catch_signals();
-  int exit = open_device(run, device);
+  int exit = CLI_OK;
+  if (run->pcap && source_open(&run->source, run->pcap, &run->error))
+    exit = cli_fail(run->cli, &run->error); /* before a link is waited for */
+  exit = exit ? exit : open_device(run, device);
   if (!exit && prepare(run, &run->error))
     exit = cli_fail(run->cli, &run->error);
   exit = exit ? exit : devices_begin(&run->devices); /* ARP does not count */

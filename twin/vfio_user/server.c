@@ -259,6 +259,13 @@ static int remove_leftover(const struct shunt_vfio_user *server, struct shunt_er
   return 0;
 }
 
+static int make_failed(const char *path, int code, struct shunt_error *error)
+{
+  error_set_errno(error, code, "can't make the socket %s", path);
+  shunt_error_remedy(error, "name a file in a folder that is there and may be written to");
+  return code;
+}
+
 static int socket_open(struct shunt_vfio_user *server, struct shunt_error *error)
 {
   const char *path = server->address.sun_path;
@@ -272,7 +279,7 @@ static int socket_open(struct shunt_vfio_user *server, struct shunt_error *error
   if (server->listener < 0 || fchmod(server->listener, S_IRUSR | S_IWUSR) != 0 ||
       bind(server->listener, (const struct sockaddr *)&server->address, sizeof server->address) !=
           0)
-    return error_set_errno(error, -errno, "can't make the socket %s", path);
+    return make_failed(path, -errno, error);
   if (lstat(path, &status) == 0) {
     server->socket_device = status.st_dev;
     server->socket_inode = status.st_ino;
