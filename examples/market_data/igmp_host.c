@@ -56,6 +56,17 @@ int igmp_host_join(struct igmp_host *host, uint32_t group, uint64_t now_ns)
   return 0;
 }
 
+void igmp_host_answer_only(struct igmp_host *host)
+{
+  for (unsigned i = 0; i < host->count; i++) {
+    struct igmp_host_group *group = &host->groups[i];
+    group->changed = false;
+    group->repeats = 0;
+    group->due_ns = IGMP_HOST_NEVER_NS;
+  }
+  find_earliest(host);
+}
+
 void igmp_host_leave(struct igmp_host *host, uint64_t now_ns)
 {
   host->leaving = true;

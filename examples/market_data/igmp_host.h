@@ -43,6 +43,10 @@ void igmp_host_init(struct igmp_host *host, struct shunt_mac mac, uint32_t addre
  * Returns 0, -EINVAL (not multicast, or 224.0.0.1), -ENOSPC */
 int igmp_host_join(struct igmp_host *host, uint32_t group, uint64_t now_ns);
 
+/* The kernel tells the switch of joins and leaves: no reports are due but answers to queries that
+ * come here rather than to the kernel. */
+void igmp_host_answer_only(struct igmp_host *host);
+
 /* Leave all groups: the reports are due at once, and no query is answered any more. */
 void igmp_host_leave(struct igmp_host *host, uint64_t now_ns);
 

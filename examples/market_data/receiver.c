@@ -1,11 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "receiver.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "report.h"
+
+static int join_by_kernel(struct receiver *receiver, const struct endpoints endpoints[],
+                          unsigned count, struct shunt_error *error)
+{
+  igmp_host_answer_only(&receiver->market.igmp);
+  int code = shunt_multicast_open(receiver->station.info.name, &receiver->multicast, error);
+  for (unsigned i = 0; !code && i < count; i++)
+    for (unsigned j = 0; !code && j < FEED_LINES; j++) {
+      char group[SHUNT_IPV4_TEXT_BYTES];
+      shunt_ipv4_format(endpoints[i].lines[j].group, group);
+      code = shunt_multicast_join(receiver->multicast, group, NULL, error);
+      code = code == -EADDRINUSE ? 0 : code; /* another line has the same group */
+    }
+  return code;
+}
 
 static int join_groups(struct receiver *receiver, const struct endpoints endpoints[],
                        unsigned count, struct shunt_error *error)
 {
+  if (strcmp(receiver->station.info.driver, "xdp") == 0)
+    return join_by_kernel(receiver, endpoints, count, error);
   for (unsigned i = 0; i < count; i++)
     for (unsigned j = 0; j < FEED_LINES; j++) {
       struct shunt_mac mac = shunt_ipv4_multicast_mac(endpoints[i].lines[j].group);
@@ -32,6 +52,8 @@ int receiver_open(struct receiver *receiver, const char *name, struct shunt_test
 
 void receiver_close(struct receiver *receiver)
 {
+  shunt_multicast_close(receiver->multicast);
+  receiver->multicast = NULL;
   market_close(&receiver->market);
   station_close(&receiver->station);
 }
@@ -72,6 +94,8 @@ unsigned receiver_round(struct receiver *receiver)
 void receiver_leave(struct receiver *receiver)
 {
   uint64_t now_ns = shunt_clock_now_ns(receiver->market.clock);
+  if (receiver->multicast)
+    return; /* the kernel does, once it is closed */
   igmp_host_leave(&receiver->market.igmp, now_ns);
   send_reports(receiver, now_ns);
 }

@@ -6,6 +6,19 @@
  * speaks, and sends the leaves, as long as sockets hold the memberships. These calls hold them. The
  * frames themselves don't come by these sockets: they go where the port's rules say.
  *
+ * So do the queries, and the kernel answers those alone that reach it: a port that takes them lets
+ * the groups dry up, some minutes after a join that looked well. What a port needs beside a join:
+ *
+ *   rules that name flows     nothing: what matches none is the kernel's
+ *     "udp dst 239.1.1.1 port 31001"
+ *   rules that take IGMP or   a rule in front that leaves queries to the kernel: pass igmp for
+ *   ICMPv6 with all else      groups of IPv4, pass icmp6 for those of IPv6 (MLD, RFC 3810 5.1)
+ *     "pass igmp;pass icmp6;all"
+ *   no rules                  as all: give it those three
+ *   join=1                    that the rules of the program's owner do so
+ *
+ * Or the program answers itself, by shunt/igmp.h (IPv4).
+ *
  * A port whose card the kernel does not have (ixgbe:) takes two steps instead:
  * shunt_port_multicast_add for the card's filter, and reports and answers as frames, by
  * shunt/igmp.h. */

@@ -149,6 +149,22 @@ static void groups_have_rules(void **state)
   assert_int_equal(v3_report(&m, 0, SHUNT_IGMP_TO_EXCLUDE), IGMP_HOST_GROUPS); /* all fit */
 }
 
+static void the_kernel_may_report(void **state)
+{
+  (void)state;
+  struct igmp_host m;
+  uint8_t frame[IGMP_HOST_FRAME_BYTES];
+  const struct shunt_igmp_query query = {.version = 3, .max_response_ms = 100};
+  set_up(&m);
+  igmp_host_answer_only(&m);
+  assert_true(m.due_ns == IGMP_HOST_NEVER_NS);
+  assert_int_equal(igmp_host_frame(&m, frame, UINT64_C(100000000000)), 0);
+  igmp_host_query(&m, &query, 1000);
+  assert_true(m.due_ns <= 1000 + 100 * UINT64_C(1000000));
+  assert_int_equal(v3_report(&m, m.due_ns, SHUNT_IGMP_IS_EXCLUDE), 2); /* once, of both */
+  assert_true(m.due_ns == IGMP_HOST_NEVER_NS);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -156,6 +172,7 @@ int main(void)
       cmocka_unit_test(a_query_is_answered_in_time),
       cmocka_unit_test(an_old_router_is_answered_in_its_version),
       cmocka_unit_test(who_leaves_says_so_and_is_silent),
+      cmocka_unit_test(the_kernel_may_report),
       cmocka_unit_test(groups_have_rules),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include "src/core/pcapng.h"
 #include "tools/shunt/device.h"
+#include "tools/shunt/groups.h"
 
 #define BATCH       512 /* records between two looks at everything else */
 #define FLUSH_NS    UINT64_C(100000000)
@@ -25,6 +26,7 @@ struct run {
   const char *output, *direction;
   uint64_t snaplen, count, queue;
   bool nic_time;
+  struct groups groups;
 
   struct shunt_capture_port port;
   struct shunt_capture *capture;
@@ -248,6 +250,7 @@ static int report(struct run *run)
     cli_add_u64(document, "tx_dropped_frames", counts.tx_dropped_full);
     cli_add_text(document, "pcap", run->output);
     cli_add_text(document, "end", why_it_ended(run));
+    groups_json(&run->groups, document);
     if (run->devices.count)
       devices_findings_json(&run->devices, &findings, document);
     return cli_json(document, exit);
@@ -290,8 +293,11 @@ static int open_port(struct run *run, const char *argument)
 {
   const struct shunt_port_options options = {
       .size = sizeof(options), .promiscuous = 1, .capture = 1};
-  int exit = devices_open(&run->devices, argument, &options);
+  int exit = devices_open(&run->devices, groups_device(&run->groups, run->cli, argument), &options);
   exit = exit ? exit : devices_wait_for_links(&run->devices, false);
+  exit = exit ? exit
+              : groups_join(&run->groups, run->cli, run->devices.device[0].port,
+                            run->devices.device[0].info.name);
   return exit ? exit : capture_find_own(run->cli, run->devices.device[0].info.name, &run->port);
 }
 
@@ -315,6 +321,7 @@ static void print_port(const struct run *run)
   else
     printf("%s of %s (process %u)\n  device     %s\n  path       %s\n", run->port.name,
            run->port.process, run->port.pid, run->port.device, run->port.path);
+  groups_print(&run->groups);
   printf("  output     %s\n", strcmp(run->output, "-") ? run->output : "standard output");
 }
 
@@ -326,6 +333,8 @@ static int capture(struct run *run, const char *argument)
   int found = exit ? -1 - exit : capture_find(run->cli, cli_device(run->cli, argument), &run->port);
   if (found < 0)
     return -1 - found;
+  if (found && run->groups.count)
+    return cli_usage(run->cli, "--group: a port of another process joins its groups itself");
   exit = found ? CLI_OK : open_port(run, argument);
   exit = exit ? exit : open_file(run);
   exit = exit ? exit : attach(run);
@@ -341,7 +350,7 @@ static int capture(struct run *run, const char *argument)
   return exit ? exit : devices_exit(&run->devices, report(run));
 }
 
-static int check(const struct run *run)
+static int check(struct run *run)
 {
   if (!run->output)
     return cli_usage(run->cli, "name a file with --output, or - for standard output");
@@ -352,7 +361,7 @@ static int check(const struct run *run)
   if (strcmp(run->direction, "rx") != 0 && strcmp(run->direction, "tx") != 0 &&
       strcmp(run->direction, "both") != 0)
     return cli_usage(run->cli, "--direction: \"%s\" is none of rx, tx, both", run->direction);
-  return CLI_OK;
+  return groups_check(&run->groups, run->cli);
 }
 
 static int capture_run(struct cli *cli, int argc, char **argv)
@@ -380,6 +389,7 @@ static int capture_run(struct cli *cli, int argc, char **argv)
       {"queue", 0, "N", "Record that queue alone (all).", CLI_U64, &run->queue, 0, 127},
       {"nic-time", 0, NULL, "Take the NIC's time stamp where a frame has one.", CLI_FLAG,
        &run->nic_time, 0, 0},
+      GROUPS_OPTION(&run->groups),
       GOAL_OPTION(&run->devices.goal, "60"),
       DEVICES_OPTIONS(&run->devices),
       {0},
@@ -394,6 +404,7 @@ static int capture_run(struct cli *cli, int argc, char **argv)
     exit = capture(run, argv[at]);
   pcapng_writer_close(run->writer);
   shunt_capture_detach(run->capture);
+  groups_close(&run->groups);
   devices_close(&run->devices);
   free(run);
   return exit;

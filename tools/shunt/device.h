@@ -222,6 +222,7 @@ struct devices_findings {
 /* Call it while the ports are open. */
 void devices_find(struct devices *devices, struct devices_findings *findings);
 uint64_t devices_faults(const struct devices_findings *findings);
+/* With the hits of each rule, where a port has some. */
 void devices_findings_print(const struct devices *devices, const struct devices_findings *findings);
 /* Adds the members "nic", and with a twin "wire", "driver_faults" and "device_drops"; "error" where
  * the loop has ended before its time. */

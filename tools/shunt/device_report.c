@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/shunt/device.h"
+#include "tools/shunt/rules.h"
 
 /* ---- What was granted ---- */
 
@@ -77,6 +78,9 @@ static struct json_object *device_json(const struct devices *devices, const stru
   cli_add_text(object, "memory", shunt_region_describe(region));
   cli_add_u64(object, "page_bytes", shunt_region_page_bytes(region));
   json_object_object_add(object, "link", link_json(&device->link));
+  struct json_object *rules = rules_json(device->port);
+  if (rules)
+    json_object_object_add(object, "rules", rules);
   return object;
 }
 
@@ -155,9 +159,23 @@ static void print_some(const char *what, const char *const names[], const uint64
       printf("  %-22s %12llu  %s\n", what, (unsigned long long)values[i], names[i]);
 }
 
+/* With several devices each line begins with what of its name comes before the keys. */
+static void print_rules(const struct devices *devices, const struct device *device)
+{
+  const char *name = device->info.name;
+  char location[48] = "";
+  struct json_object *rules = rules_json(device->port);
+  if (devices->count > 1)
+    snprintf(location, sizeof(location), "%.*s", (int)strcspn(name, "?"), name);
+  rules_print(rules, location);
+  json_object_put(rules);
+}
+
 void devices_findings_print(const struct devices *devices, const struct devices_findings *findings)
 {
   cli_print_count("missed by the NIC", findings->missed);
+  for (unsigned i = 0; i < devices->count; i++)
+    print_rules(devices, &devices->device[i]);
   if (!devices->model)
     return;
   print_some("dropped by the twin", drop_names, findings->drops, DEVICES_DROPS);

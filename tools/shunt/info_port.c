@@ -8,6 +8,7 @@
 #include "shunt/clock.h"
 #include "shunt/port.h"
 #include "tools/shunt/info.h"
+#include "tools/shunt/rules.h"
 
 /* ---- The link ---- */
 
@@ -143,6 +144,7 @@ struct seen {
   const struct shunt_region *region;
   struct shunt_xdp_info xdp;
   bool is_xdp;
+  struct json_object *rules; /* NULL: none */
   char mac[SHUNT_MAC_TEXT_BYTES];
 };
 
@@ -172,6 +174,7 @@ static int look(struct shunt_port *port, double wait_seconds, struct seen *seen,
   seen->region = shunt_port_region(port);
   seen->xdp.size = sizeof(seen->xdp);
   seen->is_xdp = shunt_xdp_info(port, &seen->xdp, NULL) == 0;
+  seen->rules = rules_json(port);
   return 0;
 }
 
@@ -203,6 +206,9 @@ static void print_text(const struct seen *seen)
   print_port(seen);
   if (seen->is_xdp)
     info_xdp_print(&seen->xdp);
+  if (seen->rules)
+    printf("  rules, and what each has matched: %zu\n", json_object_array_length(seen->rules));
+  rules_print(seen->rules, "");
   puts("  can do");
   for (unsigned i = 0; i < ABILITIES; i++) {
     const struct ability *ability = &seen->abilities[i];
@@ -282,6 +288,8 @@ static struct json_object *seen_json(const struct seen *seen)
   json_object_object_add(document, "link", link_json(&seen->link));
   if (seen->is_xdp)
     json_object_object_add(document, "xdp", info_xdp_json(&seen->xdp));
+  if (seen->rules)
+    json_object_object_add(document, "rules", json_object_get(seen->rules));
   for (unsigned i = 0; i < ABILITIES; i++)
     cli_add_bool(can, seen->abilities[i].name, seen->abilities[i].can);
   json_object_object_add(document, "can", can);
@@ -298,7 +306,7 @@ int info_port(struct cli *cli, const char *name, double wait_seconds)
   struct shunt_port_options options = {.size = sizeof(options), .log = &cli->log};
   struct shunt_port *port;
   struct shunt_error error;
-  struct seen seen;
+  struct seen seen = {.rules = NULL};
   if (shunt_port_open(name, &options, &port, &error))
     return cli_fail(cli, &error);
   cli_catch_signals();
@@ -310,6 +318,7 @@ int info_port(struct cli *cli, const char *name, double wait_seconds)
     print_text(&seen);
   if (code == 0)
     free(seen.statistics);
+  json_object_put(seen.rules);
   shunt_port_close(port);
   return exit;
 }

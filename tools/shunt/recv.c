@@ -7,6 +7,7 @@
 
 #include "src/core/pcapng.h"
 #include "tools/shunt/asker.h"
+#include "tools/shunt/groups.h"
 
 #define FLUSH_NS    UINT64_C(100000000) /* how long a frame may wait to reach the file */
 #define PROGRESS_NS UINT64_C(100000000)
@@ -33,6 +34,7 @@ struct run {
   struct devices devices;
   uint64_t count, expect;
   const char *ip, *pcap;
+  struct groups groups;
 
   struct asker asker;
   struct pcapng_writer *writer;
@@ -166,6 +168,7 @@ static int report_json(struct run *run, double seconds, const struct devices_fin
   struct json_object *document = json_object_new_object(), *sizes = json_object_new_object();
   cli_add_text(document, "command", "recv");
   json_object_object_add(document, "devices", devices_json(&run->devices));
+  groups_json(&run->groups, document);
   cli_add_double(document, "seconds", seconds);
   cli_add_u64(document, "frames", run->frames);
   if (run->expect)
@@ -246,8 +249,12 @@ static int receive_on(struct run *run, const char *device)
   const struct shunt_port_options options = {.size = sizeof(options), .promiscuous = 1};
   cli_catch_signals();
   int exit = devices_start(&run->devices, run->cli);
+  device = groups_device(&run->groups, run->cli, device);
   exit = exit ? exit : devices_open(&run->devices, device, &options);
   exit = exit ? exit : devices_wait_for_links(&run->devices, false);
+  exit = exit ? exit
+              : groups_join(&run->groups, run->cli, run->devices.device[0].port,
+                            run->devices.device[0].info.name);
   exit = exit ? exit : open_capture(run);
   exit = exit ? exit : devices_begin(&run->devices);
   if (!exit) {
@@ -255,12 +262,15 @@ static int receive_on(struct run *run, const char *device)
     run->asker.device = &run->devices.device[0];
     run->asker.host.mac = run->devices.device[0].info.mac;
     devices_print(&run->devices);
+    if (!run->cli->json)
+      groups_print(&run->groups);
     devices_ready(&run->devices);
     count_frames(run);
     exit = close_capture(run);
     exit = exit ? exit : devices_exit(&run->devices, report(run));
   }
   pcapng_writer_close(run->writer);
+  groups_close(&run->groups);
   devices_close(&run->devices);
   return exit;
 }
@@ -275,7 +285,7 @@ static int check(struct run *run)
   if (run->expect && run->devices.seconds == 0)
     run->devices.seconds = EXPECT_S;
   run->devices.goal.count = run->count;
-  return CLI_OK;
+  return groups_check(&run->groups, run->cli);
 }
 
 static int recv_run(struct cli *cli, int argc, char **argv)
@@ -298,6 +308,7 @@ static int recv_run(struct cli *cli, int argc, char **argv)
        &run->expect, 0, 0},
       {"pcap", 'w', "FILE", "Record all frames to a pcapng file.", CLI_TEXT, &run->pcap, 0, 0},
       {"ip", 0, "ADDR[/PREFIX]", "Answer ARP for this IPv4 address.", CLI_TEXT, &run->ip, 0, 0},
+      GROUPS_OPTION(&run->groups),
       GOAL_OPTION(&run->devices.goal, "60"),
       DEVICES_OPTIONS(&run->devices),
       {0},
