@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "src/bpf/filter.h"
+#include "src/xdp_helper/socket_options.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* uapi/asm-generic/socket.h, Linux 5.14 */
@@ -23,6 +24,7 @@ size_t xdp_helper_request_bytes(uint16_t type)
   case XDP_HELPER_ATTACH:
     return sizeof(struct xdp_helper_attach);
   case XDP_HELPER_SOCKET_NEW:
+    return sizeof(struct xdp_helper_socket);
   case XDP_HELPER_DETACH:
   case XDP_HELPER_RULES_ADD:
   case XDP_HELPER_RULES_REMOVE:
@@ -52,6 +54,10 @@ static bool fields_are_sound(const union xdp_helper_request *request)
            ends(request->hello.interface, sizeof(request->hello.interface));
   case XDP_HELPER_SETUP:
     return !request->setup.reserved && request->setup.up <= 1 && request->setup.promiscuous <= 1;
+  case XDP_HELPER_SOCKET_NEW:
+    return !request->socket.reserved && request->socket.send_bytes <= XDP_SOCKET_SEND_BYTES_MOST &&
+           request->socket.busy_poll_us <= XDP_SOCKET_BUSY_POLL_US_MOST &&
+           request->socket.busy_budget <= XDP_SOCKET_BUSY_BUDGET_MOST;
   case XDP_HELPER_ATTACH:
     return !request->attach.reserved && request->attach.fragments <= 1 &&
            request->attach.receive_time <= FILTER_TIME_SOFTWARE && request->attach.join <= 1;

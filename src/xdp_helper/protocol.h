@@ -31,7 +31,7 @@
 enum xdp_helper_type {
   XDP_HELPER_HELLO = 1,    /* xdp_helper_hello */
   XDP_HELPER_SETUP,        /* xdp_helper_setup */
-  XDP_HELPER_SOCKET_NEW,   /* xdp_helper_bare; the reply carries the socket */
+  XDP_HELPER_SOCKET_NEW,   /* xdp_helper_socket; the reply carries the socket */
   XDP_HELPER_RULE_STAGE,   /* xdp_helper_rule: one of the next ATTACH or RULES_ADD */
   XDP_HELPER_ATTACH,       /* xdp_helper_attach; reply: value is enum filter_time */
   XDP_HELPER_DETACH,       /* xdp_helper_bare */
@@ -69,6 +69,12 @@ struct xdp_helper_setup { /* struct setup_wanted */
   uint32_t reserved;
 };
 
+struct xdp_helper_socket { /* struct xdp_socket_wanted, none of it above its most */
+  struct xdp_helper_head head;
+  uint32_t send_bytes, busy_poll_us, busy_budget;
+  uint32_t reserved;
+};
+
 struct xdp_helper_attach { /* struct xdp_attach; its rules were staged */
   struct xdp_helper_head head;
   uint32_t mode, queues;
@@ -92,6 +98,7 @@ union xdp_helper_request {
   struct xdp_helper_bare bare;
   struct xdp_helper_hello hello;
   struct xdp_helper_setup setup;
+  struct xdp_helper_socket socket;
   struct xdp_helper_attach attach;
   struct xdp_helper_number number;
   struct xdp_helper_rule rule;
@@ -108,6 +115,7 @@ struct xdp_helper_reply {
 static_assert(sizeof(struct xdp_helper_head) == 8, "the protocol, version 2");
 static_assert(sizeof(struct xdp_helper_hello) == 40, "the protocol, version 2");
 static_assert(sizeof(struct xdp_helper_setup) == 24, "the protocol, version 2");
+static_assert(sizeof(struct xdp_helper_socket) == 24, "the protocol, version 2");
 static_assert(sizeof(struct xdp_helper_attach) == 24, "the protocol, version 2");
 static_assert(sizeof(struct xdp_helper_number) == 16, "the protocol, version 2");
 static_assert(sizeof(struct xdp_helper_rule) == 648, "the protocol, version 2");

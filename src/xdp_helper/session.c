@@ -121,12 +121,16 @@ static int answer_setup(struct session *session, const struct xdp_helper_setup *
 
 /* ---- Sockets ---- */
 
-static int answer_socket_new(struct session *session, int *fd, struct shunt_error *error)
+static int answer_socket_new(struct session *session, const struct xdp_helper_socket *asked,
+                             int *fd, struct shunt_error *error)
 {
+  const struct xdp_socket_wanted wanted = {.send_bytes = asked->send_bytes,
+                                           .busy_poll_us = asked->busy_poll_us,
+                                           .busy_budget = asked->busy_budget};
   if (session->sockets == SESSION_SOCKETS)
     return shunt_error_set(error, -EMFILE, "the helper makes %d sockets for a client at most",
                            SESSION_SOCKETS);
-  int code = session->world->system->socket_new(fd, error);
+  int code = session->world->system->socket_new(&wanted, fd, error);
   session->sockets += code == 0;
   return code;
 }
@@ -372,7 +376,7 @@ static int answer(struct session *session, const union xdp_helper_request *reque
   case XDP_HELPER_SETUP:
     return answer_setup(session, &request->setup, error);
   case XDP_HELPER_SOCKET_NEW:
-    return answer_socket_new(session, reply_fd, error);
+    return answer_socket_new(session, &request->socket, reply_fd, error);
   case XDP_HELPER_RULE_STAGE:
     code = answer_stage(session, request->rule.text, error);
     if (code < 0)

@@ -6,13 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "src/core/error_internal.h"
 
-static int new_socket(int *fd, struct shunt_error *error)
+static int new_socket(const struct xdp_socket_wanted *wanted, int *fd, struct shunt_error *error)
 {
-  *fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-  return *fd < 0 ? error_set_errno(error, -errno, "the helper can't make an AF_XDP socket") : 0;
+  const int new = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+  if (new < 0)
+    return error_set_errno(error, -errno, "the helper can't make an AF_XDP socket");
+  const int code = xdp_socket_options_set(setsockopt, new, wanted, error);
+  if (code)
+    close(new);
+  else
+    *fd = new;
+  return code;
 }
 
 const struct share_system share_real_system = {

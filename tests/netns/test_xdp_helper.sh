@@ -55,6 +55,13 @@ says "by helper"
 count "no room to send" 0
 no_program
 
+# Options of a socket that take a capability the helper sets, too.
+start echo echo --ip $near_ip "$at&queues=2&busy_poll_us=20&busy_budget=128&$rules"
+kernel_ping 3 -i 0.05
+stop echo
+run 1 info "$at&join=1"
+says "helper and join exclude each other"
+
 # What the policy does not have is refused, with cause and remedy.
 run 1 info "$at"
 says "may not have the rule"

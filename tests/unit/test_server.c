@@ -333,8 +333,11 @@ static void use_access(const char *path)
   assert_int_equal(shunt_xdp_rule_parse("udp port 31001", &rule, &error), 0);
   assert_int_equal(access->ops->attach(access, &attach, &granted, &error), 0);
   assert_int_equal(granted.time, FILTER_TIME_SOFTWARE);
-  assert_int_equal(access->ops->socket(access, &fd, &error), 0);
+  const struct xdp_socket_wanted socket_wanted = {
+      .send_bytes = XDP_SOCKET_SEND_BYTES_MOST, .busy_poll_us = 20, .busy_budget = 128};
+  assert_int_equal(access->ops->socket(access, &socket_wanted, &fd, &error), 0);
   assert_true(fd >= 0);
+  assert_memory_equal(&fake.wanted, &socket_wanted, sizeof(socket_wanted));
   assert_int_equal(access->ops->socket_set(access, 1, fd, &error), 0);
   assert_int_equal(access->ops->socket_set(access, 3, fd, &error), -EACCES);
   const struct shunt_xdp_rule more[] = {rule, rule, rule};

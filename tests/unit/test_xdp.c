@@ -124,6 +124,7 @@ static void keys_are_checked(void **state)
                                     "multi_buffer=yes",
                                     "busy_poll_us=1e3",
                                     "rules=arp&join=1",
+                                    "helper=1&join=1",
                                     "tx_time=perhaps"};
   struct shunt_port *port = NULL;
   for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

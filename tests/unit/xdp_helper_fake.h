@@ -24,6 +24,7 @@ struct fake_kernel {
   unsigned next_rule;
   unsigned changes; /* of the rules of a filter that is there */
   bool refuse_filter;
+  struct xdp_socket_wanted wanted; /* of the last socket */
 };
 
 /* One for a process, as the kernel is: the table of functions has no context to find it by. */
@@ -130,11 +131,13 @@ static inline enum filter_time fake_receive_time(const struct filter *filter, co
   return FILTER_TIME_SOFTWARE;
 }
 
-static inline int fake_socket_new(int *fd, struct shunt_error *error)
+static inline int fake_socket_new(const struct xdp_socket_wanted *wanted, int *fd,
+                                  struct shunt_error *error)
 {
   (void)error;
   *fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   fake.sockets++;
+  fake.wanted = *wanted;
   return *fd < 0 ? -errno : 0;
 }
 

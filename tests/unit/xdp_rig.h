@@ -211,11 +211,15 @@ static const struct shunt_log rig_log = {SHUNT_LOG_WARNING, rig_warn, NULL};
 
 /* --- Privilege --- */
 
-static int rig_socket(struct xdp_access *access, int *fd, struct shunt_error *error)
+static int rig_socket(struct xdp_access *access, const struct xdp_socket_wanted *wanted, int *fd,
+                      struct shunt_error *error)
 {
   (void)access;
   if (rig.socket_code)
     return shunt_error_set(error, -rig.socket_code, "no socket");
+  const int result = xdp_socket_options_set(rig_set, 0, wanted, error);
+  if (result)
+    return result;
   *fd = (int)(rig.sockets++ % RIG_SOCKETS);
   rig.open_sockets++;
   return 0;

@@ -21,6 +21,7 @@
 struct setup_wanted;
 struct shunt_log;
 struct xdp_access;
+struct xdp_socket_wanted;
 
 /* A program to be attached. */
 struct xdp_attach {
@@ -40,9 +41,10 @@ struct xdp_attached {
 };
 
 struct xdp_access_ops {
-  /* A new AF_XDP socket, the caller's to close. Returns 0; -EPERM (CAP_NET_RAW), -EAFNOSUPPORT (a
-   * kernel without AF_XDP), -EMFILE, ... */
-  int (*socket)(struct xdp_access *access, int *fd, struct shunt_error *error);
+  /* A new AF_XDP socket with these options, the caller's to close. Returns 0; -EPERM (CAP_NET_RAW;
+   * CAP_NET_ADMIN for busy polling), -EAFNOSUPPORT (a kernel without AF_XDP), -EMFILE, ... */
+  int (*socket)(struct xdp_access *access, const struct xdp_socket_wanted *wanted, int *fd,
+                struct shunt_error *error);
 
   /* Load a filter and attach it. Where it fails nothing is attached, and it can be called again.
    * attached is filled on success. Returns 0; -EOPNOTSUPP (no such mode here), -EBUSY (another

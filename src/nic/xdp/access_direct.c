@@ -14,6 +14,7 @@
 #include "src/netlink/interface.h"
 #include "src/netlink/setup.h"
 #include "src/nic/xdp/access.h"
+#include "src/xdp_helper/socket_options.h"
 
 struct direct {
   struct xdp_access access;
@@ -29,13 +30,8 @@ static struct direct *of(struct xdp_access *access)
   return (struct direct *)access;
 }
 
-static int direct_socket(struct xdp_access *access, int *fd, struct shunt_error *error)
+static int no_socket(int code, struct shunt_error *error)
 {
-  (void)access;
-  *fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-  if (*fd >= 0)
-    return 0;
-  const int code = -errno;
   error_set_errno(error, code, "can't make an AF_XDP socket");
   if (code == -EPERM)
     shunt_error_remedy(error, "give the process CAP_NET_RAW, or have `shunt xdp-helper` make it "
@@ -43,6 +39,21 @@ static int direct_socket(struct xdp_access *access, int *fd, struct shunt_error 
   else if (code == -EAFNOSUPPORT)
     shunt_error_remedy(error, "take a kernel with CONFIG_XDP_SOCKETS (Linux 4.18)");
   return code;
+}
+
+static int direct_socket(struct xdp_access *access, const struct xdp_socket_wanted *wanted, int *fd,
+                         struct shunt_error *error)
+{
+  (void)access;
+  const int new = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+  if (new < 0)
+    return no_socket(-errno, error);
+  const int result = xdp_socket_options_set(setsockopt, new, wanted, error);
+  if (result)
+    close(new);
+  else
+    *fd = new;
+  return result;
 }
 
 static int direct_attach(struct xdp_access *access, const struct xdp_attach *attach,

@@ -14,6 +14,7 @@
 #include "src/netlink/setup.h"
 #include "src/nic/xdp/access.h"
 #include "src/xdp_helper/protocol.h"
+#include "src/xdp_helper/socket_options.h"
 
 /* The helper changes channels at its slowest request, and a driver takes seconds for that. */
 #define REPLY_DEADLINE_NS (UINT64_C(15) * 1000000000)
@@ -96,9 +97,12 @@ static int ask_number(struct xdp_access *access, uint16_t type, uint32_t number,
 
 /* ---- The operations ---- */
 
-static int helped_socket(struct xdp_access *access, int *fd, struct shunt_error *error)
+static int helped_socket(struct xdp_access *access, const struct xdp_socket_wanted *wanted, int *fd,
+                         struct shunt_error *error)
 {
-  union xdp_helper_request request = {0};
+  union xdp_helper_request request = {.socket = {.send_bytes = wanted->send_bytes,
+                                                 .busy_poll_us = wanted->busy_poll_us,
+                                                 .busy_budget = wanted->busy_budget}};
   struct xdp_helper_reply reply;
   int received = -1;
   int code = ask(access, &request, XDP_HELPER_SOCKET_NEW, -1, &reply, &received, error);

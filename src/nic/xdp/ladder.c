@@ -20,8 +20,8 @@ static const uint32_t attach_flags[XDP_MODES] = {
 /* Failures that a lower rung would meet, too. The others are about this one. */
 static bool is_final(int code)
 {
-  static const int codes[] = {EPERM,  EACCES, EBUSY,  EEXIST,  ENODEV,   ENOENT,
-                              ENOMEM, EMFILE, ENFILE, ENOBUFS, ETIMEDOUT};
+  static const int codes[] = {EPERM,  EACCES, EBUSY,  EEXIST,  ENODEV,    ENOENT,
+                              ENOMEM, EMFILE, ENFILE, ENOBUFS, ETIMEDOUT, ENOPROTOOPT};
   for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
     if (code == -codes[i])
       return true;

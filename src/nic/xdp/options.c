@@ -134,5 +134,12 @@ int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shu
     wanted->helper = DEFAULT_HELPER_SOCKET;
   if (wanted->helper && wanted->helper[0] == '0' && !wanted->helper[1])
     wanted->helper = NULL;
+  if (wanted->helper && wanted->join) {
+    shunt_error_set(error, -EINVAL, "helper and join exclude each other");
+    shunt_error_why(error,
+                    "to use another's program takes CAP_SYS_ADMIN, which the helper has not");
+    shunt_error_remedy(error, "leave join: clients of one helper share its program anyway");
+    return -EINVAL;
+  }
   return xdp_rules_take(params, wanted->join, &wanted->rules, error);
 }

@@ -273,7 +273,8 @@ int xdp_socket_open(struct xdp_queue *queue, uint32_t queue_id, bool zero_copy, 
 {
   struct xdp *xdp = queue->xdp;
   const struct sockaddr_xdp address = bind_address(xdp, queue_id, zero_copy, shared_fd);
-  int result = xdp->access->ops->socket(xdp->access, &queue->fd, error);
+  const struct xdp_socket_wanted wanted = xdp_settings_socket(xdp);
+  int result = xdp->access->ops->socket(xdp->access, &wanted, &queue->fd, error);
   if (!result && shared_fd < 0)
     result = register_memory(queue, error);
   if (!result)

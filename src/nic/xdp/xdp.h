@@ -26,6 +26,7 @@
 #include "src/nic/xdp/access.h"
 #include "src/nic/xdp/system.h"
 #include "src/port/driver.h"
+#include "src/xdp_helper/socket_options.h"
 
 struct membership;
 
@@ -163,7 +164,9 @@ int xdp_socket_open(struct xdp_queue *queue, uint32_t queue_id, bool zero_copy, 
  * so the queue, bound (xsk_mmap holds a reference to the file). */
 void xdp_socket_close(struct xdp_queue *queue);
 
-/* settings.c. After bind: what may be refused without harm. */
+/* settings.c. What is set by whoever makes a socket. */
+struct xdp_socket_wanted xdp_settings_socket(const struct xdp *xdp);
+/* After bind: what may be refused without harm. */
 int xdp_settings_apply(struct xdp_queue *queue, struct shunt_error *error);
 /* Whether busy polling can work on the queue; why not goes into why. */
 bool xdp_settings_busy_poll(const struct xdp_queue *queue, char *why, size_t bytes);
