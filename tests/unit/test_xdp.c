@@ -124,7 +124,8 @@ static void keys_are_checked(void **state)
                                     "multi_buffer=yes",
                                     "busy_poll_us=1e3",
                                     "rules=arp&join=1",
-                                    "helper=1&join=1",
+                                    "rules_file=/dev/null&join=1",
+                                    "rules_file=/dev/null",
                                     "tx_time=perhaps"};
   struct shunt_port *port = NULL;
   for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -143,6 +144,8 @@ static void rules_are_parsed_and_named_where_wrong(void **state)
   (void)state;
   assert_int_equal(rig_open_with(NULL, "rules=udp port 9;udp prot 5", &port, &error), -EINVAL);
   assert_non_null(strstr(error.what, "prot"));
+  assert_int_equal(rig_open_with(NULL, "rules_file=/nonexistent", &port, &error), -ENOENT);
+  assert_non_null(strstr(error.what, "/nonexistent"));
   granted("rules=arp;udp dst 239.1.1.1 port 31001;pass icmp", SHUNT_XDP_DRV, 1, 0);
 }
 
@@ -409,6 +412,9 @@ static void other_ports_are_told_apart(void **state)
   assert_int_equal(shunt_xdp_info(&other, &info, &error), -EINVAL);
   assert_int_equal(shunt_xdp_rule_add(&other, &rule, &id, &error), -EINVAL);
   assert_int_equal(shunt_xdp_rule_remove(&other, 0, &error), -EINVAL);
+  assert_int_equal(shunt_xdp_rules_add(&other, &rule, 1, &id, &error), -EINVAL);
+  assert_int_equal(shunt_xdp_rules_remove(&other, &id, 1, &error), -EINVAL);
+  assert_int_equal(shunt_xdp_rule_at(&other, 0, &id, &rule, &error), -EINVAL);
   assert_int_equal(shunt_xdp_rule_hits(&other, 0, &packets, &bytes, &error), -EINVAL);
 }
 

@@ -45,6 +45,8 @@ static void values_of_the_guide_are_read(void **state)
   becomes("[net.xdp]\nxdp_zero_copy = true\n", "xdp:e", "xdp:e?zero_copy=require");
   becomes("[net.xdp]\nxdp_zero_copy = prefer\n", "xdp:e", "xdp:e?zero_copy=prefer");
   becomes("[net.xdp]\nrules = \"arp;udp port 9\"\n", "xdp:e", "xdp:e?rules=arp;udp port 9");
+  becomes("[net.xdp]\nrules_file = \"/etc/shunt/feeds.rules\"\n", "xdp:e?rules=arp",
+          "xdp:e?rules=arp&rules_file=/etc/shunt/feeds.rules");
 }
 
 static void other_drivers_are_left_alone(void **state)

@@ -197,6 +197,16 @@ static void frames_go_on_by_reference(void **state)
   end(&bench);
 }
 
+static uint64_t statistic(struct shunt_port *port, const char *name)
+{
+  struct shunt_statistic all[128];
+  unsigned n = shunt_port_statistics(port, all, 128);
+  for (unsigned i = 0; i < n && i < 128; i++)
+    if (!strcmp(all[i].name, name))
+      return all[i].value;
+  return UINT64_MAX;
+}
+
 static void rules_change_while_traffic_flows(void **state)
 {
   (void)state;
@@ -226,8 +236,12 @@ static void rules_change_while_traffic_flows(void **state)
   assert_int_equal(bytes, 300);
   assert_int_equal(shunt_xdp_rule_hits(bench.port[1], 0, &packets, &bytes, &error), 0);
   assert_int_equal(packets, 1);
+  assert_int_equal(statistic(bench.port[1], "rule_0_packets"), 1);
+  assert_int_equal(statistic(bench.port[1], "rule_1_packets"), 5);
+  assert_int_equal(statistic(bench.port[1], "rule_1_bytes"), 300);
   assert_int_equal(shunt_xdp_rule_remove(bench.port[1], id, &error), 0);
   assert_int_equal(shunt_xdp_rule_remove(bench.port[1], id, &error), -ENOENT);
+  assert_int_equal(statistic(bench.port[1], "rule_1_packets"), UINT64_MAX);
   build(&bench, 9, &frame);
   send_one(&bench, 0, &frame);
   usleep(2000);
@@ -235,14 +249,47 @@ static void rules_change_while_traffic_flows(void **state)
   end(&bench);
 }
 
-static uint64_t statistic(struct shunt_port *port, const char *name)
+static void many_rules_come_and_go_at_once(void **state)
 {
-  struct shunt_statistic all[128];
-  unsigned n = shunt_port_statistics(port, all, 128);
-  for (unsigned i = 0; i < n && i < 128; i++)
-    if (!strcmp(all[i].name, name))
-      return all[i].value;
-  return UINT64_MAX;
+  (void)state;
+  static const char *const names[] = {"xdp:a0", "xdp:a1?rules=udp port 7"};
+  static struct shunt_xdp_rule rules[SHUNT_XDP_RULES_MOST];
+  static uint32_t ids[SHUNT_XDP_RULES_MOST];
+  const unsigned n = SHUNT_XDP_RULES_MOST - 1;
+  struct bench bench;
+  struct shunt_frame frame, got;
+  struct shunt_xdp_rule rule;
+  struct shunt_error error;
+  uint32_t id;
+  start(&bench, 2, names);
+  for (unsigned i = 0; i <= n; i++) {
+    assert_int_equal(shunt_xdp_rule_parse("udp port 9", &rules[i], &error), 0);
+    rules[i].destination_ports.range[0].first += (uint16_t)i;
+    rules[i].destination_ports.range[0].last += (uint16_t)i;
+  }
+  assert_int_equal(shunt_xdp_rules_add(bench.port[1], rules, n + 1, ids, &error), -E2BIG);
+  assert_int_equal(shunt_xdp_rules_add(bench.port[1], rules, UINT32_MAX, ids, &error), -E2BIG);
+  assert_int_equal(shunt_xdp_rule_at(bench.port[1], 1, &id, &rule, &error), -ENOENT);
+  assert_int_equal(shunt_xdp_rules_add(bench.port[1], rules, n, ids, &error), 0);
+  assert_int_equal(ids[n - 1], n);
+  assert_int_equal(shunt_xdp_rule_at(bench.port[1], n, &id, &rule, &error), 0);
+  assert_int_equal(id, n);
+  assert_int_equal(rule.destination_ports.range[0].first, 9 + n - 1);
+  build(&bench, 9, &frame);
+  send_one(&bench, 0, &frame);
+  assert_int_equal(wait_frames(&bench, 1, &got, 1), 1);
+
+  const uint32_t wrong[] = {ids[0], ids[1], ids[0]};
+  assert_int_equal(shunt_xdp_rules_remove(bench.port[1], wrong, 3, &error), -ENOENT);
+  assert_int_equal(shunt_xdp_rules_remove(bench.port[1], ids, n - 1, &error), 0);
+  assert_int_equal(shunt_xdp_rule_at(bench.port[1], 1, &id, &rule, &error), 0);
+  assert_int_equal(id, n);
+  assert_int_equal(shunt_xdp_rule_at(bench.port[1], 2, &id, &rule, &error), -ENOENT);
+  struct shunt_statistic few[4];
+  const unsigned all = shunt_port_statistics(bench.port[1], NULL, 0);
+  assert_int_equal(shunt_port_statistics(bench.port[1], few, 4), all);
+  assert_true(all < 128); /* two rules, no more */
+  end(&bench);
 }
 
 /* The ring is full: the kernel says what it dropped; and what it was handed wrongly. */
@@ -325,6 +372,7 @@ int main(void)
       cmocka_unit_test(the_kernel_sums_and_stamps),
       cmocka_unit_test(frames_go_on_by_reference),
       cmocka_unit_test(rules_change_while_traffic_flows),
+      cmocka_unit_test(many_rules_come_and_go_at_once),
       cmocka_unit_test(what_is_dropped_is_counted),
       cmocka_unit_test(an_interface_goes),
   };

@@ -39,6 +39,11 @@ static struct json_object *member(struct json_object *rule, const char *key)
   return json_object_object_get(rule, key);
 }
 
+static bool matches(struct json_object *rule)
+{
+  return json_object_get_uint64(member(rule, "packets")) > 0;
+}
+
 static void print_rule(struct json_object *rule, const char *port)
 {
   char name[64];
@@ -55,15 +60,18 @@ static void print_rule(struct json_object *rule, const char *port)
 void rules_print(struct json_object *rules, const char *port)
 {
   const size_t count = rules ? json_object_array_length(rules) : 0;
+  bool matched = false;
   size_t shown = 0;
+  for (size_t i = 0; i < count; i++)
+    matched |= matches(json_object_array_get_idx(rules, i));
   for (size_t i = 0; i < count && shown < SHOWN; i++) {
     struct json_object *rule = json_object_array_get_idx(rules, i);
-    if (count > SHOWN && !json_object_get_uint64(member(rule, "packets")))
+    if (count > SHOWN && matched && !matches(rule))
       continue;
     print_rule(rule, port);
     shown++;
   }
   if (shown < count)
-    printf("  %s%s%zu%s rules are not shown here; --json has all\n", port, *port ? ": " : "",
-           count - shown, shown ? " more" : "");
+    printf("  %s%s%zu more rules are not shown here; --json has all\n", port, *port ? ": " : "",
+           count - shown);
 }

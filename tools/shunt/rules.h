@@ -11,7 +11,7 @@
 struct json_object *rules_json(struct shunt_port *port);
 
 /* For a person, from such an array (NULL prints nothing): all of a few rules, of many those that
- * have matched, and how many there are besides.
+ * have matched (where none has, the first), and how many there are besides.
  *
  * port  what the lines begin with, where there are several ports; else "" */
 void rules_print(struct json_object *rules, const char *port);
