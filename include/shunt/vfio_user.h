@@ -15,7 +15,8 @@
  * shunt_vfio_user_fd is readable or shunt_vfio_user_next_ns is due, but must give the model its
  * turns as well: what a client does in pages that it has mapped raises no event.
  *
- * One client is served at a time; the next waits in the socket's queue. When a client has gone, its
+ * One client is served at a time; the next waits in the socket's queue, or gets another model that
+ * is served there (shunt_vfio_user_join). When a client has gone, its
  * memory and its eventfds are gone as well, and the model is reset, as the kernel's VFIO resets a
  * device whose last user is gone. A client that breaks the protocol loses its connection, nothing
  * else; what it did is counted.
@@ -72,7 +73,18 @@ struct shunt_vfio_user_options {
 int shunt_vfio_user_create(struct shunt_model *model, const char *path,
                            const struct shunt_vfio_user_options *options,
                            struct shunt_vfio_user **made, struct shunt_error *error);
-/* End the connection and remove the socket. NULL is fine. */
+/* Serve one more model at the socket of a server: who connects there gets one that has no client,
+ * whichever that is, as several processes get a NIC each by one name.
+ *
+ * first   whose socket it is; its end removes the file, so that nobody new finds it, and leaves the
+ *         others their clients
+ * made, model, options, Owner  as in shunt_vfio_user_create
+ * Thread  that of first, or both are polled under one lock
+ * Returns 0, -EINVAL, -ENOMEM, or what sharing a socket returns */
+int shunt_vfio_user_join(struct shunt_model *model, const struct shunt_vfio_user *first,
+                         const struct shunt_vfio_user_options *options,
+                         struct shunt_vfio_user **made, struct shunt_error *error);
+/* End the connection, and remove the socket that was made for it. NULL is fine. */
 void shunt_vfio_user_destroy(struct shunt_vfio_user *server);
 
 /* Readable while a poll has something to do. The server's own: not to be read or closed. */

@@ -463,7 +463,8 @@ static int agree(struct vfio_user *vfio, struct shunt_error *error)
     error_set_errno(error, code, "%s: no answer to VERSION", vfio->pci.address);
     if (code == -ETIMEDOUT)
       shunt_error_remedy(error,
-                         "a server has one client at a time: see whether it has one already");
+                         "a card has one client at a time: see whether it has one already, or have "
+                         "more cards served at the socket: shunt twin SOCKET=ixgbe?wire=w&cards=4");
     return code;
   }
   if (request.reply_bytes < bytes || back.version.major != VFIO_USER_MAJOR)

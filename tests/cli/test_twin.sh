@@ -47,6 +47,12 @@ run 2 twin "$a="
 run 2 twin "$a=ixgbe?areas=maybe"
 says "on or off"
 run 2 twin "$a=ixgbe?memory=all"
+run 2 twin "$a=ixgbe?wire=w&cards=0"
+says "cards=0: it is 1 to 16"
+run 2 twin "$a=ixgbe?wire=w&cards=17"
+run 2 twin "$a=ixgbe?wire=w&cards=2x"
+run 2 twin "$a=ixgbe?cards=2"
+says "on a wire, and it names none"
 run 1 twin "$a=e1000"
 says "no twin of a e1000"
 run 1 twin "$a=ixgbe?wire=w&los=1"
@@ -106,6 +112,20 @@ exchange ""
 [ "$(number messages)" -lt 3000 ] || fail "$(number messages) messages for 3000 pings"
 exchange "&mode=trap"
 [ "$(number posted_writes)" -ge 3000 ] || fail "$(number posted_writes) posted writes"
+
+# Two cards behind one socket, whose wire is described once: each process gets one of them.
+serve "$a=ixgbe?wire=w&id=10f9&cards=2&loss=0&seed=7" --json --control
+"$shunt" echo "ixgbe:vfio-user:$a" >"$scratch/echo.out" 2>&1 &
+echo=$!
+children+=("$echo")
+until_true grep -q '^ready' "$scratch/echo.out" || fail "echo is not ready"
+run 0 ping "ixgbe:vfio-user:$a" $target --count 100 --timeout 5 --json
+holds answered 100
+stop_with INT "$echo"
+stop_with INT "$served"
+[ "$(grep -c '"card":' "$scratch/twin.out")" = 2 ] || fail "there are not two cards"
+[ "$(grep -c '"clients": *1' "$scratch/twin.out")" = 2 ] || fail "not every card had one client"
+[ "$(grep -c "\"socket\": *\"$a\"" "$scratch/twin.out")" = 2 ] || fail "not at one socket"
 
 # A twin outlives its drivers, also those that are killed, and serves the next.
 serve "$a=ixgbe?wire=w&id=10f9" "$b=ixgbe?wire=w&id=10f9" --json

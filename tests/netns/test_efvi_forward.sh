@@ -64,26 +64,47 @@ for interface in a0 b0 a1 b1; do
 done
 
 # ---- Twins: one process has all four cards, and each program is a client of one or two ----
+# serve SOCKET=KIND?KEYS...
+serve() {
+  "$real_shunt" twin "$@" >"$scratch/twin" 2>&1 &
+  twin=$!
+  children+=("$twin")
+  until_says "$scratch/twin" ready
+}
+
+# served_is_over: the twins, and all of their sockets.
+served_is_over() {
+  kill -TERM "$twin"
+  wait "$twin" || fail "shunt twin ended with $?"
+  for socket in "$scratch"/*.sock; do
+    [ ! -e "$socket" ] || fail "a socket is left behind"
+  done
+}
+
 sockets=()
 for socket in feed in out home; do
   wire=first
   case $socket in out | home) wire=second ;; esac
   sockets+=("$scratch/$socket.sock=ixgbe?wire=$wire&id=10f9") # which asks for fewer messages
 done
-"$real_shunt" twin "${sockets[@]}" >"$scratch/twin" 2>&1 &
-twin=$!
-children+=("$twin")
-until_says "$scratch/twin" ready
+serve "${sockets[@]}"
 SHUNT_EFVI_DEVICE=
 for socket in feed in out home; do
   SHUNT_EFVI_DEVICE+="$socket=ixgbe:vfio-user:$scratch/$socket.sock,"
 done
 export SHUNT_EFVI_DEVICE=${SHUNT_EFVI_DEVICE%,}
 chain "one shunt twin" feed in out home
-kill -TERM "$twin"
-wait "$twin" || fail "shunt twin ended with $?"
-for socket in feed in out home; do
-  [ ! -e "$scratch/$socket.sock" ] || fail "a socket is left behind"
-done
+served_is_over
+
+# ---- Two wires with a socket each: programs that have one name in common share it, as they would a
+# NIC, and get a card of it each ----
+serve "$scratch/first.sock=ixgbe?wire=first&id=10f9&cards=2" \
+  "$scratch/second.sock=ixgbe?wire=second&id=10f9&cards=2"
+export SHUNT_EFVI_DEVICE="one=ixgbe:vfio-user:$scratch/first.sock"
+SHUNT_EFVI_DEVICE+=",other=ixgbe:vfio-user:$scratch/second.sock"
+chain "two sockets with two cards" one one other other
+# Again, with the cards that the programs have left.
+chain "the same cards" one one other other
+served_is_over
 
 done_testing

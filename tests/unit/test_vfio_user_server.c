@@ -128,6 +128,71 @@ static void one_descriptor_tells_of_everything(void **state)
   assert_false(is_readable(fd));
 }
 
+/* ---- Several models behind one socket ---- */
+
+static void serve_both(struct shunt_vfio_user *second)
+{
+  while (shunt_vfio_user_poll(rig.server) + shunt_vfio_user_poll(second) > 0)
+    ;
+}
+
+static void who_connects_gets_a_free_one(void **state)
+{
+  struct rig_model *model = rig_model_create();
+  struct shunt_vfio_user *second = NULL;
+  struct shunt_error error;
+  (void)state;
+  assert_int_equal(shunt_vfio_user_join(&model->model, rig.server, NULL, &second, &error), 0);
+  assert_int_equal(shunt_vfio_user_counter(second, "clients"), 0); /* the rig's has the first */
+  int fds[3];
+  for (unsigned i = 0; i < 3; i++) {
+    assert_int_equal(is_readable(shunt_vfio_user_fd(second)), 0);
+    fds[i] = rig_connect_to(rig.path);
+    assert_int_equal(is_readable(shunt_vfio_user_fd(second)), i == 0);
+    serve_both(second);
+  }
+  assert_int_equal(shunt_vfio_user_counter(second, "clients"), 1);
+  assert_int_equal(rig_count(&rig, "clients"), 1);
+  close(fds[0]); /* the next waits for either, and only the one that is left is reset */
+  serve_both(second);
+  assert_int_equal(shunt_vfio_user_counter(second, "clients"), 2);
+  assert_int_equal(model->resets, 1);
+  assert_int_equal(rig.model->resets, 0);
+  rig_leave(&rig);
+  serve_both(second);
+  assert_int_equal(rig_count(&rig, "clients"), 2);
+  close(fds[1]);
+  close(fds[2]);
+  serve_both(second);
+  assert_int_equal(rig.model->resets, 2);
+  shunt_vfio_user_destroy(second);
+  shunt_model_destroy(&model->model);
+  assert_int_equal(access(rig.path, F_OK), 0); /* the first one's */
+  rig_connect(&rig);
+}
+
+/* The name goes with the server that made it; whoever has a client keeps it. */
+static void the_first_may_end_before(void **state)
+{
+  struct rig_model *model = rig_model_create();
+  struct shunt_vfio_user *second = NULL;
+  struct shunt_error error;
+  (void)state;
+  assert_int_equal(shunt_vfio_user_join(&model->model, rig.server, NULL, &second, &error), 0);
+  int fd = rig_connect_to(rig.path);
+  serve_both(second);
+  rig_leave(&rig);
+  shunt_vfio_user_destroy(rig.server);
+  rig.server = second;
+  struct rig_model *first = rig.model;
+  rig.model = model;
+  shunt_model_destroy(&first->model);
+  assert_int_equal(access(rig.path, F_OK), -1);
+  rig.fd = fd;
+  assert_int_equal(rig_version(&rig, 0, 0, RIG_CAPABILITIES, sizeof RIG_CAPABILITIES, &reply), 0);
+  rig_read32(&rig, 7, 0);
+}
+
 /* ---- Clients ---- */
 
 static void version_agrees_on_what_both_can(void **state)
@@ -522,6 +587,8 @@ int main(void)
       RIG_TEST(a_dead_servers_socket_is_replaced_and_no_other_file),
       RIG_TEST(impossible_paths_and_options_are_refused),
       RIG_TEST(one_descriptor_tells_of_everything),
+      RIG_TEST(who_connects_gets_a_free_one),
+      RIG_TEST(the_first_may_end_before),
       RIG_TEST(version_agrees_on_what_both_can),
       RIG_TEST(versions_that_cant_be_end_the_connection),
       RIG_TEST(nothing_goes_before_version_and_no_second_one),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -13,6 +14,8 @@
 
 #include "shunt/cpu.h"
 #include "tools/shunt/config.h"
+
+#define CARDS_MOST 16 /* at a socket */
 
 #define NO_CPU    UINT64_MAX
 #define NS_PER_US UINT64_C(1000)
@@ -61,11 +64,17 @@ static bool take_key(char *keys, const char *key, char *value, size_t bytes)
   return false;
 }
 
-/* The keys that are the server's: areas=on|off, memory=sealed|any. */
+/* The keys that are the server's: areas=on|off, memory=sealed|any, cards=N. */
 static int take_server_keys(const struct twins *twins, char *keys,
-                            struct shunt_vfio_user_options *options)
+                            struct shunt_vfio_user_options *options, unsigned *cards)
 {
-  char value[32];
+  char value[32], *end;
+  if (take_key(keys, "cards", value, sizeof(value))) {
+    unsigned long number = strtoul(value, &end, 10);
+    if (*value < '1' || *value > '9' || *end || number > CARDS_MOST)
+      return cli_usage(twins->cli, "cards=%s: it is 1 to %d", value, CARDS_MOST);
+    *cards = (unsigned)number;
+  }
   if (take_key(keys, "areas", value, sizeof(value))) {
     options->no_areas = !strcmp(value, "off");
     if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
@@ -77,6 +86,59 @@ static int take_server_keys(const struct twins *twins, char *keys,
       return cli_usage(twins->cli, "memory=%s: it is sealed or any", value);
   }
   return 0;
+}
+
+/* Serve a card, at a socket of its own or at that of the first one. */
+static int add_card(struct twins *twins, struct twin *twin, const struct twin *first,
+                    const struct shunt_vfio_user_options *options)
+{
+  struct shunt_error error;
+  int code = shunt_testbed_twin(twins->testbed, twin->kind, twin->keys, &twin->model, &error);
+  if (!code)
+    code = first
+               ? shunt_vfio_user_join(twin->model, first->server, options, &twin->server, &error)
+               : shunt_vfio_user_create(twin->model, twin->socket, options, &twin->server, &error);
+  if (code)
+    return cli_fail(twins->cli, &error);
+  struct epoll_event event = {.events = EPOLLIN};
+  epoll_ctl(twins->epoll, EPOLL_CTL_ADD, shunt_vfio_user_fd(twin->server), &event);
+  twins->count++;
+  return 0;
+}
+
+/* What a twin's keys say of the card, without what they say of the wire, which the first has set up
+ * already. */
+static void keys_of_card(const char *keys, char *card, size_t bytes)
+{
+  static const char *const kept[] = {"wire",  "id",         "mac",           "mode",      "module",
+                                     "cable", "give_up_ms", "keep_alive_ms", "reuse_qpn", "paths"};
+  char rest[TWIN_TEXT_BYTES], value[TWIN_TEXT_BYTES];
+  size_t used = 0;
+  snprintf(rest, sizeof(rest), "%s", keys);
+  card[0] = '\0';
+  for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+    if (take_key(rest, kept[i], value, sizeof(value)) && used < bytes)
+      used +=
+          (size_t)snprintf(card + used, bytes - used, "%s%s=%s", used ? "&" : "", kept[i], value);
+}
+
+/* The second card of a socket and those behind it. Cards of one socket are on one wire. */
+static int add_cards(struct twins *twins, const struct twin *first, unsigned cards,
+                     const struct shunt_vfio_user_options *options)
+{
+  int exit = 0;
+  if (cards > TWINS_MOST - twins->count + 1)
+    return cli_usage(twins->cli, "more than %d twins", TWINS_MOST);
+  for (unsigned card = 2; card <= cards && !exit; card++) {
+    struct twin *twin = &twins->twin[twins->count];
+    twin->socket = first->socket;
+    twin->kind = first->kind;
+    twin->card = card;
+    keys_of_card(first->keys, twin->text, sizeof(twin->text));
+    twin->keys = twin->text;
+    exit = add_card(twins, twin, first, options);
+  }
+  return exit;
 }
 
 static int add_twin(struct twins *twins, const char *socket, const char *what)
@@ -99,17 +161,14 @@ static int add_twin(struct twins *twins, const char *socket, const char *what)
     return bad_twin(twins, socket, *socket ? "it has no kind" : "it has no socket");
   struct shunt_vfio_user_options options = {
       .size = sizeof(options), .clock = &twins->clock, .log = &twins->cli->log};
-  struct shunt_error error;
-  int exit = keys ? take_server_keys(twins, keys, &options) : 0;
-  if (exit)
-    return exit;
-  if (shunt_testbed_twin(twins->testbed, kind, twin->keys, &twin->model, &error) ||
-      shunt_vfio_user_create(twin->model, socket, &options, &twin->server, &error))
-    return cli_fail(twins->cli, &error);
-  struct epoll_event event = {.events = EPOLLIN};
-  epoll_ctl(twins->epoll, EPOLL_CTL_ADD, shunt_vfio_user_fd(twin->server), &event);
-  twins->count++;
-  return 0;
+  unsigned cards = 1;
+  int exit = keys ? take_server_keys(twins, keys, &options, &cards) : 0;
+  if (!exit && cards > 1 && !strstr(twin->keys, "wire="))
+    return bad_twin(twins, socket, "several cards of a socket are on a wire, and it names none");
+  twin->card = 1;
+  if (!exit)
+    exit = add_card(twins, twin, NULL, &options);
+  return exit ? exit : add_cards(twins, twin, cards, &options);
 }
 
 /* What --device names, as a kind with its keys. */

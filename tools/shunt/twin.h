@@ -14,6 +14,7 @@
 struct twin {
   char text[TWIN_TEXT_BYTES]; /* "SOCKET=KIND?KEYS", cut into the three */
   const char *socket, *kind, *keys;
+  unsigned card; /* of those at the socket, from 1 on */
   struct shunt_model *model;
   struct shunt_vfio_user *server;
   uint64_t last_message_ns, last_look_ns;

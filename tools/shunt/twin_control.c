@@ -9,25 +9,30 @@
 
 #include "tools/shunt/twin.h"
 
-static struct shunt_wire_end *find_end(const struct twins *twins, const char *socket)
+/* Do it to the cable of each card of that socket. Returns whether there is one. */
+static bool each_end(const struct twins *twins, const char *socket,
+                     void (*order)(struct shunt_wire_end *end))
 {
-  for (unsigned i = 0; i < twins->count; i++)
-    if (!strcmp(twins->twin[i].socket, socket))
-      return shunt_testbed_end(twins->testbed, twins->twin[i].model);
-  return NULL;
+  bool found = false;
+  for (unsigned i = 0; i < twins->count; i++) {
+    if (strcmp(twins->twin[i].socket, socket) != 0)
+      continue;
+    order(shunt_testbed_end(twins->testbed, twins->twin[i].model));
+    found = true;
+  }
+  return found;
 }
 
 static void follow(struct twins *twins, const char *line)
 {
-  const char *socket = strchr(line, ' ');
-  struct shunt_wire_end *end = socket ? find_end(twins, socket + 1) : NULL;
-  if (end && !strncmp(line, "cut ", 4))
-    shunt_wire_cut(end);
-  else if (end && !strncmp(line, "join ", 5))
-    shunt_wire_join(end);
-  else if (!strcmp(line, "status"))
+  bool done = !strcmp(line, "status");
+  if (done)
     twins_status(twins);
-  else
+  else if (!strncmp(line, "cut ", 4))
+    done = each_end(twins, line + 4, shunt_wire_cut);
+  else if (!strncmp(line, "join ", 5))
+    done = each_end(twins, line + 5, shunt_wire_join);
+  if (!done)
     fprintf(stderr, "shunt twin: \"%s\" is none of: cut SOCKET, join SOCKET, status\n", line);
 }
 

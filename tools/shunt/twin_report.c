@@ -66,6 +66,7 @@ static struct json_object *twin_json(const struct twins *twins, const struct twi
   struct json_object *object = json_object_new_object();
   struct counters counters;
   cli_add_text(object, "socket", twin->socket);
+  cli_add_u64(object, "card", twin->card);
   cli_add_text(object, "kind", twin->kind);
   cli_add_text(object, "device", twin->model->path);
   cli_add_bool(object, "connected", shunt_vfio_user_connected(twin->server) != 0);

@@ -2,6 +2,7 @@
 #include "twin/vfio_user/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define DEFAULT_WAIT_NS UINT64_C(5000000000)
 #define TURN_MESSAGES   64u /* most that one poll works off, so that the model gets its turns */
 #define BACKLOG         4   /* clients that wait for the one before them to go */
+#define SHARED_BACKLOG  64  /* at a socket of several servers: all their clients may come at once */
 
 /* ---- Faults and counters ---- */
 
@@ -293,6 +295,20 @@ static int socket_open(struct shunt_vfio_user *server, struct shunt_error *error
   return 0;
 }
 
+/* Every server has a descriptor of its own of the one listening socket, and whoever is free takes
+ * the next client. */
+static int socket_share(struct shunt_vfio_user *server, const struct shunt_vfio_user *first,
+                        struct shunt_error *error)
+{
+  server->address = first->address;
+  server->listener = fcntl(first->listener, F_DUPFD_CLOEXEC, 0);
+  server->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (server->listener < 0 || server->epoll < 0 || listen(server->listener, SHARED_BACKLOG) != 0)
+    return error_set_errno(error, -errno, "can't share the socket %s", first->address.sun_path);
+  watch(server, EPOLL_CTL_ADD, server->listener, EPOLLIN);
+  return 0;
+}
+
 /* Remove the file that we have made, not one that somebody has put in its place. */
 static void socket_remove(const struct shunt_vfio_user *server)
 {
@@ -343,9 +359,11 @@ static int take_path(struct shunt_vfio_user *server, const char *path, struct sh
   return -EINVAL;
 }
 
-int shunt_vfio_user_create(struct shunt_model *model, const char *path,
-                           const struct shunt_vfio_user_options *options,
-                           struct shunt_vfio_user **made, struct shunt_error *error)
+/* first: whose socket it is; NULL: a new one at path. */
+static int server_make(struct shunt_model *model, const char *path,
+                       const struct shunt_vfio_user *first,
+                       const struct shunt_vfio_user_options *options, struct shunt_vfio_user **made,
+                       struct shunt_error *error)
 {
   struct shunt_vfio_user *server = calloc(1, sizeof *server);
   if (server == NULL)
@@ -360,9 +378,9 @@ int shunt_vfio_user_create(struct shunt_model *model, const char *path,
     error_set_errno(error, code, "can't serve %s", path);
   if (code == 0)
     code = take_options(server, options, error);
-  if (code == 0)
-    code = take_path(server, path, error);
-  if (code == 0)
+  if (code == 0 && first != NULL)
+    code = socket_share(server, first, error);
+  else if (code == 0 && (code = take_path(server, path, error)) == 0)
     code = socket_open(server, error);
   if (code < 0) {
     shunt_vfio_user_destroy(server);
@@ -372,6 +390,20 @@ int shunt_vfio_user_create(struct shunt_model *model, const char *path,
   shunt_model_attach(model, &host);
   *made = server;
   return 0;
+}
+
+int shunt_vfio_user_create(struct shunt_model *model, const char *path,
+                           const struct shunt_vfio_user_options *options,
+                           struct shunt_vfio_user **made, struct shunt_error *error)
+{
+  return server_make(model, path, NULL, options, made, error);
+}
+
+int shunt_vfio_user_join(struct shunt_model *model, const struct shunt_vfio_user *first,
+                         const struct shunt_vfio_user_options *options,
+                         struct shunt_vfio_user **made, struct shunt_error *error)
+{
+  return server_make(model, first->address.sun_path, first, options, made, error);
 }
 
 /* Also of a half-made server, which the model does not know yet. */
