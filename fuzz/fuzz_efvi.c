@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An ef_vi program that does whatever it likes with an interface on a software 82599, and a station
- * that sends it whatever it likes. The first byte says what kind of interface; then the input is a
- * list of steps, each a byte and what it takes:
+ * that sends it whatever it likes. The first byte says what kind of interface, and whether frames
+ * may be long; then the input is a list of steps, each a byte and what it takes:
  *
  *    0  a buffer is put on the ring     1  ... pushed              2  a frame arrives
  *    3  events are polled               4  a packet is put         5  ... of pieces
@@ -32,6 +32,8 @@
 #define MEMORY    (BUFS * BUF_BYTES)
 #define PAGE      4096u
 #define EVENTS    16
+#define LONGEST   9100u
+#define KINDS     5u
 #define COOKIES   8u
 #define STEPS     512u  /* of an input */
 #define TURN_NS   5000u /* between turns of the card; to open one takes 100 ms of its time */
@@ -57,7 +59,8 @@ struct program {
   unsigned cookie_count;
   uint32_t rx_given, rx_back; /* ids: each is one more than the one before */
   uint32_t tx_given, tx_back;
-  bool inside; /* a packet whose last piece has not come */
+  bool inside;      /* a packet whose last piece has not come */
+  uint32_t longest; /* frame that arrives */
   bool warm;
 };
 
@@ -186,9 +189,9 @@ static void buffer_put(struct program *program, struct input *input)
 /* To the interface, or to anybody; the rest is up to the input. */
 static void frame_arrives(struct program *program, struct input *input)
 {
-  uint8_t frame[1600];
+  uint8_t frame[LONGEST];
   const uint8_t kind = take8(input);
-  const uint32_t bytes = 60 + take32(input) % (sizeof(frame) - 60);
+  const uint32_t bytes = 60 + take32(input) % (program->longest - 60);
   memset(frame, kind, sizeof(frame));
   ef_vi_get_mac(&program->vi, program->handle, frame);
   if (kind & 1)
@@ -406,9 +409,8 @@ static void step(struct program *program, struct input *input)
   case 11:
     warming(program);
     break;
-  case 12: /* where posted buffers would get longer than they are, only when there are none */
-    if (ef_vi_receive_fill_level(&program->vi) == 0)
-      ef_vi_receive_set_buffer_len(&program->vi, take32(input) % 2500);
+  case 12: /* of those to come: posted ones stay as long as they were */
+    ef_vi_receive_set_buffer_len(&program->vi, take32(input) % (2 * LONGEST));
     break;
   case 13:
     direct(program, input);
@@ -437,11 +439,14 @@ static void deliver(void *context, const void *frame, uint32_t bytes, uint64_t n
 
 static void program_begin(struct program *program, uint8_t kind)
 {
-  static const uint64_t kinds[] = {EF_VI_FLAGS_DEFAULT, EF_VI_RX_EVENT_MERGE, EF_VI_TX_ALT,
-                                   EF_VI_RX_TIMESTAMPS, EF_VI_RX_FILTER_ID};
+  static const uint64_t kinds[KINDS] = {EF_VI_FLAGS_DEFAULT, EF_VI_RX_EVENT_MERGE, EF_VI_TX_ALT,
+                                        EF_VI_RX_TIMESTAMPS, EF_VI_RX_FILTER_ID};
   static const struct shunt_wire_end_ops ops = {.deliver = deliver};
   struct shunt_testbed_options options = {.size = sizeof(options)};
   struct shunt_error error = {0};
+  const unsigned flags = kind % KINDS;
+  const bool is_long = kind / KINDS % 2;
+  program->longest = is_long ? LONGEST : 1600;
   shunt_virtual_clock_init(&program->time, 1000000);
   shunt_virtual_clock_hook(&program->time, turn, program, TURN_NS);
   program->clock = shunt_virtual_clock_view(&program->time);
@@ -455,12 +460,13 @@ static void program_begin(struct program *program, uint8_t kind)
   program->memory = program->mapping + PAGE;
   must(mprotect(program->memory, MEMORY, PROT_READ | PROT_WRITE) == 0);
   must(ef_driver_open(&program->handle) == 0);
-  must(ef_pd_alloc_by_name(&program->pd, program->handle, "ixgbe:twin?wire=w", EF_PD_DEFAULT) == 0);
+  must(ef_pd_alloc_by_name(&program->pd, program->handle,
+                           is_long ? "ixgbe:twin?wire=w&mtu=9000" : "ixgbe:twin?wire=w",
+                           EF_PD_DEFAULT) == 0);
   must(ef_memreg_alloc(&program->memreg, program->handle, &program->pd, program->handle,
                        program->memory, MEMORY) == 0);
-  must(ef_vi_alloc_from_pd(
-           &program->vi, program->handle, &program->pd, program->handle, -1, 63, 63, NULL, -1,
-           (enum ef_vi_flags)kinds[kind % (sizeof(kinds) / sizeof(kinds[0]))]) == 0);
+  must(ef_vi_alloc_from_pd(&program->vi, program->handle, &program->pd, program->handle, -1, 63, 63,
+                           NULL, -1, (enum ef_vi_flags)kinds[flags]) == 0);
   must(ef_pio_alloc(&program->pio, program->handle, &program->pd, 2048, program->handle) == 0);
   must(ef_pio_link_vi(&program->pio, program->handle, &program->vi, program->handle) == 0);
   time_passes(program, 500);

@@ -175,6 +175,20 @@ static int memreg_alloc(ef_memreg *mr, struct efvi_pd *pd, uint8_t *memory, uint
   return 0;
 }
 
+/* Memory for a card is pinned when it is registered, which fails where there is none, or none to
+ * write to. Here it is brought in: whoever copies to it later finds it there. Kernels before 5.14
+ * don't know how, and say so of no memory at all, too. */
+static int memory_bring_in(void *memory, size_t bytes)
+{
+  if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0)
+    return 0;
+  const int code = errno;
+  if (madvise(memory, 0, MADV_POPULATE_WRITE) != 0)
+    return 0;
+  return efvi_refuse(-EFAULT, "not all of %zu bytes at %p are memory that can be written: %s",
+                     bytes, memory, strerrordesc_np(code));
+}
+
 int ef_memreg_alloc(ef_memreg *mr, ef_driver_handle mr_dh, struct ef_pd *pd, ef_driver_handle pd_dh,
                     void *p_mem, size_t len_bytes)
 {
@@ -185,9 +199,11 @@ int ef_memreg_alloc(ef_memreg *mr, ef_driver_handle mr_dh, struct ef_pd *pd, ef_
                        "memory at %p can't be registered: it has to begin at a multiple "
                        "of 4096",
                        p_mem);
+  int result = memory_bring_in(p_mem, len_bytes);
+  if (result)
+    return result;
   efvi_lock();
   struct efvi_pd *own = efvi_pd_of(pd);
-  int result;
   if (!own)
     result = efvi_refuse(-EINVAL, "this is no protection domain");
   else if (!efvi_handle_known(mr_dh) || !efvi_handle_known(pd_dh))

@@ -154,11 +154,23 @@ static void vi_show(struct efvi_vi *own, ef_vi *vi, enum ef_vi_flags flags, ef_v
   efvi_fast_install(own);
 }
 
+/* Whether an interface lives in a structure, which may be full of anything. */
+static bool lives_in(const ef_vi *vi)
+{
+  for (const struct efvi_device *device = efvi_state()->devices; device; device = device->next)
+    for (unsigned i = 0; i < EFVI_QUEUES; i++)
+      if (device->queues[i].owner && device->queues[i].owner->user == vi)
+        return true;
+  return false;
+}
+
 static int vi_check(const struct efvi_request *request, ef_driver_handle pd_dh,
                     ef_driver_handle evq_dh, struct shunt_error *error)
 {
   if (!request->vi || !request->pd)
     return shunt_error_set(error, -EINVAL, "no interface, or no protection domain");
+  if (lives_in(request->vi))
+    return shunt_error_set(error, -EINVAL, "the interface was made already");
   if (!efvi_handle_known(request->handle) || !efvi_handle_known(pd_dh) ||
       (request->evq && !efvi_handle_known(evq_dh)))
     return shunt_error_set(error, -EBADF, "a driver handle is none");

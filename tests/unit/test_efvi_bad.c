@@ -92,6 +92,15 @@ static void memory(void **state)
   for (unsigned offset = 1; offset < 4096; offset *= 2)
     BAD(ef_memreg_alloc(&memreg, dh, &rig->pd, dh, rig->memory + offset, 4096), -EINVAL);
   BAD(ef_memreg_alloc(&memreg, dh, &rig->pd, dh, rig->memory, SIZE_MAX), -EINVAL);
+  uint8_t *hole = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_int_equal(munmap(hole + 4096, 4096), 0);
+  assert_int_equal(mprotect(hole + 2 * 4096, 4096, PROT_READ), 0);
+  BAD(ef_memreg_alloc(&memreg, dh, &rig->pd, dh, hole, 4097), -EFAULT);         /* there is none */
+  BAD(ef_memreg_alloc(&memreg, dh, &rig->pd, dh, hole + 2 * 4096, 1), -EFAULT); /* not to write */
+  assert_int_equal(ef_memreg_alloc(&memreg, dh, &rig->pd, dh, hole, 1), 0);
+  assert_int_equal(ef_memreg_free(&memreg, dh), 0);
+  munmap(hole, 4096);
+  munmap(hole + 2 * 4096, 4096);
   BAD(ef_memreg_alloc(&memreg, dh, &never, dh, rig->memory, 4096), -EINVAL);
   BAD(ef_memreg_alloc(&memreg, gone.handle, &rig->pd, dh, rig->memory, 4096), -EBADF);
   BAD(ef_memreg_alloc(&memreg, dh, &rig->pd, gone.handle, rig->memory, 4096), -EBADF);
@@ -133,6 +142,8 @@ static void interfaces(void **state)
     ef_vi_set_tx_push_threshold(wrong[i], 16);
   }
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
+  BAD(ALLOC(&rig->vi, dh, &rig->pd, dh, -1, -1, -1, NULL, -1), -EINVAL); /* it is one */
+  BAD(ALLOC(&rig->vi, dh, &rig->pd, dh, -1, -1, -1, &rig->vi, dh), -EINVAL);
   BAD(ef_vi_get_mac(&rig->vi, dh, NULL), -EINVAL);
   BAD(ef_vi_prime(&rig->vi, gone.handle, 0), -EBADF);
   BAD(ef_eventq_wait(&rig->vi, gone.handle, 0, NULL), -EBADF);
