@@ -97,6 +97,8 @@ run 1 info "xdp:v0?mode=skb&join=1"
 says "queue 0"
 run 1 info "xdp:v0?mode=drv&join=1" # the program is where it was put
 says "another mode than was asked for"
+run 1 capture --output "$scratch/busy.pcapng" "xdp:v0?mode=skb"
+says "opened with capture=1; else end the process"
 quiet_about "AF_XDP, drv"
 kernel_ping 3 -i 0.01
 stop echo

@@ -124,6 +124,7 @@ static void keys_are_checked(void **state)
                                     "multi_buffer=yes",
                                     "busy_poll_us=1e3",
                                     "rules=arp&join=1",
+                                    "helper=1&join=1",
                                     "rules_file=/dev/null&join=1",
                                     "rules_file=/dev/null",
                                     "tx_time=perhaps"};

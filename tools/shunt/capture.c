@@ -373,6 +373,7 @@ static int capture_run(struct cli *cli, int argc, char **argv)
   run->direction = "both";
   run->queue = ANY_QUEUE;
   devices_init(&run->devices);
+  run->devices.busy_remedy = "a port of shunt is recorded where it was opened with capture=1";
   run->devices.goal = (struct goal){.what = "frames captured",
                                     .reached = captured,
                                     .context = run,

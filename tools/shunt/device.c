@@ -194,6 +194,10 @@ int devices_open(struct devices *devices, const char *argument,
     devices->count++;
     code = furnish(devices, device, &error);
   }
+  if (code == -EBUSY && devices->busy_remedy) {
+    const struct shunt_error first = error;
+    shunt_error_remedy(&error, "%s; else %s", devices->busy_remedy, first.remedy);
+  }
   return code ? cli_fail(devices->cli, &error) : 0;
 }
 

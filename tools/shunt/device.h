@@ -53,7 +53,8 @@ struct devices {
   double link_wait_s; /* below 0: as the device needs it */
   double seconds;     /* 0: no end */
   bool drop_privileges;
-  const char *user; /* to go on as; implies drop_privileges */
+  const char *user;        /* to go on as; implies drop_privileges */
+  const char *busy_remedy; /* what this command offers where somebody else has a device; or NULL */
 
   struct device device[DEVICES_MOST];
   unsigned count;
