@@ -177,15 +177,15 @@ int efvi_route_refresh(struct efvi_device *device, struct efvi_set *set, struct 
 static void learn_clocks(struct efvi_device *device)
 {
   struct shunt_xdp_info info = {.size = sizeof(info)};
-  device->rx_clock = device->tx_clock = EFVI_CLOCK_DEVICE;
+  int received = EFVI_CLOCK_DEVICE, sent = EFVI_CLOCK_DEVICE;
   device->copies = false;
-  if (!device->is_xdp || shunt_xdp_info(device->port, &info, NULL))
-    return;
-  if (info.rx_time != SHUNT_XDP_TIME_DEVICE)
-    device->rx_clock = CLOCK_MONOTONIC;
-  device->copies = !info.zero_copy;
-  if (device->copies)
-    device->tx_clock = CLOCK_TAI;
+  if (device->is_xdp && !shunt_xdp_info(device->port, &info, NULL)) {
+    device->copies = !info.zero_copy;
+    received = info.rx_time != SHUNT_XDP_TIME_DEVICE ? CLOCK_MONOTONIC : EFVI_CLOCK_DEVICE;
+    sent = device->copies ? CLOCK_TAI : EFVI_CLOCK_DEVICE;
+  }
+  efvi_clock_start(&device->rx_clock, received, NULL);
+  efvi_clock_start(&device->tx_clock, sent, NULL);
 }
 
 static int learn(struct efvi_device *device, const struct shunt_port_options *options,

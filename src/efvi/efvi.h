@@ -58,6 +58,16 @@
 struct efvi_vi;
 struct efvi_set;
 
+/* What stamps frames, and how far UTC is ahead of it (clock.c). Interfaces of one device ask from
+ * threads of their own. */
+struct efvi_clock {
+  int id;                      /* the kernel's clockid_t, or EFVI_CLOCK_DEVICE */
+  uint64_t (*read_ns)(int id); /* a clock of the kernel's; tests have their own */
+  uint64_t ahead_ns;           /* atomic: what is added, and may be less than 0 */
+  uint64_t error_ns;           /* atomic: at most so much is wrong with it */
+  uint64_t next_look_ns;       /* atomic: by this clock, when it is compared again */
+};
+
 /* A queue of a device. Buffers that the device was given stay with it when an interface ends: there
  * is no taking them back while others use the port, and the next interface inherits them. */
 struct efvi_queue {
@@ -84,10 +94,10 @@ struct efvi_device {
   struct efvi_set *route_set;
   unsigned route_queue, route_filters;
   bool is_xdp;
-  bool copies;                       /* the kernel does: AF_XDP without zero copy */
-  bool stamps_received, stamps_sent; /* opened so */
-  int rx_clock, tx_clock; /* that stamps them: the kernel's clockid_t, or EFVI_CLOCK_DEVICE */
-  bool sleeps;            /* its queues can wake */
+  bool copies;                          /* the kernel does: AF_XDP without zero copy */
+  bool stamps_received, stamps_sent;    /* opened so */
+  struct efvi_clock rx_clock, tx_clock; /* that stamp them */
+  bool sleeps;                          /* its queues can wake */
 };
 
 struct efvi_pd {
@@ -479,10 +489,15 @@ uint32_t efvi_prefix_bytes(uint64_t flags);
 void efvi_prefix_write(const struct efvi_vi *vi, uint8_t *prefix, const struct shunt_frame pieces[],
                        unsigned n, int filter);
 int efvi_receive_get_timestamp(ef_vi *user, const void *pkt, ef_precisetime *time);
-/* A frame's time by a clock of the kernel's, or EFVI_CLOCK_DEVICE, as what the calls hand out: UTC
- * where that can be known. 0 is none. Returns 0 or -ENODATA. */
-int efvi_time_of(int clock, uint64_t time_ns, ef_precisetime *time);
 int32_t efvi_receive_get_filter_id(ef_vi *user, const ef_event *event, const void *pkt);
+
+/* clock.c */
+/* Compare a clock with UTC. read_ns NULL: the kernel's. */
+void efvi_clock_start(struct efvi_clock *clock, int id, uint64_t (*read_ns)(int id));
+/* A frame's time by the clock, as what the calls hand out: UTC where that can be known. 0 is none.
+ * One time is always the same, and a later one is later, unless UTC is set meanwhile.
+ * Returns 0 or -ENODATA. */
+int efvi_time_of(struct efvi_clock *clock, uint64_t time_ns, ef_precisetime *time);
 
 /* receive.c */
 int efvi_receive_init(ef_vi *user, ef_addr addr, ef_request_id id);

@@ -72,7 +72,7 @@ static void packet_finish(struct efvi_vi *vi, const struct shunt_frame *last, ui
   const uint32_t span = span_of(bytes);
   ef_precisetime time = {0};
   if (last->flags & SHUNT_FRAME_TIME)
-    (void)efvi_time_of(vi->device->rx_clock, last->time_ns, &time);
+    (void)efvi_time_of(&vi->device->rx_clock, last->time_ns, &time);
   const ef_packed_stream_packet packet = {.ps_next_offset = (uint16_t)span,
                                           .ps_pkt_start_offset = PACKED_HEADER,
                                           .ps_flags =

@@ -3,7 +3,6 @@
  * it was asked for the filter that took the packet. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "src/efvi/checked.h"
 
@@ -45,28 +44,6 @@ void efvi_prefix_write(const struct efvi_vi *vi, uint8_t *prefix, const struct s
 /* --- Time ---------------------------------------------------------------------------------------
  */
 
-static uint64_t now_ns(clockid_t clock)
-{
-  struct timespec now;
-  clock_gettime(clock, &now);
-  return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
-/* A device's clock says what it was set to, which nobody here knows. */
-int efvi_time_of(int clock, uint64_t time_ns, ef_precisetime *time)
-{
-  *time = (ef_precisetime){0};
-  if (!time_ns)
-    return efvi_refuse(-ENODATA, "the device stamped no time on this packet");
-  if (clock != EFVI_CLOCK_DEVICE) {
-    time_ns += now_ns(CLOCK_REALTIME) - now_ns((clockid_t)clock);
-    time->tv_flags = EF_VI_SYNC_FLAG_CLOCK_SET;
-  }
-  time->tv_sec = (int64_t)(time_ns / SECOND_NS);
-  time->tv_nsec = (uint32_t)(time_ns % SECOND_NS);
-  return 0;
-}
-
 int efvi_receive_get_timestamp(ef_vi *user, const void *pkt, ef_precisetime *time)
 {
   const struct efvi_vi *vi = efvi_own(user);
@@ -81,7 +58,7 @@ int efvi_receive_get_timestamp(ef_vi *user, const void *pkt, ef_precisetime *tim
     memcpy(&time_ns, (const uint8_t *)pkt + PREFIX_TIME, sizeof(time_ns));
   else if (!efvi_express_time(vi, pkt, &time_ns))
     return efvi_refuse(-EINVAL, "%p is no packet of the interface's", pkt);
-  return efvi_time_of(vi->device->rx_clock, time_ns, time);
+  return efvi_time_of(&vi->device->rx_clock, time_ns, time);
 }
 
 int ef_vi_receive_get_timestamp_with_sync_flags(ef_vi *vi, const void *pkt, ef_timespec *ts_out,

@@ -367,7 +367,7 @@ static int timed_events(struct efvi_vi *vi, uint8_t q_id, uint32_t left, ef_even
   for (; made < n && left; made++, left--) {
     const uint32_t slot = vi->tx_told++ & mask;
     ef_precisetime time = {0};
-    (void)efvi_time_of(vi->device->tx_clock, vi->tx_times[slot], &time);
+    (void)efvi_time_of(&vi->device->tx_clock, vi->tx_times[slot], &time);
     events[made].tx_timestamp.type = EF_EVENT_TYPE_TX_WITH_TIMESTAMP;
     events[made].tx_timestamp.q_id = q_id;
     events[made].tx_timestamp.flags = 0;

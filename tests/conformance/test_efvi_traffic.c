@@ -377,6 +377,7 @@ struct feeder {
   unsigned sleeps; /* atomic: how often it has found nothing */
   unsigned slept;  /* of them, before the latest burst */
   bool stop;       /* atomic: the sink has given up */
+  int64_t last_ns; /* when the frame before came */
 };
 
 /* A few frames, each with its number, where the sink has room for them. Every second time only when
@@ -438,8 +439,9 @@ static const char *sleep_on_handle(struct run *run, struct feeder *alone)
 }
 
 /* What a received frame is like, its time and length in front of it. Returns what is wrong. */
-static const char *look_at(struct run *run, const ef_event *event, unsigned number)
+static const char *look_at(struct feeder *feeder, const ef_event *event, unsigned number)
 {
+  struct run *run = feeder->run;
   ef_vi *vi = &run->near.vi;
   const uint8_t *packet = data(run, EF_EVENT_RX_RQ_ID(*event));
   const uint8_t *frame = packet + ef_vi_receive_prefix_len(vi);
@@ -457,7 +459,10 @@ static const char *look_at(struct run *run, const ef_event *event, unsigned numb
   /* An 82599 stamps PTP's event messages alone. */
   if (ef_vi_receive_get_precise_timestamp(vi, packet, &time) != (kernel ? 0 : -ENODATA))
     return "a time stamp is missing, or was made up";
-  return NULL;
+  const int64_t time_ns = time.tv_sec * 1000000000 + time.tv_nsec;
+  const bool earlier = kernel && time_ns < feeder->last_ns;
+  feeder->last_ns = time_ns;
+  return earlier ? "a time stamp lies before the one before" : NULL;
 }
 
 /* Take all frames of the feeder's, asleep while there is none. */
@@ -479,7 +484,7 @@ static const char *sink(struct feeder *feeder, sleeper *asleep, struct feeder *a
       if (EF_EVENT_TYPE(events[i]) != EF_EVENT_TYPE_RX)
         return "an event that is none of a frame";
       if (shunt_load_be32(data(run, buffer) + ef_vi_receive_prefix_len(vi) + 14) == SINK_MAGIC)
-        problem = look_at(run, &events[i], taken++);
+        problem = look_at(feeder, &events[i], taken++);
       if (ef_vi_receive_post(vi, address(&run->near, buffer), (ef_request_id)buffer))
         problem = "a buffer can't be posted again";
     }
