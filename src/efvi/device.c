@@ -78,10 +78,12 @@ static void name_with_flags(const struct efvi_device *device, uint64_t flags,
     name_add(name, "tx_time=1");
 }
 
-/* A queue's buffers: one for each descriptor of both rings, the spare ones, the alternatives'. */
+/* A queue's buffers: one for each descriptor of both rings, the spare ones, the alternatives', and
+ * those that short packets share. */
 static uint32_t bufs_a_queue(uint32_t rx_ring, uint32_t tx_ring)
 {
-  return rx_ring + tx_ring + EFVI_TX_SPARE + EFVI_ALT_BUFS;
+  return rx_ring + tx_ring + EFVI_TX_SPARE + EFVI_ALT_BUFS +
+         tx_ring * EFVI_SHORT_STRIDE / EFVI_BUF_BYTES;
 }
 
 static int make_region(struct efvi_device *device, const struct shunt_port_options *options,
@@ -298,6 +300,7 @@ static int queue_take(struct efvi_device *device, struct efvi_vi *vi, struct shu
   const shunt_buf first = (uint64_t)index * bufs * EFVI_BUF_BYTES;
   vi->tx_first = first + (uint64_t)device->info.rx_ring * EFVI_BUF_BYTES;
   vi->alt_first = vi->tx_first + (uint64_t)(device->info.tx_ring + EFVI_TX_SPARE) * EFVI_BUF_BYTES;
+  vi->tx_short = vi->alt_first + (uint64_t)EFVI_ALT_BUFS * EFVI_BUF_BYTES;
   if (!queue->rx_free) {
     queue->rx_free = malloc(device->info.rx_ring * sizeof(queue->rx_free[0]));
     if (!queue->rx_free)

@@ -28,9 +28,10 @@
 #include "shunt/port.h"
 #include "shunt/testbed.h"
 
-#define EFVI_NAME_BYTES 192
-#define EFVI_BUF_BYTES  2048u /* of the device's buffers */
-#define EFVI_TX_SPARE   4u    /* buffers behind a transmit ring's: see struct efvi_tx_slot */
+#define EFVI_NAME_BYTES   192
+#define EFVI_BUF_BYTES    2048u /* of the device's buffers */
+#define EFVI_SHORT_STRIDE 128u  /* from one short packet to the next */
+#define EFVI_TX_SPARE     4u    /* buffers behind a transmit ring's: see struct efvi_tx_slot */
 #define EFVI_TX_TIME_ROOM                                                                          \
   64u                           /* bytes in front of a packet, where AF_XDP notes when it was sent \
                                  */
@@ -171,10 +172,10 @@ struct efvi_quick {
 /* The filters of an interface or of a set. Interfaces read those of their set from threads of their
  * own: a filter is whole before it is used, and stays as it was after. */
 struct efvi_filters {
+  struct efvi_quick quick; /* of an interface's own */
   struct efvi_filter list[EFVI_FILTERS];
   unsigned count;
-  uint32_t fields;         /* EFVI_MATCH_* of all */
-  struct efvi_quick quick; /* of an interface's own */
+  uint32_t fields; /* EFVI_MATCH_* of all */
 };
 
 /* Interfaces that share what the set's filters match. It lives as long as one of them, if longer
@@ -265,30 +266,46 @@ struct efvi_check {
 #endif
 
 struct efvi_vi {
+  /* What every packet touches stands together (fast.c). The program's receive buffers, by slot, and
+   * the device's change places on the way; packets to send are in buffers from tx_first on,
+   * EFVI_TX_SPARE more than slots, short ones in places from tx_short on. */
+  struct shunt_queue *queue;
+  uint8_t *const *pages; /* the domain's */
+  ef_vi_state state;
+  uint8_t **rx_targets;
+  struct efvi_queue *rx;
+  struct efvi_tx_slot *tx_slots;
+  shunt_buf tx_short, tx_first, alt_first;
+  uint32_t rx_filled;  /* program's buffers filled, as a free-running index */
+  uint32_t tx_sent;    /* on the device's ring, as a free-running index */
+  uint32_t tx_done;    /* completed */
+  uint32_t tx_told;    /* of which events were given */
+  uint32_t ctpio_slot; /* as this index ... */
+  bool ctpio_open;     /* ... a packet was sent whose id comes with the fallback */
+  bool tx_warm;        /* packets are prepared and thrown away */
+  bool tx_aside; /* packets take the general way (fast.c): it is warm or primed */
+  bool detour;         /* atomic: something waits that only the general way tells of (fast.c) */
+  struct efvi_counters counters;
+  struct efvi_filters filters;
+
 #ifdef SHUNT_CHECKED
   struct efvi_check check;
 #endif
   ef_vi *user;
   struct efvi_pd *pd;
-  uint8_t *const *pages; /* the domain's */
   struct efvi_device *device;
-  struct shunt_queue *queue;
-  ef_vi_state state;
   ef_vi_stats lost;
   unsigned users; /* interfaces that use this one's event queue, itself not counted */
   uint64_t flags; /* enum ef_vi_flags */
   struct efvi_set *set;
   unsigned set_index;
 
-  /* Receive: the program's buffers by slot, and the device's, which change places on the way. */
-  uint8_t **rx_targets;
+  /* Receive. */
   uint16_t *rx_rooms; /* bytes of each */
-  struct efvi_queue *rx;
   struct shunt_frame frames[EFVI_BURST];
   int16_t frame_filters[EFVI_BURST]; /* which took them */
   unsigned frame_next, frame_count;  /* polled, not yet told of */
   enum efvi_rx_mode rx_mode;
-  uint32_t rx_filled;   /* program's buffers filled, as a free-running index */
   uint32_t rx_used;     /* bytes of the next one, which is filled in part */
   uint16_t rx_filter;   /* that took the frame polled last */
   uint8_t *packed;      /* packed stream: the buffer that is being filled, NULL: none */
@@ -296,33 +313,24 @@ struct efvi_vi {
   uint64_t *held;       /* express: time of each packet that the program has, by buffer ... */
   uint8_t *held_flags;  /* ... and that it has it */
   uint32_t frame_taken; /* bytes of frames[frame_next] that are delivered */
-  bool detour;          /* atomic: something waits that only the general way tells of (fast.c) */
   bool rx_group;        /* the packet that is being told of is a group's */
   bool rx_inside;       /* more pieces of the frame polled last are to come ... */
   bool rx_dropping;     /* ... which no filter takes */
   bool rx_skipping;     /* the rest of a frame that found no buffer is thrown away */
 
-  /* Send: buffers from tx_first on, EFVI_TX_SPARE more than slots. */
-  shunt_buf tx_first, alt_first;
-  uint32_t tx_offset; /* of a packet in its buffer */
-  struct efvi_tx_slot *tx_slots;
+  /* Send. */
+  uint32_t tx_offset;                     /* of a packet in its buffer */
   struct efvi_alternatives *alternatives; /* NULL: none */
   uint64_t *tx_times;                     /* when slots' packets were sent; NULL: nobody asks */
-  uint32_t tx_sent;                       /* on the device's ring, as a free-running index */
-  uint32_t tx_done;                       /* completed */
-  uint32_t tx_told;                       /* of which events were given */
-  bool tx_warm;                           /* packets are prepared and thrown away */
-  bool ctpio_open;     /* a packet was sent whose id comes with the fallback ... */
-  uint32_t ctpio_slot; /* ... as this index */
 
-  struct efvi_filters filters;
-  struct efvi_counters counters, zero; /* zero: at the last reset */
+  struct efvi_counters zero; /* counters at the last reset */
 
   uint16_t sw_events[EFVI_SW_EVENTS]; /* under the lock, but for the count */
   unsigned sw_count;                  /* atomic */
 
   int wake_fd;           /* a timer that wakes who sleeps; -1: nobody has yet ... */
   int wake_handle;       /* ... and this handle, by the queue */
+  bool primed;           /* its event queue is, and has had no event since */
   int timer_fd;          /* -1: none was set yet */
   bool timer_runs;       /* it was started, and nobody has seen its end */
   uint64_t timer_primed; /* nanoseconds that run from the next event on; 0: none */
@@ -600,6 +608,10 @@ int efvi_eventq_has_many_events(const ef_vi *user, int n);
 void efvi_eventq_prime(ef_vi *user);
 /* Wake who sleeps until the event queue has events. Lock held, or nobody else has the queue. */
 void efvi_wake(const struct efvi_vi *vi);
+/* Packets are on their way from an interface that is primed. */
+void efvi_wake_sent(struct efvi_vi *vi);
+/* Events were taken from the event queue: what it was primed for is over. */
+void efvi_wake_over(const ef_vi *user);
 /* The interface ends. */
 void efvi_wake_end(struct efvi_vi *vi);
 /* A timer in the handle. Returns its descriptor or a negative errno. */
