@@ -240,6 +240,8 @@ int efvi_alt_go(ef_vi *user, unsigned alt_id)
   alt->state = EFVI_ALT_GO;
   alt_post(vi, alt);
   shunt_tx_push(vi->queue);
+  if (SHUNT_UNLIKELY(vi->primed))
+    efvi_wake_sent(vi);
   return 0;
 }
 

@@ -68,6 +68,8 @@ int efvi_eventq_poll(ef_vi *user, ef_event *events, int n)
     made += software_events(vi, events + made, n - made);
   if (SHUNT_UNLIKELY(vi->timer_fd >= 0))
     efvi_timer_polled(vi, made > 0);
+  if (SHUNT_UNLIKELY(vi->primed && made > 0))
+    efvi_wake_over(user);
   vi->state.evq.evq_ptr += (uint32_t)made;
   return made;
 }

@@ -247,6 +247,8 @@ static inline void transmit_push(struct efvi_vi *vi)
   vi->state.txq.previous = vi->state.txq.added;
   if (SHUNT_UNLIKELY(!hand_over_one(vi)))
     transmit_hand_over(vi);
+  if (SHUNT_UNLIKELY(vi->primed))
+    efvi_wake_sent(vi);
 }
 
 void efvi_transmit_push(ef_vi *user)
@@ -308,7 +310,7 @@ void efvi_start_transmit_warm(ef_vi *user, ef_vi_tx_warm_state *saved, char *ctp
   efvi_transmit_push(user);
   if (saved)
     *saved = (ef_vi_tx_warm_state){.removed = vi->state.txq.removed, .vi_ctpio_mmap_ptr = ctpio};
-  vi->tx_warm = true;
+  vi->tx_warm = vi->tx_aside = true;
 }
 
 void efvi_stop_transmit_warm(ef_vi *user, ef_vi_tx_warm_state *saved)
@@ -317,6 +319,7 @@ void efvi_stop_transmit_warm(ef_vi *user, ef_vi_tx_warm_state *saved)
   (void)saved;
   transmit_undo(vi);
   vi->tx_warm = false;
+  vi->tx_aside = vi->primed;
 }
 
 /* --- Back again ---------------------------------------------------------------------------------

@@ -76,7 +76,8 @@ void efvi_wake_end(struct efvi_vi *vi)
  * clock of its own moves them, too. */
 static bool needs_turns(const struct efvi_vi *vi)
 {
-  return vi->tx_told != vi->state.txq.previous || (vi->device->info.steps && !efvi_state()->clock);
+  return vi->tx_told != vi->state.txq.previous || (vi->alternatives && vi->alternatives->flying) ||
+         (vi->device->info.steps && !efvi_state()->clock);
 }
 
 static uint64_t turn_ns(const ef_vi *user)
@@ -106,8 +107,32 @@ static int prime_one(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_e
   if (epoll_ctl(handle, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST)
     return shunt_error_set(error, -errno, "can't wait with the handle %d", handle);
   vi->wake_handle = handle;
+  vi->primed = vi->tx_aside = true;
+  __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED); /* the next poll sees that it was */
   shunt_queue_arm(vi->queue);
   return 0;
+}
+
+/* What is sent from now on is told of as well: once is enough, as who wakes and finds nothing
+ * primes again. */
+void efvi_wake_sent(struct efvi_vi *vi)
+{
+  const struct efvi_vi *queue = efvi_own(vi->user->evq_vi);
+  vi->primed = false;
+  vi->tx_aside = vi->tx_warm;
+  if (queue->wake_fd >= 0)
+    wake_after(queue, TURN_NS);
+}
+
+void efvi_wake_over(const ef_vi *user)
+{
+  for (int q = 0; q < user->vi_qs_n; q++) {
+    struct efvi_vi *vi = user->vi_qs[q] ? efvi_own(user->vi_qs[q]) : NULL;
+    if (!vi)
+      continue;
+    vi->primed = false;
+    vi->tx_aside = vi->tx_warm;
+  }
 }
 
 static int prime_queues(ef_vi *user, ef_driver_handle handle)
@@ -194,5 +219,6 @@ int ef_eventq_wait(ef_vi *vi, ef_driver_handle vi_dh, unsigned current_ptr,
     (void)poll(&wait, 1, wait_ms(!timeout, now_ns, end_ns));
     now_ns = shunt_monotonic_ns();
   }
+  efvi_wake_over(vi);
   return result;
 }

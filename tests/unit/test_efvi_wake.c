@@ -113,6 +113,50 @@ static void sent(void **state)
   assert_int_equal(ef_eventq_wait(&rig->vi, rig->handle, 0, &long_time), 0);
 }
 
+/* What is sent after the queue was primed is waited for, too: by each way to send, and also where
+ * the queue was polled in between and had nothing. */
+static void sent_after(void **state)
+{
+  struct rig *rig = *state;
+  const ef_iovec piece = {.iov_base = rig_addr(rig, 100), .iov_len = 100};
+  rig_open(rig, EF_VI_FLAGS_DEFAULT | EF_VI_TX_TCPUDP_CSUM_DIS | EF_VI_TX_IP_CSUM_DIS, 8);
+  memset(rig_data(rig, 100), 0xFF, 100);
+  for (int i = 0; i < 4; i++) {
+    prime(rig);
+    assert_false(readable(rig, 0));
+    if (i & 1)
+      assert_int_equal(rig_poll(rig), 0);
+    if (i & 2)
+      assert_int_equal(ef_vi_transmitv(&rig->vi, &piece, 1, i), 0);
+    else
+      assert_int_equal(ef_vi_transmit(&rig->vi, rig_addr(rig, 100), i & 1 ? 100 : 60, i), 0);
+    rig_run(rig, 50);
+    assert_true(readable(rig, DEADLINE_MS));
+    assert_int_equal(rig_poll(rig), 1);
+    assert_int_equal(EF_EVENT_TYPE(rig->events[0]), EF_EVENT_TYPE_TX);
+  }
+  assert_false(efvi_own(&rig->vi)->tx_aside); /* the short way again */
+}
+
+/* An alternative that goes when the queue is primed. */
+static void alternative_sent(void **state)
+{
+  struct rig *rig = *state;
+  rig_open(rig, EF_VI_FLAGS_DEFAULT | EF_VI_TX_ALT, 8);
+  memset(rig_data(rig, 100), 0xFF, 100);
+  assert_int_equal(ef_vi_transmit_alt_alloc(&rig->vi, rig->handle, 1, 2048), 0);
+  assert_int_equal(ef_vi_transmit_alt_select(&rig->vi, 0), 0);
+  assert_int_equal(ef_vi_transmit(&rig->vi, rig_addr(rig, 100), 100, 1), 0);
+  assert_int_equal(rig_poll(rig), 1);
+  prime(rig);
+  assert_false(readable(rig, 0));
+  assert_int_equal(ef_vi_transmit_alt_go(&rig->vi, 0), 0);
+  rig_run(rig, 50);
+  assert_true(readable(rig, DEADLINE_MS));
+  assert_int_equal(rig_poll(rig), 1);
+  assert_int_equal(EF_EVENT_TYPE(rig->events[0]), EF_EVENT_TYPE_TX_ALT);
+}
+
 /* --- Software events ----------------------------------------------------------------------------
  */
 
@@ -193,8 +237,8 @@ int main(void)
 {
 #define ON_RIG(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
   const struct CMUnitTest tests[] = {
-      ON_RIG(before), ON_RIG(left_over), ON_RIG(after),
-      ON_RIG(sent),   ON_RIG(software),  ON_RIG(freed),
+      ON_RIG(before),     ON_RIG(left_over),        ON_RIG(after),    ON_RIG(sent),
+      ON_RIG(sent_after), ON_RIG(alternative_sent), ON_RIG(software), ON_RIG(freed),
   };
   return cmocka_run_group_tests_name("efvi_wake", tests, NULL, NULL);
 }
