@@ -55,7 +55,7 @@ extern int ef_vi_get_mac(ef_vi *vi, ef_driver_handle vi_dh, void *mac_out);
  * Returns 0, -EINVAL, -EBADF, -EOPNOTSUPP (the device can't wake anybody). */
 extern int ef_vi_prime(ef_vi *vi, ef_driver_handle dh, unsigned current_ptr);
 
-/* Put an EF_EVENT_TYPE_SW event on the queue of the interface with that resource id.
+/* Put an EF_EVENT_TYPE_SW event on the event queue that the interface with that resource id uses.
  *
  * ev_bits  its data, EF_EVENT_SW_DATA_MASK
  * Thread   any

@@ -148,7 +148,7 @@ int ef_eventq_put(unsigned resource_id, ef_driver_handle evq_dh, unsigned ev_bit
   else if (!found)
     result = efvi_refuse(-ENOENT, "no interface has the resource id %u", resource_id);
   else
-    result = software_put(found, (uint16_t)ev_bits);
+    result = software_put(efvi_own(found->user->evq_vi), (uint16_t)ev_bits);
   efvi_unlock();
   return result;
 }

@@ -208,6 +208,25 @@ static void software(void **state)
   assert_true(woken);
 }
 
+/* An interface that uses another's event queue has its events there. */
+static void software_of_a_member(void **state)
+{
+  struct rig *rig = *state;
+  ef_vi member = {0};
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, 8);
+  assert_int_equal(ef_vi_alloc_from_pd(&member, rig->handle, &rig->pd, rig->handle, 0, 63, 63,
+                                       &rig->vi, rig->handle, EF_VI_FLAGS_DEFAULT),
+                   1);
+  prime(rig);
+  assert_false(readable(rig, 0));
+  assert_int_equal(ef_eventq_put(ef_vi_resource_id(&member), rig->handle, 0x55), 0);
+  assert_true(readable(rig, DEADLINE_MS));
+  assert_int_equal(rig_poll(rig), 1);
+  assert_int_equal(EF_EVENT_TYPE(rig->events[0]), EF_EVENT_TYPE_SW);
+  assert_int_equal(EF_EVENT_SW_DATA(rig->events[0]), 0x55);
+  assert_int_equal(ef_vi_free(&member, rig->handle), 0);
+}
+
 /* --- The end ------------------------------------------------------------------------------------
  */
 
@@ -238,7 +257,8 @@ int main(void)
 #define ON_RIG(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
   const struct CMUnitTest tests[] = {
       ON_RIG(before),     ON_RIG(left_over),        ON_RIG(after),    ON_RIG(sent),
-      ON_RIG(sent_after), ON_RIG(alternative_sent), ON_RIG(software), ON_RIG(freed),
+      ON_RIG(sent_after), ON_RIG(alternative_sent), ON_RIG(software), ON_RIG(software_of_a_member),
+      ON_RIG(freed),
   };
   return cmocka_run_group_tests_name("efvi_wake", tests, NULL, NULL);
 }
