@@ -5,10 +5,12 @@
  * Counted as in bench/cost.c. The port's clock stands, so its reading is not among what is counted:
  * attached, it comes to it once a burst. */
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <valgrind/callgrind.h>
@@ -36,6 +38,7 @@ struct capture_bench {
   struct shunt_capture *capture;
   void *shared; /* the port's memory, as whoever captures has it */
   size_t shared_bytes;
+  int lock; /* file descriptor or -1 */
   shunt_buf free[BATCH_MOST];
 };
 
@@ -90,9 +93,27 @@ static uint64_t standing_ns(void *context)
 static const struct port_ops bench_ops = {.queue = bench_queue, .info = bench_info};
 static const struct shunt_clock standing_clock = {.now_ns = standing_ns};
 
+/* A reader's lock, on a description of its own: without one, who lists ports that can be captured
+ * takes the session for one that a killed reader has left, and ends it. */
+static int take_lock(int fd, struct shunt_error *error)
+{
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+  const int locked = open(path, O_RDWR | O_CLOEXEC);
+  if (locked >= 0 && !flock(locked, LOCK_EX | LOCK_NB))
+    return locked;
+  const int code = -errno;
+  if (locked >= 0)
+    close(locked);
+  return shunt_error_set(error, code, "can't lock the port's memory");
+}
+
 /* Without a hold on the process, which is this one: valgrind knows no pidfd_open. */
 static int attach(struct capture_bench *bench, int fd, struct shunt_error *error)
 {
+  bench->lock = take_lock(fd, error);
+  if (bench->lock < 0)
+    return bench->lock;
   bench->shared_bytes = (size_t)lseek(fd, 0, SEEK_END);
   bench->shared = mmap(NULL, bench->shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (bench->shared == MAP_FAILED)
@@ -106,6 +127,7 @@ static int open_port(struct capture_bench *bench, unsigned kind, struct shunt_re
 {
   struct shunt_capture_port found;
   memset(bench, 0, sizeof(*bench));
+  bench->lock = -1;
   int code = instant_create(&bench->device, region, pool, RING, frame, FRAME_BYTES);
   if (code)
     return shunt_error_set(error, code, "no memory for the rings");
@@ -127,6 +149,8 @@ static void close_port(struct capture_bench *bench)
   shunt_capture_detach(bench->capture);
   if (bench->shared_bytes)
     munmap(bench->shared, bench->shared_bytes);
+  if (bench->lock >= 0)
+    close(bench->lock);
   port_tap_remove(&bench->port);
   instant_destroy(&bench->device);
 }
