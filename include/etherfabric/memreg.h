@@ -23,7 +23,8 @@ typedef struct ef_memreg {
  * p_mem      a multiple of 4096
  * len_bytes  any length but 0; the pages that it touches are registered whole
  * Owner      the memory stays the caller's, and must be there until ef_memreg_free
- * Returns    0, -EINVAL, -EBADF, -ENOMEM, -ENOSPC (the domain's 16 GiB of addresses are used up) */
+ * Returns    0, -EINVAL, -EBADF, -ENOMEM, -ENOSPC (of the domain's 16 GiB of addresses no
+ *            so many are free in a row) */
 extern int ef_memreg_alloc(ef_memreg *mr, ef_driver_handle mr_dh, struct ef_pd *pd,
                            ef_driver_handle pd_dh, void *p_mem, size_t len_bytes);
 /* Nothing that lies in it may be on a ring. Returns 0 or -EINVAL (mr is none). */

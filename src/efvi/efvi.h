@@ -106,7 +106,7 @@ struct efvi_pd {
   ef_pd *user;
   struct efvi_device *device;
   uint8_t **pages; /* by page of the DMA address; NULL: not registered */
-  uint64_t next_page;
+  uint64_t next_page; /* behind the latest registration's */
   unsigned vi_count, memreg_count;
   bool express;
 };
@@ -463,7 +463,7 @@ struct efvi_request {
 };
 int efvi_vi_alloc(const struct efvi_request *request, ef_driver_handle pd_dh,
                   ef_driver_handle evq_dh, struct shunt_error *error);
-/* The interface's end; nobody uses its event queue. Lock held. */
+/* The interface's end; nobody uses its event queue, and what it sent is flushed. Lock held. */
 void efvi_vi_end(struct efvi_vi *own);
 
 /* --- The interface's calls ---------------------------------------------------------------------

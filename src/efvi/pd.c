@@ -155,21 +155,35 @@ struct memreg {
   ef_addr addresses[];
 };
 
+/* So many pages in a row that are nobody's, from a page on; 0: there are none. */
+static uint64_t pages_find(const struct efvi_pd *pd, uint64_t from, uint64_t pages)
+{
+  uint64_t row = 0;
+  for (uint64_t page = from; page < EFVI_PAGES && row < pages; page++) {
+    row = pd->pages[page] ? 0 : row + 1;
+    from = page + 1;
+  }
+  return row == pages ? from - pages : 0;
+}
+
+/* Addresses go round: one that is out of date must not lead into another's memory soon. */
 static int memreg_alloc(ef_memreg *mr, struct efvi_pd *pd, uint8_t *memory, uint64_t pages)
 {
-  if (pages > EFVI_PAGES - pd->next_page)
-    return efvi_refuse(-ENOSPC, "the domain's addresses are used up: %llu pages are left",
-                       (unsigned long long)(EFVI_PAGES - pd->next_page));
+  uint64_t first = pages_find(pd, pd->next_page, pages);
+  first = first ? first : pages_find(pd, 1, pages);
+  if (!first)
+    return efvi_refuse(-ENOSPC, "the domain has no %llu pages of addresses in a row left",
+                       (unsigned long long)pages);
   struct memreg *own = malloc(sizeof(*own) + pages * sizeof(own->addresses[0]));
   if (!own)
     return efvi_refuse(-ENOMEM, "no memory for %llu addresses", (unsigned long long)pages);
   own->pd = pd;
   own->pages = pages;
   for (uint64_t i = 0; i < pages; i++) {
-    pd->pages[pd->next_page + i] = memory + (i << EF_VI_NIC_PAGE_SHIFT);
-    own->addresses[i] = (pd->next_page + i) << EF_VI_NIC_PAGE_SHIFT;
+    pd->pages[first + i] = memory + (i << EF_VI_NIC_PAGE_SHIFT);
+    own->addresses[i] = (first + i) << EF_VI_NIC_PAGE_SHIFT;
   }
-  pd->next_page += pages;
+  pd->next_page = first + pages;
   pd->memreg_count++;
   mr->mr_dma_addrs = mr->mr_dma_addrs_base = own->addresses;
   return 0;
@@ -199,6 +213,8 @@ int ef_memreg_alloc(ef_memreg *mr, ef_driver_handle mr_dh, struct ef_pd *pd, ef_
                        "memory at %p can't be registered: it has to begin at a multiple "
                        "of 4096",
                        p_mem);
+  if (len_bytes > (EFVI_PAGES - 1) << EF_VI_NIC_PAGE_SHIFT)
+    return efvi_refuse(-ENOSPC, "%zu bytes are more than a domain has addresses for", len_bytes);
   int result = memory_bring_in(p_mem, len_bytes);
   if (result)
     return result;
@@ -214,8 +230,6 @@ int ef_memreg_alloc(ef_memreg *mr, ef_driver_handle mr_dh, struct ef_pd *pd, ef_
   return result;
 }
 
-/* Addresses are used again only where the latest registration is given back first: an address that
- * is out of date must not lead into another's memory. */
 int ef_memreg_free(ef_memreg *mr, ef_driver_handle mr_dh)
 {
   (void)mr_dh;
@@ -231,8 +245,6 @@ int ef_memreg_free(ef_memreg *mr, ef_driver_handle mr_dh)
     return result;
   }
   memset(own->pd->pages + first, 0, own->pages * sizeof(own->pd->pages[0]));
-  if (first + own->pages == own->pd->next_page)
-    own->pd->next_page = first;
   own->pd->memreg_count--;
   efvi_unlock();
   free(own);

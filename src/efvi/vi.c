@@ -204,7 +204,6 @@ void efvi_vi_end(struct efvi_vi *own)
   efvi_filters_clear(own);
   efvi_set_leave(own);
   efvi_pio_unlink(own);
-  efvi_transmit_flush(own);
   efvi_receive_flush(own);
   efvi_express_flush(own);
   evq_leave(vi);
@@ -298,6 +297,7 @@ int ef_vi_free(ef_vi *vi, ef_driver_handle nic)
     return efvi_refuse(-EINVAL, "this is no interface");
   if (own->users)
     return efvi_refuse(-EBUSY, "%u interfaces use its event queue", own->users);
+  efvi_transmit_flush(own); /* up to a second, in which others may need the lock */
   EFVI_END(own);
   efvi_lock();
   efvi_vi_end(own);

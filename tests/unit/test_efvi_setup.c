@@ -12,6 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "efvi_rig.h"
@@ -332,13 +335,130 @@ static void variables(void **state)
   assert_string_equal(text, "ef_vi: this is no interface\n");
 }
 
+/* --- Over a long life ---------------------------------------------------------------------------
+ */
+
+#define PIECE_BYTES  ((size_t)256 << 20)
+#define PIECE_REPEAT ((size_t)2 << 20) /* that much memory, again and again in each piece */
+
+static uint8_t *piece_map(void)
+{
+  const int fd = memfd_create("piece", MFD_CLOEXEC);
+  assert_int_equal(ftruncate(fd, (off_t)PIECE_REPEAT), 0);
+  uint8_t *piece = mmap(NULL, PIECE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert_ptr_not_equal(piece, MAP_FAILED);
+  for (size_t at = 0; at < PIECE_BYTES; at += PIECE_REPEAT)
+    assert_ptr_not_equal(
+        mmap(piece + at, PIECE_REPEAT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
+        MAP_FAILED);
+  close(fd);
+  return piece;
+}
+
+/* More memory is registered, and given back, than a domain has addresses for, and never the latest
+ * first. What stays is in nobody's way, and what was given back just now is not handed out. */
+static void many_registrations(void **state)
+{
+  struct rig *rig = *state;
+  const struct efvi_pd *pd = efvi_pd_of(&rig->pd);
+  const ef_addr kept = ef_memreg_dma_addr(&rig->memreg, 4096);
+  uint8_t *piece = piece_map();
+  ef_memreg memregs[2] = {{0}};
+  for (int i = 0; i < 140; i++) {
+    ef_memreg *memreg = &memregs[i & 1], *other = &memregs[(i & 1) ^ 1];
+    const ef_addr old = memreg->mr_dma_addrs ? ef_memreg_dma_addr(memreg, 0) : 0;
+    if (memreg->mr_dma_addrs)
+      assert_int_equal(ef_memreg_free(memreg, rig->handle), 0);
+    assert_true(!old || !efvi_address(pd, old, 1));
+    assert_int_equal(
+        ef_memreg_alloc(memreg, rig->handle, &rig->pd, rig->handle, piece, PIECE_BYTES), 0);
+    const ef_addr first = ef_memreg_dma_addr(memreg, 0);
+    assert_int_not_equal(first, 0);
+    assert_true(!old || first >= old + PIECE_BYTES || first + PIECE_BYTES <= old);
+    assert_ptr_equal(efvi_address(pd, first + PIECE_BYTES - 1, 1), piece + PIECE_BYTES - 1);
+    assert_ptr_equal(efvi_address(pd, kept, 1), rig->memory + 4096);
+    if (i > 0)
+      assert_ptr_equal(efvi_address(pd, ef_memreg_dma_addr(other, 0), 1), piece);
+  }
+  assert_int_equal(ef_memreg_free(&memregs[0], rig->handle), 0);
+  assert_int_equal(ef_memreg_free(&memregs[1], rig->handle), 0);
+  munmap(piece, PIECE_BYTES);
+}
+
+/* A packet of an interface that is being freed has left, or is still waited for: another thread
+ * sets up and puts events. */
+struct bystander {
+  struct rig *rig;
+  const ef_vi *vi;
+  bool came;
+  int opened, put;
+};
+
+static void *stand_by(void *context)
+{
+  struct bystander *bystander = context;
+  ef_driver_handle handle;
+  bystander->opened = ef_driver_open(&handle);
+  bystander->put = ef_eventq_put(ef_vi_resource_id((ef_vi *)(uintptr_t)bystander->vi), handle, 7);
+  if (!bystander->opened)
+    ef_driver_close(handle);
+  return NULL;
+}
+
+static void let_by(void *context, const void *frame, uint32_t bytes, uint64_t now_ns)
+{
+  struct bystander *bystander = context;
+  struct timespec end;
+  pthread_t thread;
+  (void)frame, (void)bytes, (void)now_ns;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_sec += 20;
+  assert_int_equal(pthread_create(&thread, NULL, stand_by, bystander), 0);
+  bystander->came = pthread_timedjoin_np(thread, NULL, &end) == 0;
+  if (!bystander->came)
+    pthread_detach(thread);
+}
+
+static void freed_beside_others(void **state)
+{
+  static const struct shunt_wire_end_ops ops = {.deliver = let_by};
+  struct rig *rig = *state;
+  ef_vi other;
+  struct bystander bystander = {.rig = rig, .vi = &other};
+  struct shunt_wire_end *end;
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
+  assert_int_equal(ef_vi_alloc_from_pd(&other, rig->handle, &rig->pd, rig->handle, -1, 63, 63, NULL,
+                                       -1, EF_VI_FLAGS_DEFAULT),
+                   1);
+  assert_int_equal(shunt_wire_attach(shunt_testbed_wire(rig->testbed, "w", &rig->error), "by", &ops,
+                                     &bystander, &end, &rig->error),
+                   0);
+  memset(rig_data(rig, 9), 0xFF, 100);
+  assert_int_equal(ef_vi_transmit(&rig->vi, rig_addr(rig, 9), 100, 5), 0);
+  assert_int_equal(ef_vi_free(&rig->vi, rig->handle), 0);
+  shunt_wire_detach(end);
+  assert_true(bystander.came);
+  assert_int_equal(bystander.opened, 0);
+  assert_int_equal(bystander.put, 0);
+  assert_int_equal(ef_eventq_poll(&other, rig->events, RIG_EVENTS), 1);
+  assert_int_equal(ef_vi_free(&other, rig->handle), 0);
+}
+
 int main(void)
 {
 #define ON_RIG(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(handles), cmocka_unit_test(names), ON_RIG(domains),      ON_RIG(memory),
-      ON_RIG(interfaces),        ON_RIG(freed),           ON_RIG(capabilities), ON_RIG(unsupported),
+      cmocka_unit_test(handles),
+      cmocka_unit_test(names),
+      ON_RIG(domains),
+      ON_RIG(memory),
+      ON_RIG(interfaces),
+      ON_RIG(freed),
+      ON_RIG(capabilities),
+      ON_RIG(unsupported),
       ON_RIG(variables),
+      ON_RIG(many_registrations),
+      ON_RIG(freed_beside_others),
   };
   return cmocka_run_group_tests_name("efvi_setup", tests, NULL, NULL);
 }
