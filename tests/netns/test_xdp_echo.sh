@@ -43,6 +43,7 @@ for mode in skb drv; do
     kernel_ping 500 -f -q
     stop echo
     count "no room to send" 0
+    [ $keys != busy_poll_us=20 ] || [ $mode != skb ] || says "busy_poll_us does nothing here"
   done
 
   # kill -9 leaves no program, and a port can be opened again at once.

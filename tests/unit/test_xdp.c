@@ -376,6 +376,38 @@ static void budget_and_busy_poll_are_reported(void **state)
   refused("busy_poll_us=20", -EPERM, "CAP_NET_ADMIN");
 }
 
+/* A system call that polls nobody is not made with each look, and a person is told, once frames
+ * have come without saying whom to poll. */
+static void busy_polling_of_nobody_is_left_and_told_of(void **state)
+{
+  struct shunt_port *port = NULL;
+  struct shunt_error error;
+  struct shunt_frame frame;
+  (void)state;
+  if (rig_open_with(NULL, "busy_poll_us=20", &port, &error) || !port) {
+    fail_msg("%s", error.what);
+    return;
+  }
+  struct shunt_queue *q = port->ops->queue(port, 0);
+  for (unsigned i = 0; i < 1024; i++)
+    assert_int_equal(shunt_rx_poll(q, &frame, 1), 0);
+  assert_int_equal(rig.receives, 4);
+  assert_int_equal(shunt_port_check(port, &error), 0);
+  assert_int_equal(rig.warnings, 0); /* it may be told with the first frame */
+  rig.rings[0][0].producer++;
+  assert_int_equal(shunt_rx_poll(q, &frame, 1), 1);
+  assert_int_equal(shunt_port_check(port, &error), 0);
+  assert_int_equal(shunt_port_check(port, &error), 0);
+  assert_int_equal(rig.warnings, 1);
+  assert_non_null(strstr(rig.warning, "busy_poll_us does nothing here"));
+  rig.napi_id = 8193;
+  rig.receives = 0;
+  for (unsigned i = 0; i < 1024; i++)
+    assert_int_equal(shunt_rx_poll(q, &frame, 1), 0);
+  assert_true(rig.receives > 1024 - 256);
+  rig_end(port);
+}
+
 static void removal_is_found_and_kept(void **state)
 {
   struct shunt_port *port = NULL;
@@ -440,6 +472,7 @@ int main(void)
       cmocka_unit_test_setup(a_missing_capability_is_named, set_up),
       cmocka_unit_test_setup(a_busy_queue_is_waited_for, set_up),
       cmocka_unit_test_setup(budget_and_busy_poll_are_reported, set_up),
+      cmocka_unit_test_setup(busy_polling_of_nobody_is_left_and_told_of, set_up),
       cmocka_unit_test_setup(removal_is_found_and_kept, set_up),
       cmocka_unit_test_setup(other_ports_are_told_apart, set_up),
   };

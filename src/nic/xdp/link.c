@@ -104,6 +104,7 @@ int xdp_check(struct shunt_port *port, struct shunt_error *error)
   struct xdp *xdp = xdp_of(port);
   if (!port_gone(xdp)) {
     look_for_more_queues(xdp);
+    xdp_settings_tell_busy_poll(xdp);
     return 0;
   }
   shunt_error_set(error, -ENODEV, "%s is gone", xdp->interface);

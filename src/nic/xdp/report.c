@@ -71,9 +71,9 @@ int shunt_xdp_info(const struct shunt_port *port, struct shunt_xdp_info *info,
   memcpy(full.refusals, xdp->refusals, sizeof(full.refusals));
   for (unsigned i = 0; i < xdp->queue_count; i++)
     full.gone |= xdp_gone(xdp->queues[i]);
-  if (xdp->wanted.busy_poll_us)
-    full.busy_poll =
-        xdp_settings_busy_poll(xdp->queues[0], full.busy_poll_why, sizeof(full.busy_poll_why));
+  full.busy_poll = xdp->wanted.busy_poll_us && xdp_settings_busy_poll(xdp->queues[0]);
+  if (xdp->wanted.busy_poll_us && !full.busy_poll)
+    xdp_settings_why_no_busy_poll(xdp->queues[0], full.busy_poll_why, sizeof(full.busy_poll_why));
   const size_t size = info->size < sizeof(full) ? info->size : sizeof(full);
   memcpy(info, &full, size);
   info->size = size;

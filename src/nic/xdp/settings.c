@@ -40,18 +40,35 @@ static int set_budget(struct xdp_queue *queue, struct shunt_error *error)
   return code;
 }
 
-bool xdp_settings_busy_poll(const struct xdp_queue *queue, char *why, size_t bytes)
+bool xdp_settings_busy_poll(const struct xdp_queue *queue)
 {
   int id = 0;
   socklen_t length = sizeof(id);
-  const bool told =
-      !queue->xdp->system->get(queue->fd, SOL_SOCKET, SO_INCOMING_NAPI_ID, &id, &length);
-  if (told && id)
-    return true;
+  return !queue->xdp->system->get(queue->fd, SOL_SOCKET, SO_INCOMING_NAPI_ID, &id, &length) && id;
+}
+
+void xdp_settings_why_no_busy_poll(const struct xdp_queue *queue, char *why, size_t bytes)
+{
   snprintf(why, bytes,
            "the socket has no NAPI id: either no frame has come yet, or %s has none to poll%s",
            queue->xdp->state.driver, queue->xdp->zero_copy ? "" : "; zero copy would tell at once");
-  return false;
+}
+
+/* Where frames have come and no id with them, none will. */
+void xdp_settings_tell_busy_poll(struct xdp *xdp)
+{
+  const struct xdp_queue *queue = xdp->queues[0];
+  for (unsigned i = 0; i < xdp->queue_count && !queue->inlined.rx_head; i++)
+    queue = xdp->queues[i];
+  if (!xdp->wanted.busy_poll_us || xdp->told_no_busy_poll || !queue->inlined.rx_head ||
+      xdp_settings_busy_poll(queue))
+    return;
+  xdp->told_no_busy_poll = true;
+  shunt_log_write(
+      xdp->options.log, SHUNT_LOG_WARNING,
+      "%s: busy_poll_us does nothing here: frames of the driver %s in %s mode come with "
+      "no NAPI id (SO_INCOMING_NAPI_ID) to poll",
+      xdp->interface, xdp->state.driver, shunt_xdp_mode_text(xdp->mode, xdp->zero_copy));
 }
 
 int xdp_settings_apply(struct xdp_queue *queue, struct shunt_error *error)
@@ -61,7 +78,7 @@ int xdp_settings_apply(struct xdp_queue *queue, struct shunt_error *error)
   if (!wanted->wakeup)
     q->tx_flags = &q->always; /* nobody sets the flag: each push is a call (af_xdp.rst) */
   if (wanted->busy_poll_us)
-    q->rx_flags = q->tx_flags =
-        &q->always; /* the queue's thread runs the driver, and nobody else */
+    q->rx_flags = q->tx_flags = &q->always; /* nobody but the queue's thread runs the driver */
+  queue->napi_unknown = wanted->busy_poll_us != 0;
   return set_budget(queue, error);
 }

@@ -69,9 +69,29 @@ void shunt_xdp_tx_wake(struct shunt_xdp_queue *q)
     wake_again(queue, errno);
 }
 
+/* Busy polling runs the NAPI whose id is on the socket: in zero-copy mode from the first call on,
+ * in copy mode from the first frame on, and on a driver without one (a veth in skb mode) never
+ * (sk_mark_napi_id_once, include/net/busy_poll.h). Until then a call does nothing; so it is made
+ * now and then, to see whether there is an id. */
+#define NAPI_LOOK_EVERY 256u
+
+static bool polls_nobody(struct xdp_queue *queue)
+{
+  const bool asked = __atomic_load_n(queue->inlined.fill_flags, __ATOMIC_RELAXED) &
+                     XDP_RING_NEED_WAKEUP; /* by the driver */
+  if (!queue->napi_unknown || asked)
+    return false;
+  if (queue->napi_looks++ % NAPI_LOOK_EVERY)
+    return true;
+  queue->napi_unknown = !xdp_settings_busy_poll(queue);
+  return false;
+}
+
 void shunt_xdp_rx_wake(struct shunt_xdp_queue *q)
 {
   struct xdp_queue *queue = xdp_queue_of(q);
+  if (polls_nobody(queue))
+    return;
   queue->counts.rx_wakes++;
   if (queue->xdp->system->receive(queue->fd) < 0 && (errno == ENXIO || errno == ENODEV))
     queue->gone = true;

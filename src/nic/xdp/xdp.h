@@ -91,6 +91,8 @@ struct xdp_queue {
   uint32_t stalls;
   bool gone;
   bool inside_frame; /* the next received piece is not a frame's first */
+  bool napi_unknown; /* busy polling is wanted, and nobody has said yet whom to poll */
+  uint32_t napi_looks;
 };
 
 struct xdp {
@@ -115,6 +117,7 @@ struct xdp {
 
   unsigned queue_count;
   struct xdp_queue **queues;
+  bool told_no_busy_poll;
   uint32_t left_out;         /* receive queues that are not ours, as a person was told */
   uint64_t channels_look_ns; /* when to look at their number again */
   char device_text[64], path_text[96];
@@ -168,8 +171,11 @@ void xdp_socket_close(struct xdp_queue *queue);
 struct xdp_socket_wanted xdp_settings_socket(const struct xdp *xdp);
 /* After bind: what may be refused without harm. */
 int xdp_settings_apply(struct xdp_queue *queue, struct shunt_error *error);
-/* Whether busy polling can work on the queue; why not goes into why. */
-bool xdp_settings_busy_poll(const struct xdp_queue *queue, char *why, size_t bytes);
+/* Whether the kernel knows the NAPI that busy polling of the queue would run. */
+bool xdp_settings_busy_poll(const struct xdp_queue *queue);
+/* Why it does not; where it was asked for and can't work, a person is told, once. */
+void xdp_settings_why_no_busy_poll(const struct xdp_queue *queue, char *why, size_t bytes);
+void xdp_settings_tell_busy_poll(struct xdp *xdp);
 
 /* verbs.c. Choose the queue's verbs. */
 void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata);

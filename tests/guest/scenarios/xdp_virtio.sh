@@ -36,6 +36,7 @@ guest() {
   await carrier $near
   granted
   both_ways
+  busy_polled
   beside_the_kernel
   stalled
   full
@@ -75,6 +76,14 @@ both_ways() {
   for bytes in 0 1 56 1000 1472; do
     is "pings of $bytes bytes, each answer as the question" "0 100" "$(pings 100 $bytes)"
   done
+}
+
+# The driver is run by the program itself; where that were not so, a warning would say it.
+busy_polled() {
+  begin echo "$(near_port '&busy_poll_us=20')" --ip 10.0.0.2/24
+  is "pings of a port that polls its driver" "0 100" "$(pings 100 1000)"
+  finish echo
+  is "nothing says that it polls nobody" "" "$(grep -o 'busy_poll_us does nothing' /tmp/echo.err)"
 }
 
 # Of what the rules leave to it, and what it sends itself.
