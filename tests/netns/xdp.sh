@@ -12,9 +12,23 @@ far_space=shunt-xdp-b-$$
 near_ip=10.82.60.1
 far_ip=10.82.60.2
 
+# journal SPACE: the files of what was changed at its interfaces, if there are any. They are named after
+# the namespace's cookie (SO_NETNS_COOKIE), which is given once; inodes of namespaces are given again.
+journal() {
+  local cookie
+  cookie=$(ip netns exec "$1" perl -MSocket -MPOSIX=uname -e '
+    my %call = (x86_64 => 55, aarch64 => 209); # getsockopt: that of perl offers too long a buffer
+    my ($cookie, $bytes) = ("\0" x 8, pack("i", 8));
+    socket(my $s, PF_UNIX, SOCK_DGRAM, 0) or die $!;
+    syscall($call{(uname())[4]}, fileno($s), SOL_SOCKET, 71, $cookie, $bytes) == 0 or die $!;
+    printf "%x", unpack("Q", $cookie)') || return 1
+  compgen -G "/run/shunt/setup-$cookie-*"
+}
+
 remove_spaces() {
   for space in "$near_space" "$far_space"; do
     ip netns pids "$space" 2>/dev/null | xargs -r kill -KILL
+    journal "$space" 2>/dev/null | xargs -r rm -f
     ip netns del "$space" 2>/dev/null
   done
   rm -f "$scratch/shunt"
