@@ -238,20 +238,6 @@ NOINLINE int poll_general(ef_vi *user, ef_event *events, int n, shunt_buf addr, 
   return poll_detour(user, events, n);
 }
 
-/* A frame is told of, and behind it came another. */
-NOINLINE int poll_next(ef_vi *user, ef_event *events, int n)
-{
-  struct efvi_vi *vi = efvi_own(user);
-  vi->frame_next = 0;
-  vi->frame_count = 1;
-  efvi_frames_filter(vi);
-  const int made = efvi_receive_events(vi, 0, events + 1, n - 1);
-  if (vi->frame_next < vi->frame_count || vi->rx_inside)
-    __atomic_store_n(&vi->detour, true, __ATOMIC_RELEASE);
-  vi->state.evq.evq_ptr += (uint32_t)made;
-  return 1 + made + poll_sent(user, events + 1 + made, n - 1 - made);
-}
-
 /* The next posted buffer gets the frame, whose own is free again. */
 INLINE void event_received(struct efvi_vi *vi, const ef_vi *user, shunt_buf addr,
                            const uint8_t *data, uint64_t bytes, ef_event *event)
@@ -292,10 +278,6 @@ INLINE int poll_with(const struct shunt_queue_verbs *verbs, poll_function *sent,
     return poll_general(user, events, n, frame.addr, frame.flags, frame.len);
   event_received(vi, user, frame.addr, data, bytes, events);
   vi->state.evq.evq_ptr++;
-  if (SHUNT_UNLIKELY(verbs->rx_poll(q, &frame, 1))) {
-    vi->frames[0] = frame;
-    return poll_next(user, events, n);
-  }
   if (SHUNT_UNLIKELY(vi->tx_told != vi->state.txq.previous))
     return 1 + sent(user, events + 1, n - 1);
   return 1;
