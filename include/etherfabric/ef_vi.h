@@ -457,7 +457,14 @@ typedef struct {
   char *vi_ctpio_mmap_ptr;
 } ef_vi_tx_warm_state;
 
-/* An interface. Read what you like; only ef_vi_receive_set_buffer_len and the calls write. */
+/* An interface. Read what you like; only ef_vi_receive_set_buffer_len and the calls write.
+ *
+ * The original's users are told to keep out of this structure, and of those of its rings, its state
+ * and its statistics (ef_vi_txq, ef_vi_rxq, ef_vi_state, ef_vi_stats). Of their members those are
+ * here that a program can make sense of; those that describe a card's mapped memory, event queue,
+ * clock and shared receive queues (vi_mem_mmap_ptr, io, evq_base, rx_ts_correction, efct_rxqs,
+ * xdp_kick and the like, internal_ops, compat_data, efct_rxq_stats) are not, as there is none of
+ * it. Nor is ops.future_eventq_poll, which no public macro calls: efct_vi_rx_future_poll does it. */
 typedef struct ef_vi {
   unsigned inited; /* a constant while the interface is alive */
   unsigned vi_resource_id;
