@@ -464,7 +464,8 @@ typedef struct {
  * here that a program can make sense of; those that describe a card's mapped memory, event queue,
  * clock and shared receive queues (vi_mem_mmap_ptr, io, evq_base, rx_ts_correction, efct_rxqs,
  * xdp_kick and the like, internal_ops, compat_data, efct_rxq_stats) are not, as there is none of
- * it. Nor is ops.future_eventq_poll, which no public macro calls: efct_vi_rx_future_poll does it. */
+ * it. Nor is ops.future_eventq_poll, which no public macro calls: efct_vi_rx_future_poll does it.
+ */
 typedef struct ef_vi {
   unsigned inited; /* a constant while the interface is alive */
   unsigned vi_resource_id;
