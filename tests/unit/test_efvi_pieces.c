@@ -303,7 +303,7 @@ static void group(void **state)
   assert_int_equal(ef_vi_filter_add(&rig->vi, rig->handle, &spec, NULL), 0);
   uint8_t frame[LONGEST];
   frame_make(rig, frame, LONGEST);
-  memcpy(frame, "\x01\x00\x5e\x01\x02\x03", 6);
+  frame[0] |= 1;
   rig_send(rig, frame, LONGEST);
   assert_int_equal(rig_poll(rig), 4);
   for (int i = 0; i < 4; i++)

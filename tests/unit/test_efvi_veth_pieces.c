@@ -26,6 +26,8 @@ struct end {
   ef_vi vi;
   ef_memreg memreg;
   uint8_t *memory, mac[6];
+  ef_event events[4]; /* that were polled */
+  int polled, told;
 };
 
 static void end_open(struct end *end, const char *name, enum ef_vi_flags flags)
@@ -61,20 +63,16 @@ static void end_close(struct end *end)
   free(end->memory);
 }
 
-static ef_event next_event(ef_vi *vi)
+static ef_event next_event(struct end *end)
 {
   const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
-  static ef_event events[4];
-  static int n, taken;
-  static ef_vi *of;
-  if (of == vi && taken < n)
-    return events[taken++];
-  for (of = vi, taken = n = 0; n == 0;) {
-    n = ef_eventq_poll(vi, events, 4);
+  while (end->told == end->polled) {
+    end->told = 0;
+    end->polled = ef_eventq_poll(&end->vi, end->events, 4);
     if (shunt_monotonic_ns() > end_ns)
       fail_msg("no event for five seconds");
   }
-  return events[taken++];
+  return end->events[end->told++];
 }
 
 static void packet_send(struct end *from, const struct end *to, uint32_t bytes)
@@ -88,7 +86,7 @@ static void packet_send(struct end *from, const struct end *to, uint32_t bytes)
   shunt_store_be16(frame + 12, 0x88B5);
   assert_int_equal(
       ef_vi_transmit(&from->vi, ef_memreg_dma_addr(&from->memreg, SENT_AT), (int)bytes, 1), 0);
-  const ef_event sent = next_event(&from->vi);
+  const ef_event sent = next_event(from);
   assert_int_equal(ef_vi_transmit_unbundle(&from->vi, &sent, ids), 1);
 }
 
@@ -101,7 +99,7 @@ static void packet_expect(struct end *end, const struct end *from, uint32_t byte
   for (uint32_t done = 0; done < bytes; ++*next) {
     const uint32_t front = done ? 0 : prefix;
     const uint32_t here = bytes - done < room - front ? bytes - done : room - front;
-    const ef_event event = next_event(&end->vi);
+    const ef_event event = next_event(end);
     assert_int_equal(EF_EVENT_TYPE(event), EF_EVENT_TYPE_RX);
     assert_int_equal(EF_EVENT_RX_RQ_ID(event), *next);
     assert_int_equal(!!EF_EVENT_RX_SOP(event), done == 0);
@@ -165,7 +163,7 @@ static void too_few(void **state)
   end_open(&b, VETH_THEIRS, EF_VI_FLAGS_DEFAULT);
   assert_int_equal(ef_vi_receive_post(&b.vi, ef_memreg_dma_addr(&b.memreg, 0), 0), 0);
   packet_send(&a, &b, LONGEST);
-  const ef_event first = next_event(&b.vi), second = next_event(&b.vi);
+  const ef_event first = next_event(&b), second = next_event(&b);
   assert_int_equal(EF_EVENT_TYPE(first), EF_EVENT_TYPE_RX);
   assert_true(EF_EVENT_RX_CONT(first));
   assert_int_equal(EF_EVENT_TYPE(second), EF_EVENT_TYPE_RX_NO_DESC_TRUNC);
