@@ -36,8 +36,8 @@ guest() {
   await carrier $near
   granted
   both_ways
-  busy_polled
   beside_the_kernel
+  busy_polled
   stalled
   full
 }
@@ -78,14 +78,6 @@ both_ways() {
   done
 }
 
-# The driver is run by the program itself; where that were not so, a warning would say it.
-busy_polled() {
-  begin echo "$(near_port '&busy_poll_us=20')" --ip 10.0.0.2/24
-  is "pings of a port that polls its driver" "0 100" "$(pings 100 1000)"
-  finish echo
-  is "nothing says that it polls nobody" "" "$(grep -o 'busy_poll_us does nothing' /tmp/echo.err)"
-}
-
 # Of what the rules leave to it, and what it sends itself.
 beside_the_kernel() {
   local sum
@@ -97,6 +89,14 @@ beside_the_kernel() {
     "$(far ping -q -c 200 -i 0.002 -s 1000 -p 5a00ff1e -W 60 10.0.0.2)"
   is "TCP beside us, SHA-256 equal" "$sum" "$(timeout 60 sha256sum </dev/tcp/10.0.0.1/5000)"
   finish echo
+}
+
+# The driver is run by the program itself; where that were not so, a warning would say it.
+busy_polled() {
+  begin echo "$(near_port '&busy_poll_us=20')" --ip 10.0.0.2/24
+  is "pings of a port that polls its driver" "0 100" "$(pings 100 1000)"
+  finish echo
+  is "nothing says that it polls nobody" "" "$(grep -o 'busy_poll_us does nothing' /tmp/echo.err)"
 }
 
 frames() { cat "/sys/class/net/$near/statistics/rx_packets"; }
