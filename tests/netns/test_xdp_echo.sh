@@ -94,6 +94,15 @@ quiet_about "several buffers"
 run 0 info --json xdp:v0
 holds mtu 9000
 
+# Received frames are stamped by the program, of one buffer or of several.
+for mode in skb drv; do
+  run 0 info "xdp:v0?mode=$mode&rx_time=1"
+  says "time stamps: by the kernel's program"
+done
+start echo echo --ip $near_ip "xdp:v0?mode=drv&rx_time=1"
+kernel_ping 20 -i 0.01
+stop echo
+
 # The configuration file's [net.xdp], and what a name says against it.
 make_veth
 cat >"$scratch/config" <<CONFIG

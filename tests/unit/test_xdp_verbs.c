@@ -458,8 +458,7 @@ static void received_frames_are_stamped(void **state)
 
   rig_reset();
   struct shunt_error error;
-  rig_state.peer = 8; /* a veth: no clock behind it */
-  assert_int_equal(rig_open_with(&options, "", &port, &error), 0);
+  assert_int_equal(rig_open_with(&options, "join=1", &port, &error), 0); /* another's program */
   q = port->ops->queue(port, 0);
   assert_int_equal(rig.attach_time, FILTER_TIME_NONE);
   shunt_rx_post(q, bufs, 2);
@@ -490,6 +489,14 @@ static void drivers_without_a_clock_are_not_asked(void **state)
   rig_state.xdp_rx_metadata = INTERFACE_XDP_RX_TIME;
   assert_int_equal(rig_open_with(&options, "", &port, &error), 0);
   assert_int_equal(rig.attach_time, FILTER_TIME_DEVICE);
+  rig_end(port);
+
+  rig_reset();
+  rig_state.xdp_rx_metadata_known = true;
+  rig_state.xdp_rx_metadata = INTERFACE_XDP_RX_TIME;
+  rig_state.peer = 8; /* a veth: no clock behind it */
+  assert_int_equal(rig_open_with(&options, "", &port, &error), 0);
+  assert_int_equal(rig.attach_time, FILTER_TIME_SOFTWARE);
   rig_end(port);
 }
 

@@ -94,15 +94,17 @@ static uint8_t vlan_tags(const struct xdp *xdp, enum shunt_xdp_mode mode)
   return told ? FILTER_VLAN_METADATA : FILTER_VLAN_STRIPPED;
 }
 
-/* Time stamps: the NIC's where its driver tells them, else of the moment when the program ran. A
- * veth's driver tells them, but there is no clock behind it. Where the driver is known to have none
- * the program need not ask, and is not bound to the device. */
+/* Time stamps: the NIC's where its driver tells them, else of the moment when the program ran,
+ * which is before the frame lies on a ring for a while. Where the driver is known to have none the
+ * program need not ask, and is not bound to the device; neither on a veth, whose driver tells them,
+ * but has no clock behind it. */
 static uint8_t receive_time(const struct xdp *xdp)
 {
   const struct interface_state *state = &xdp->state;
-  if (!xdp->options.rx_time || state->peer || xdp->wanted.join)
+  if (!xdp->options.rx_time || xdp->wanted.join)
     return FILTER_TIME_NONE;
-  const bool told = !state->xdp_rx_metadata_known || state->xdp_rx_metadata & INTERFACE_XDP_RX_TIME;
+  const bool told = !state->peer && (!state->xdp_rx_metadata_known ||
+                                     (state->xdp_rx_metadata & INTERFACE_XDP_RX_TIME));
   return told ? FILTER_TIME_DEVICE : FILTER_TIME_SOFTWARE;
 }
 
