@@ -54,6 +54,11 @@
  * (xp_desc_crosses_non_contig_pg, include/net/xsk_buff_pool.h). Memory that is not the region's, as
  * programs for ef_vi register it, can't be used by either: it has to be there before the bind.
  *
+ * A queue is bound while its fill ring is empty, for the buffers are the caller's. In zero-copy mode
+ * a driver that finds nothing to fill its own ring with would wait for ever for an interrupt; it says
+ * so by XDP_RING_NEED_WAKEUP, which rx_post looks at when it has posted, and rx_poll when nothing has
+ * come, and so it is woken whichever was first. With wakeup=0 such a driver polls by itself.
+ *
  * Indices of rings run free (modulo 2^32), as the kernel's do; a slot is the index masked. A ring
  * of 2^k entries holds 2^k buffers: what was posted counts until it is polled, wherever in between
  * (fill ring, NIC, Rx ring) it is. So the fast path never reads how far the kernel has taken from a
