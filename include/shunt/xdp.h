@@ -46,6 +46,11 @@
  * makes are made so.) Where frames are 2048 bytes apart, zero copy is refused and frames are
  * copied.
  *
+ * Ports on one region, of whatever interfaces, share what the kernel has of it (XDP_SHARED_UMEM,
+ * Linux 5.10): it counts once against the memlock limit. That takes the same way (both zero copy, or
+ * both copy), and the same wakeup, multi_buffer, checksum and tx_time; else each registers it anew.
+ * It makes no difference to frames: they go from one port to another uncopied either way.
+ *
  * XDP_UMEM_UNALIGNED_CHUNK_FLAG is not used. What it brings, no region has: chunks of any length,
  * in any place. What would be of use is there without: a frame to send begins at any byte of its
  * buffer, a buffer is posted by any byte of it, and what is longer than a buffer goes in pieces.

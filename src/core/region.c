@@ -49,6 +49,7 @@ struct shunt_region {
   uint64_t *carved;  /* one bit per buffer */
   uint32_t *owners;  /* one per buffer; NULL until a checked port asks */
   uint32_t ports;    /* numbers given to checked ports */
+  struct region_users users;
   char describe[REGION_TEXT_BYTES];
 };
 
@@ -438,6 +439,7 @@ int region_create(const struct region_system *system, const struct shunt_region_
     code = region_try(&attempt, &why);
     if (code == 0) {
       region_describe(&attempt, refused);
+      pthread_mutex_init(&made->users.lock, NULL); /* never fails in glibc */
       *region = made;
       return 0;
     }
@@ -462,6 +464,7 @@ void shunt_region_destroy(struct shunt_region *region)
   if (region == NULL)
     return;
   region_empty(region);
+  pthread_mutex_destroy(&region->users.lock);
   free(region);
 }
 
@@ -500,6 +503,11 @@ int shunt_region_fd(const struct shunt_region *region)
 const char *shunt_region_describe(const struct shunt_region *region)
 {
   return region->describe;
+}
+
+struct region_users *region_users(struct shunt_region *region)
+{
+  return &region->users;
 }
 
 uint32_t *region_owners(struct shunt_region *region)

@@ -4,6 +4,7 @@
 #ifndef SRC_CORE_REGION_INTERNAL_H
 #define SRC_CORE_REGION_INTERNAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -41,6 +42,13 @@ void region_uncarve(struct shunt_region *region, const shunt_buf bufs[], uint32_
 /* Who owns each buffer, for checked ports: a word a buffer, written with relaxed atomics; made at
  * the first call, the region's own, shared by all ports on it. NULL: no memory. */
 uint32_t *region_owners(struct shunt_region *region);
+/* Who else is on the region: a list of a driver's, which the region only keeps. Ports are opened
+ * and closed by any thread, so what is in it is looked at under the lock. */
+struct region_users {
+  pthread_mutex_t lock;
+  void *first;
+};
+struct region_users *region_users(struct shunt_region *region);
 /* A number that no other port on the region was given, from 1 on. */
 uint32_t region_port_number(struct shunt_region *region);
 

@@ -70,6 +70,18 @@ SHELL
   says "RLIMIT_MEMLOCK is 4092 KiB"
   says "ulimit -l 8188"
 
+  # Two interfaces with one region: its memory counts once, whoever of them registers it.
+  ip -n "$near_space" link add w0 type veth peer name w1 netns "$far_space" || fail "no second pair"
+  ip -n "$near_space" link set w0 up
+  ip -n "$far_space" link set w1 up
+  limited 4096
+  run 0 forward --seconds 0.2 "xdp:v0?setup=0" "xdp:w0?setup=0&zero_copy=never"
+  says "4 MiB"
+  run 0 forward --seconds 0.2 "xdp:v0?setup=0" "xdp:w0?setup=0"
+  run 1 forward --seconds 0.2 "xdp:v0?setup=0" "xdp:w0?setup=0&wakeup=0"
+  says "RLIMIT_MEMLOCK"
+  ip -n "$near_space" link del w0
+
   # Memory of all sockets of a user counts, so that of one port fits and that of two does not.
   make_veth 1500 2
   limited 6144

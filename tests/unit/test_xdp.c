@@ -331,6 +331,44 @@ static void memory_that_is_being_given_back_is_waited_for(void **state)
   assert_int_equal(rig.now_ns, 20 * XDP_BUSY_RETRY_NS);
 }
 
+/* Open a second port on the region while one of interface 7 with the usual keys is there, and say
+ * how often the region is registered then. flags: of the second one's bind; 0: the kernel is too
+ * old */
+static unsigned registered_for_two(int ifindex, const char *keys, uint16_t flags)
+{
+  struct shunt_port *first = NULL, *second = NULL;
+  struct shunt_error error = {0};
+  rig_reset();
+  rig.lends_nothing = flags == 0;
+  assert_int_equal(rig_open_with(NULL, "", &first, &error), 0);
+  rig_state.ifindex = ifindex;
+  if (rig_open_with(NULL, keys, &second, &error))
+    fail_msg("%s: %s: %s", keys, error.what, error.why);
+  const unsigned registrations = rig.registrations, second_fd = rig.set[0] - 1;
+  if (registrations == 1) {
+    assert_int_equal(rig.bound[second_fd].sxdp_flags, flags);
+    assert_int_equal(rig.bound[second_fd].sxdp_shared_umem_fd, 0);
+  }
+  rig_state.ifindex = 7;
+  first->ops->close(first); /* what was lent stays the borrower's */
+  assert_int_equal(rig.open_sockets, 1);
+  rig.closed = 0;
+  rig_end(second);
+  return registrations;
+}
+
+static void ports_on_a_region_share_its_registration(void **state)
+{
+  (void)state;
+  assert_int_equal(registered_for_two(8, "", XDP_SHARED_UMEM), 1);
+  /* Another way to it, other flags, another kernel; a queue that is taken. */
+  assert_int_equal(registered_for_two(8, "zero_copy=never", XDP_SHARED_UMEM), 2);
+  assert_int_equal(registered_for_two(8, "wakeup=0", XDP_SHARED_UMEM), 2);
+  assert_int_equal(registered_for_two(8, "multi_buffer=1", XDP_SHARED_UMEM), 2);
+  assert_int_equal(registered_for_two(8, "", 0), 2);
+  assert_int_equal(registered_for_two(7, "", XDP_SHARED_UMEM), 2);
+}
+
 static void a_missing_capability_is_named(void **state)
 {
   (void)state;
@@ -469,6 +507,7 @@ int main(void)
       cmocka_unit_test_setup(long_frames_need_several_buffers, set_up),
       cmocka_unit_test_setup(too_much_memory_is_said_so, set_up),
       cmocka_unit_test_setup(memory_that_is_being_given_back_is_waited_for, set_up),
+      cmocka_unit_test_setup(ports_on_a_region_share_its_registration, set_up),
       cmocka_unit_test_setup(a_missing_capability_is_named, set_up),
       cmocka_unit_test_setup(a_busy_queue_is_waited_for, set_up),
       cmocka_unit_test_setup(budget_and_busy_poll_are_reported, set_up),

@@ -37,7 +37,8 @@ static struct rig {
   int send_codes[8];
   unsigned send_takes; /* frames that a call takes from the ring; 0: all */
   int so_error, napi_id;
-  bool grants_copy; /* whatever was asked for */
+  bool grants_copy;   /* whatever was asked for */
+  bool lends_nothing; /* a kernel before 5.10 */
   struct xdp_statistics statistics;
   uint64_t missed;
   int missed_code;
@@ -46,7 +47,8 @@ static struct rig {
   char warning[SHUNT_LOG_TEXT_BYTES]; /* the last one */
 
   /* What was done. */
-  unsigned sockets, open_sockets, mapped, attached, detached, closed, set[RIG_SOCKETS], receives;
+  unsigned registrations, sockets, open_sockets, mapped, attached, detached, closed,
+      set[RIG_SOCKETS], receives;
   uint32_t attach_flags;
   bool attach_fragments;
   uint8_t attach_time;
@@ -84,6 +86,7 @@ static int rig_set(int fd, int level, int option, const void *value, socklen_t b
   if (level == SOL_XDP && option == XDP_UMEM_REG) {
     assert_int_equal(bytes, sizeof(rig.memory));
     memcpy(&rig.memory, value, sizeof(rig.memory));
+    rig.registrations++;
     if (rig.full_registrations) {
       rig.full_registrations--;
       return rig_answer(ENOBUFS);
@@ -144,6 +147,8 @@ static int rig_bind(int fd, const struct sockaddr_xdp *address)
     rig.busy_binds--;
     return rig_answer(EBUSY);
   }
+  if (rig.lends_nothing && address->sxdp_flags & XDP_SHARED_UMEM)
+    return rig_answer(EINVAL);
   rig.bound[fd] = *address;
   if ((address->sxdp_flags & XDP_ZEROCOPY) && rig.bind_zero_copy_code)
     return rig_answer(rig.bind_zero_copy_code);
@@ -182,6 +187,12 @@ static int rig_close(int fd)
   return 0;
 }
 
+static int rig_copy(int fd)
+{
+  rig.open_sockets++;
+  return fd;
+}
+
 static int rig_missed(int ifindex, uint64_t *frames)
 {
   assert_int_equal(ifindex, 7);
@@ -196,9 +207,9 @@ static int rig_channels(int ifindex, struct interface_channels *channels)
   return 0;
 }
 
-static const struct xdp_system rig_system = {rig_set,    rig_get,     rig_map,     rig_unmap,
-                                             rig_bind,   rig_send,    rig_receive, rig_close,
-                                             rig_missed, rig_channels};
+static const struct xdp_system rig_system = {rig_set,  rig_get,    rig_map,     rig_unmap,
+                                             rig_bind, rig_send,   rig_receive, rig_close,
+                                             rig_copy, rig_missed, rig_channels};
 
 static void rig_warn(void *context, enum shunt_log_level level, const char *text)
 {

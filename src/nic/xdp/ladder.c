@@ -68,12 +68,26 @@ static void close_sockets(struct xdp *xdp)
     xdp_socket_close(xdp->queues[i]);
 }
 
+/* On the memory of another port, where one suits. A kernel that refuses that (before 5.10) has it
+ * registered anew. */
+static int open_first(struct xdp *xdp, bool zero_copy, struct shunt_error *error)
+{
+  const uint32_t queue = xdp->wanted.first_queue;
+  int lent = xdp_borrow(xdp, zero_copy), result = -EINVAL;
+  if (lent >= 0) {
+    result = xdp_socket_open(xdp->queues[0], queue, zero_copy, lent, error);
+    xdp->system->close(lent);
+  }
+  return result == -EINVAL ? xdp_socket_open(xdp->queues[0], queue, zero_copy, -1, error) : result;
+}
+
 static int open_sockets(struct xdp *xdp, bool zero_copy, struct shunt_error *error)
 {
   int result = zero_copy ? check_room(xdp, error) : 0;
-  for (unsigned i = 0; !result && i < xdp->queue_count; i++)
+  result = result ? result : open_first(xdp, zero_copy, error);
+  for (unsigned i = 1; !result && i < xdp->queue_count; i++)
     result = xdp_socket_open(xdp->queues[i], xdp->wanted.first_queue + i, zero_copy,
-                             i ? xdp->queues[0]->fd : -1, error);
+                             xdp->queues[0]->fd, error);
   for (unsigned i = 0; !result && i < xdp->queue_count; i++)
     result = xdp->access->ops->socket_set(xdp->access, xdp->wanted.first_queue + i,
                                           xdp->queues[i]->fd, error);
@@ -135,6 +149,18 @@ static void detach(struct xdp *xdp)
   xdp->attached = false;
 }
 
+/* Whether a rung's failure ends the climb. Memory that is too much to be registered once more, for
+ * zero copy, may be there already for frames to be copied to. */
+static bool ends_climb(const struct xdp *xdp, bool zero_copy, int code)
+{
+  const bool may_copy = code == -ENOBUFS && zero_copy && xdp->wanted.copy != XDP_NEVER;
+  const int lent = may_copy ? xdp_borrow(xdp, false) : -1;
+  if (lent < 0)
+    return is_final(code);
+  xdp->system->close(lent);
+  return false;
+}
+
 /* Both ways to the region, with the program in one place. 0, a final failure, or -EAGAIN: go on. */
 static int try_mode(struct xdp *xdp, enum shunt_xdp_mode mode, struct shunt_error *error)
 {
@@ -151,7 +177,7 @@ static int try_mode(struct xdp *xdp, enum shunt_xdp_mode mode, struct shunt_erro
     } else if (xdp->attached) {
       result = open_sockets(xdp, zero_copy, error);
     }
-    if (!result || is_final(result))
+    if (!result || ends_climb(xdp, zero_copy, result))
       break;
     note(xdp, mode, zero_copy, result, error);
   }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "src/nic/xdp/system.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,6 +27,11 @@ static ssize_t real_receive(int fd)
   return recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 }
 
+static int real_copy(int fd)
+{
+  return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 const struct xdp_system xdp_real_system = {
     .set = setsockopt,
     .get = getsockopt,
@@ -35,6 +41,7 @@ const struct xdp_system xdp_real_system = {
     .send = real_send,
     .receive = real_receive,
     .close = close,
+    .copy = real_copy,
     .missed = interface_read_missed,
     .channels = interface_read_channels,
 };

@@ -21,6 +21,7 @@ struct xdp_system {
   ssize_t (*send)(int fd);    /* sendto of nothing, MSG_DONTWAIT: work off the Tx ring */
   ssize_t (*receive)(int fd); /* recvfrom of nothing, likewise: look at the fill ring */
   int (*close)(int fd);
+  int (*copy)(int fd); /* dup */
   /* interface_read_missed and interface_read_channels of src/netlink/interface.h */
   int (*missed)(int ifindex, uint64_t *frames);
   int (*channels)(int ifindex, struct interface_channels *channels);

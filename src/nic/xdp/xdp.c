@@ -196,6 +196,7 @@ int xdp_open_with(const struct xdp_system *system, struct xdp_access *access,
     return result;
   }
   write_texts(xdp);
+  xdp_lend(xdp);
   xdp_left_out(xdp, &xdp->state.channels);
   *port = &xdp->port;
   return 0;
@@ -210,6 +211,7 @@ int xdp_open_with(const struct xdp_system *system, struct xdp_access *access,
 static void xdp_close(struct shunt_port *port)
 {
   struct xdp *xdp = xdp_of(port);
+  xdp_lend_no_more(xdp);
   if (xdp->attached)
     xdp->access->ops->detach(xdp->access);
   for (unsigned i = 0; i < xdp->queue_count; i++) {

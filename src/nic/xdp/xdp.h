@@ -6,6 +6,7 @@
  *   rules.c       what is ours: of the name, and while traffic flows
  *   ladder.c      which way frames take: one rung after another, until one is granted
  *   socket.c      one queue: memory, rings, bind
+ *   lender.c      the memory of several ports on one region
  *   settings.c    socket options that may be refused: send budget, busy poll, send buffer
  *   verbs.c       the five verbs as functions, and frames that the inline ones leave to a call
  *   wake.c        what is said to the kernel while frames move
@@ -120,6 +121,7 @@ struct xdp {
   bool told_no_busy_poll;
   uint32_t left_out;         /* receive queues that are not ours, as a person was told */
   uint64_t channels_look_ns; /* when to look at their number again */
+  struct xdp *next_lender;   /* on the same region; see lender.c */
   char device_text[64], path_text[96];
 };
 
@@ -176,6 +178,14 @@ bool xdp_settings_busy_poll(const struct xdp_queue *queue);
 /* Why it does not; where it was asked for and can't work, a person is told, once. */
 void xdp_settings_why_no_busy_poll(const struct xdp_queue *queue, char *why, size_t bytes);
 void xdp_settings_tell_busy_poll(struct xdp *xdp);
+
+/* lender.c. Have other ports on the region use its registration from now on; and no longer, before
+ * the queues are closed (also where there was no lending yet). */
+void xdp_lend(struct xdp *xdp);
+void xdp_lend_no_more(struct xdp *xdp);
+/* A socket, the caller's to close, whose memory the port can share where it goes this way to it;
+ * -1: there is none. */
+int xdp_borrow(const struct xdp *xdp, bool zero_copy);
 
 /* verbs.c. Choose the queue's verbs. */
 void xdp_verbs_install(struct shunt_xdp_queue *q, bool rx_metadata);
