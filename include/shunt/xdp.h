@@ -47,9 +47,9 @@
  * copied.
  *
  * Ports on one region, of whatever interfaces, share what the kernel has of it (XDP_SHARED_UMEM,
- * Linux 5.10): it counts once against the memlock limit. That takes the same way (both zero copy, or
- * both copy), and the same wakeup, multi_buffer, checksum and tx_time; else each registers it anew.
- * It makes no difference to frames: they go from one port to another uncopied either way.
+ * Linux 5.10): it counts once against the memlock limit. That takes the same way (both zero copy,
+ * or both copy), and the same wakeup, multi_buffer, checksum and tx_time; else each registers it
+ * anew. It makes no difference to frames: they go from one port to another uncopied either way.
  *
  * XDP_UMEM_UNALIGNED_CHUNK_FLAG is not used. What it brings, no region has: chunks of any length,
  * in any place. What would be of use is there without: a frame to send begins at any byte of its
@@ -59,10 +59,11 @@
  * (xp_desc_crosses_non_contig_pg, include/net/xsk_buff_pool.h). Memory that is not the region's, as
  * programs for ef_vi register it, can't be used by either: it has to be there before the bind.
  *
- * A queue is bound while its fill ring is empty, for the buffers are the caller's. In zero-copy mode
- * a driver that finds nothing to fill its own ring with would wait for ever for an interrupt; it says
- * so by XDP_RING_NEED_WAKEUP, which rx_post looks at when it has posted, and rx_poll when nothing has
- * come, and so it is woken whichever was first. With wakeup=0 such a driver polls by itself.
+ * A queue is bound while its fill ring is empty, for the buffers are the caller's. In zero-copy
+ * mode a driver that finds nothing to fill its own ring with would wait for ever for an interrupt;
+ * it says so by XDP_RING_NEED_WAKEUP, which rx_post looks at when it has posted, and rx_poll when
+ * nothing has come, and so it is woken whichever was first. With wakeup=0 such a driver polls by
+ * itself.
  *
  * Indices of rings run free (modulo 2^32), as the kernel's do; a slot is the index masked. A ring
  * of 2^k entries holds 2^k buffers: what was posted counts until it is polled, wherever in between
