@@ -575,8 +575,8 @@ ef_vi_inline int ef_vi_receive_buffer_len(const ef_vi *vi)
   return (int)vi->rx_buffer_len;
 }
 
-/* Of the buffers that are posted from now on, at least 64 bytes. A packet fills as many as it takes,
- * each but its last to the end; what stands in front of it, in the first alone. */
+/* Of the buffers that are posted from now on, at least 64 bytes. A packet fills as many as it
+ * takes, each but its last to the end; what stands in front of it, in the first alone. */
 ef_vi_inline void ef_vi_receive_set_buffer_len(ef_vi *vi, unsigned buf_len)
 {
   vi->rx_buffer_len = buf_len;
@@ -852,9 +852,9 @@ ef_vi_inline ef_vi *__ef_vi_get_vi_from_q_id(ef_vi *vi, int q_id)
 }
 #define ef_vi_get_vi_from_q_id(vi, q_id) __ef_vi_get_vi_from_q_id((vi), (q_id))
 
-/* How many of the device's buffers nobody else may leave the interface without (EF_PD_EXPRESS): here
- * its queue and all of that's buffers are its own. Returns 0, -EINVAL (under 2, or more than the
- * queue has), -EOPNOTSUPP (an interface that posts its own). */
+/* How many of the device's buffers nobody else may leave the interface without (EF_PD_EXPRESS):
+ * here its queue and all of that's buffers are its own. Returns 0, -EINVAL (under 2, or more than
+ * the queue has), -EOPNOTSUPP (an interface that posts its own). */
 #define ef_vi_set_shrub_client_buffer_count(vi, buffer_count)                                      \
   (vi)->ops.set_client_buffer_count((vi), (buffer_count))
 
