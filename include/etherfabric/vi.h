@@ -25,7 +25,8 @@ struct in6_addr;
  * evq_opt  another interface, whose event queue this one uses, with its handle evq_dh; NULL: its
  *          own, whatever evq_capacity says
  * flags    enum ef_vi_flags; what the device can't do is refused. Time stamps and zero copy are the
- *          port's, which the device's first interface opens: it has to ask for them
+ *          port's, which the device's first interface opens: it has to ask for them, and for rings
+ *          above 1024 where another will
  * Owner    the caller, until ef_vi_free; vi must stay where it is until then
  * Returns  which queue of the device it has (0 or more), or -EINVAL, -EBADF, -EBUSY (the device has
  *          no queue left: see the key queues in shunt/port.h), -EOPNOTSUPP, -EPERM (opening the
@@ -93,7 +94,7 @@ typedef struct {
  *          go on sharing what its filters match
  * Returns  0, -EINVAL, -EBADF, -EBUSY (the device has fewer queues), -ENOMEM
  * An 82599 spreads over the set's interfaces by the hash of addresses and ports; AF_XDP by the
- * interface's own queues, of which each member has one. */
+ * interface's own queues, of which each member has one; what comes by others is handed over. */
 extern int ef_vi_set_alloc_from_pd(ef_vi_set *vi_set, ef_driver_handle vi_set_dh, struct ef_pd *pd,
                                    ef_driver_handle pd_dh, int n_vis);
 /* Returns 0 or -EINVAL. */

@@ -8,6 +8,7 @@
 
 #include "shunt/xdp.h"
 #include "src/efvi/efvi.h"
+#include "src/netlink/interface.h"
 
 /* Every opening of a twin in this process makes one, so there its name is none: two interfaces that
  * are called the same are two twins, which may hang on one wire. */
@@ -78,18 +79,55 @@ static void name_with_flags(const struct efvi_device *device, uint64_t flags,
     name_add(name, "tx_time=1");
 }
 
-/* A queue's buffers: one for each descriptor of both rings, the spare ones, the alternatives', and
- * those that short packets share. */
-static uint32_t bufs_a_queue(uint32_t rx_ring, uint32_t tx_ring)
+/* A number that the device's name gives; 0: it doesn't. */
+static unsigned number_of(const struct efvi_device *device, const char *key)
+{
+  const char *value = strstr(device->name, key);
+  return value ? (unsigned)strtoul(value + strlen(key), NULL, 10) : 0;
+}
+
+/* How many queues the interface spreads frames over, where all of them are for us to open; 0: not
+ * known, or the name says which. */
+static unsigned interface_queues(const struct efvi_device *device)
+{
+  struct interface_state state;
+  char interface[IF_NAMESIZE];
+  if (!device->is_xdp || strstr(device->name, "queue=") || strstr(device->name, "join=1"))
+    return 0;
+  snprintf(interface, sizeof(interface), "%.*s", (int)strcspn(device->name + 4, "?"),
+           device->name + 4);
+  if (interface_read(interface, &state, NULL))
+    return 0;
+  const struct interface_channels *channels = &state.channels;
+  return channels->known ? channels->combined + channels->rx : 0;
+}
+
+/* Frames by queues that are not opened would never come: the interface gets no more than are. */
+static void name_with_channels(const struct efvi_device *device, unsigned queues,
+                               char name[2 * EFVI_NAME_BYTES])
+{
+  char setting[24];
+  if (strstr(device->name, "channels=") || interface_queues(device) <= queues)
+    return;
+  snprintf(setting, sizeof(setting), "channels=%u", queues);
+  name_add(name, setting);
+}
+
+/* A queue's buffers: one for each descriptor of both rings, the spare ones, the alternatives',
+ * those that short packets share, and those of frames that others hand over. */
+static uint32_t bufs_a_queue(const struct efvi_device *device, unsigned queues, uint32_t rx_ring,
+                             uint32_t tx_ring)
 {
   return rx_ring + tx_ring + EFVI_TX_SPARE + EFVI_ALT_BUFS +
-         tx_ring * EFVI_SHORT_STRIDE / EFVI_BUF_BYTES;
+         tx_ring * EFVI_SHORT_STRIDE / EFVI_BUF_BYTES +
+         (device->is_xdp && queues > 1 ? EFVI_INBOX : 0);
 }
 
 static int make_region(struct efvi_device *device, const struct shunt_port_options *options,
                        unsigned queues, struct shunt_error *error)
 {
-  uint64_t bufs = (uint64_t)queues * bufs_a_queue(options->rx_ring, options->tx_ring);
+  uint64_t bufs =
+      (uint64_t)queues * bufs_a_queue(device, queues, options->rx_ring, options->tx_ring);
   struct shunt_region_options wanted = {.size = sizeof(wanted),
                                         .bytes = bufs * EFVI_BUF_BYTES,
                                         .buf_bytes = EFVI_BUF_BYTES,
@@ -97,12 +135,18 @@ static int make_region(struct efvi_device *device, const struct shunt_port_optio
   return shunt_region_create(&wanted, &device->region, error);
 }
 
-/* How many queues the name asks for; else as many as sets do. */
+/* How many queues the name asks for; else all that an interface of the kernel has, of an 82599 some
+ * for programs with several interfaces, and as many as sets ask for. */
 unsigned efvi_device_queues(const struct efvi_device *device)
 {
-  const char *key = strstr(device->name, "queues=");
-  unsigned long queues = key ? strtoul(key + strlen("queues="), NULL, 10) : device->set_queues;
-  return queues < 1 ? 1 : queues > EFVI_QUEUES ? EFVI_QUEUES : (unsigned)queues;
+  unsigned queues = number_of(device, "queues=");
+  if (!queues)
+    queues = number_of(device, "channels=");
+  if (!queues) {
+    queues = device->is_xdp ? interface_queues(device) : EFVI_QUEUES_USUAL;
+    queues = queues < device->set_queues ? device->set_queues : queues;
+  }
+  return queues < 1 ? 1 : queues > EFVI_QUEUES ? EFVI_QUEUES : queues;
 }
 
 /* --- The route of what nothing steers -----------------------------------------------------------
@@ -201,7 +245,58 @@ static int learn(struct efvi_device *device, const struct shunt_port_options *op
   learn_clocks(device);
   device->route_set = NULL;
   device->route_queue = device->route_filters = 0;
+  device->spread = device->is_xdp && device->info.queues > 1;
   return route_write(device, 0, NULL, error);
+}
+
+/* The first of a queue's buffers. */
+static shunt_buf first_of(const struct efvi_device *device, unsigned index)
+{
+  const uint32_t bufs =
+      bufs_a_queue(device, device->info.queues, device->info.rx_ring, device->info.tx_ring);
+  return (uint64_t)index * bufs * EFVI_BUF_BYTES;
+}
+
+/* Have the queue's receive buffers, where it has none yet. */
+static int queue_fill(struct efvi_device *device, unsigned index, struct shunt_error *error)
+{
+  struct efvi_queue *queue = &device->queues[index];
+  const uint32_t ring = device->info.rx_ring;
+  if (queue->rx_free)
+    return 0;
+  queue->rx_free = malloc(ring * sizeof(queue->rx_free[0]));
+  if (!queue->rx_free)
+    return shunt_error_set(error, -ENOMEM, "no memory for a queue's buffers");
+  for (; queue->rx_free_count < ring; queue->rx_free_count++)
+    queue->rx_free[queue->rx_free_count] =
+        first_of(device, index) + (uint64_t)queue->rx_free_count * EFVI_BUF_BYTES;
+  return 0;
+}
+
+/* All queues of an interface receive from the start, whoever looks into them. */
+static int spread_start(struct efvi_device *device, struct shunt_error *error)
+{
+  int result = 0;
+  for (unsigned i = 0; i < device->info.queues && device->spread && !result; i++) {
+    result = queue_fill(device, i, error);
+    if (!result && efvi_spread_start(device, &device->queues[i]))
+      result = shunt_error_set(error, -ENOMEM, "no memory to hand frames over");
+  }
+  return result;
+}
+
+static void device_close(struct efvi_device *device)
+{
+  for (unsigned i = 0; i < EFVI_QUEUES; i++) {
+    efvi_spread_end(&device->queues[i]);
+    free(device->queues[i].rx_free);
+    device->queues[i] = (struct efvi_queue){0};
+  }
+  shunt_port_close(device->port);
+  device->port = NULL;
+  device->promiscuous = 0;
+  shunt_region_destroy(device->region);
+  device->region = NULL;
 }
 
 static int device_open(struct efvi_device *device, uint64_t flags, uint32_t rx_ring,
@@ -215,6 +310,10 @@ static int device_open(struct efvi_device *device, uint64_t flags, uint32_t rx_r
     int result = shunt_testbed_create(NULL, &state->testbed, error);
     if (result)
       return result;
+  }
+  if (queues > 1) { /* the next interface may ask for more */
+    rx_ring = rx_ring < EFVI_RING_SHARED ? EFVI_RING_SHARED : rx_ring;
+    tx_ring = tx_ring < EFVI_RING_SHARED ? EFVI_RING_SHARED : tx_ring;
   }
   struct shunt_port_options options = {.size = sizeof(options),
                                        .queues = (uint16_t)queues,
@@ -230,33 +329,17 @@ static int device_open(struct efvi_device *device, uint64_t flags, uint32_t rx_r
   options.region = device->region;
   name_with_rules(device, name);
   name_with_flags(device, flags, name);
+  name_with_channels(device, queues, name);
   result = shunt_port_open(name, &options, &device->port, error);
   if (result == -EOPNOTSUPP) { /* a device that can't wake anybody can be polled */
     options.interrupts = 0;
     result = shunt_port_open(name, &options, &device->port, error);
   }
-  if (!result)
-    result = learn(device, &options, flags, error);
-  if (result) {
-    shunt_port_close(device->port);
-    device->port = NULL;
-    shunt_region_destroy(device->region);
-    device->region = NULL;
-  }
+  result = result ? result : learn(device, &options, flags, error);
+  result = result ? result : spread_start(device, error);
+  if (result)
+    device_close(device);
   return result;
-}
-
-static void device_close(struct efvi_device *device)
-{
-  for (unsigned i = 0; i < EFVI_QUEUES; i++) {
-    free(device->queues[i].rx_free);
-    device->queues[i] = (struct efvi_queue){0};
-  }
-  shunt_port_close(device->port);
-  device->port = NULL;
-  device->promiscuous = 0;
-  shunt_region_destroy(device->region);
-  device->region = NULL;
 }
 
 /* What was settled when the port was opened. */
@@ -296,21 +379,14 @@ static int queue_take(struct efvi_device *device, struct efvi_vi *vi, struct shu
     return -EBUSY;
   }
   struct efvi_queue *queue = &device->queues[index];
-  const uint32_t bufs = bufs_a_queue(device->info.rx_ring, device->info.tx_ring);
-  const shunt_buf first = (uint64_t)index * bufs * EFVI_BUF_BYTES;
+  const shunt_buf first = first_of(device, index);
   vi->tx_first = first + (uint64_t)device->info.rx_ring * EFVI_BUF_BYTES;
   vi->alt_first = vi->tx_first + (uint64_t)(device->info.tx_ring + EFVI_TX_SPARE) * EFVI_BUF_BYTES;
   vi->tx_short = vi->alt_first + (uint64_t)EFVI_ALT_BUFS * EFVI_BUF_BYTES;
-  if (!queue->rx_free) {
-    queue->rx_free = malloc(device->info.rx_ring * sizeof(queue->rx_free[0]));
-    if (!queue->rx_free)
-      return shunt_error_set(error, -ENOMEM, "no memory for a queue's buffers");
-    while (queue->rx_free_count < device->info.rx_ring) {
-      queue->rx_free[queue->rx_free_count] =
-          first + (uint64_t)queue->rx_free_count * EFVI_BUF_BYTES;
-      queue->rx_free_count++;
-    }
-  }
+  vi->inbox_first = vi->tx_short + (uint64_t)device->info.tx_ring * EFVI_SHORT_STRIDE;
+  const int result = queue_fill(device, index, error);
+  if (result)
+    return result;
   queue->owner = vi;
   vi->rx = queue;
   return (int)index;
@@ -331,11 +407,17 @@ int efvi_device_attach(struct efvi_device *device, struct efvi_vi *vi, uint32_t 
   }
   vi->queue = shunt_port_queue(device->port, (unsigned)result);
   device->vi_count++;
+  if (device->spread)
+    efvi_spread_join(vi);
   return result;
 }
 
 void efvi_device_detach(struct efvi_device *device, struct efvi_vi *vi)
 {
+  if (device->spread) {
+    efvi_spread_give(vi);
+    efvi_spread_left(vi->rx);
+  }
   vi->rx->owner = NULL;
   vi->rx->retired = vi->tx_sent != vi->tx_done || (vi->alternatives && vi->alternatives->flying);
   if (--device->vi_count == 0)

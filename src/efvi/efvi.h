@@ -41,14 +41,17 @@
 #define EFVI_RING_LEAST   64u
 #define EFVI_RING_MOST    4096u
 #define EFVI_RING_DEFAULT 512u
-#define EFVI_PREFIX_BYTES 14u /* of interfaces with time stamps; its layout: prefix.c */
-#define EFVI_PREFIX_LONG  18u /* with the filter and the discard flags, too */
-#define EFVI_FRAME_LEAST  17u /* shunt_tx_post */
-#define EFVI_HEADER_MOST  18u /* Ethernet header and a VLAN tag */
+#define EFVI_RING_SHARED  1024u /* at least, of a device that several interfaces may share */
+#define EFVI_PREFIX_BYTES 14u   /* of interfaces with time stamps; its layout: prefix.c */
+#define EFVI_PREFIX_LONG  18u   /* with the filter and the discard flags, too */
+#define EFVI_FRAME_LEAST  17u   /* shunt_tx_post */
+#define EFVI_HEADER_MOST  18u   /* Ethernet header and a VLAN tag */
 #define EFVI_BURST        16u
+#define EFVI_INBOX        512u /* buffers of frames that others handed over (spread.c) */
 #define EFVI_FILTERS      32u
 #define EFVI_SW_EVENTS    16u
 #define EFVI_QUEUES       16u
+#define EFVI_QUEUES_USUAL 4u /* of an 82599 whose name does not say */
 #define EFVI_NO_FILTER    (-1)
 #define EFVI_CLOCK_DEVICE (-1)
 #define EFVI_INITED       0x51EF1AB5u
@@ -58,6 +61,7 @@
 
 struct efvi_vi;
 struct efvi_set;
+struct efvi_hand;
 
 /* What stamps frames, and how far UTC is ahead of it (clock.c). Interfaces of one device ask from
  * threads of their own. */
@@ -76,7 +80,8 @@ struct efvi_queue {
   bool retired;       /* frames never left it: nobody gets it any more */
   shunt_buf *rx_free; /* room for a whole ring */
   uint32_t rx_free_count;
-  uint32_t rx_given; /* buffers that the device has */
+  uint32_t rx_given;      /* buffers that the device has */
+  struct efvi_hand *hand; /* of a device that hands frames over; else NULL */
 };
 
 struct efvi_device {
@@ -95,6 +100,7 @@ struct efvi_device {
   struct efvi_set *route_set;
   unsigned route_queue, route_filters;
   bool is_xdp;
+  bool spread;                          /* AF_XDP with several queues: frames are handed over */
   bool copies;                          /* the kernel does: AF_XDP without zero copy */
   bool stamps_received, stamps_sent;    /* opened so */
   struct efvi_clock rx_clock, tx_clock; /* that stamp them */
@@ -283,7 +289,7 @@ struct efvi_vi {
   uint32_t ctpio_slot; /* as this index ... */
   bool ctpio_open;     /* ... a packet was sent whose id comes with the fallback */
   bool tx_warm;        /* packets are prepared and thrown away */
-  bool tx_aside; /* packets take the general way (fast.c): it is warm or primed */
+  bool tx_aside;       /* packets take the general way (fast.c): it is warm or primed */
   bool detour;         /* atomic: something waits that only the general way tells of (fast.c) */
   struct efvi_counters counters;
   struct efvi_filters filters;
@@ -306,17 +312,19 @@ struct efvi_vi {
   int16_t frame_filters[EFVI_BURST]; /* which took them */
   unsigned frame_next, frame_count;  /* polled, not yet told of */
   enum efvi_rx_mode rx_mode;
-  uint32_t rx_used;     /* bytes of the next one, which is filled in part */
-  uint16_t rx_filter;   /* that took the frame polled last */
-  uint8_t *packed;      /* packed stream: the buffer that is being filled, NULL: none */
-  uint32_t packed_used; /* bytes of it */
-  uint64_t *held;       /* express: time of each packet that the program has, by buffer ... */
-  uint8_t *held_flags;  /* ... and that it has it */
-  uint32_t frame_taken; /* bytes of frames[frame_next] that are delivered */
-  bool rx_group;        /* the packet that is being told of is a group's */
-  bool rx_inside;       /* more pieces of the frame polled last are to come ... */
-  bool rx_dropping;     /* ... which no filter takes */
-  bool rx_skipping;     /* the rest of a frame that found no buffer is thrown away */
+  uint32_t rx_used;      /* bytes of the next one, which is filled in part */
+  uint16_t rx_filter;    /* that took the frame polled last */
+  uint8_t *packed;       /* packed stream: the buffer that is being filled, NULL: none */
+  uint32_t packed_used;  /* bytes of it */
+  uint64_t *held;        /* express: time of each packet that the program has, by buffer ... */
+  uint8_t *held_flags;   /* ... and that it has it */
+  uint32_t frame_taken;  /* bytes of frames[frame_next] that are delivered */
+  bool rx_group;         /* the packet that is being told of is a group's */
+  shunt_buf inbox_first; /* buffers of what others hand over (spread.c) */
+  bool rx_inboxed;       /* the frames polled last were handed over by others */
+  bool rx_inside;        /* more pieces of the frame polled last are to come ... */
+  bool rx_dropping;      /* ... which no filter takes */
+  bool rx_skipping;      /* the rest of a frame that found no buffer is thrown away */
 
   /* Send. */
   uint32_t tx_offset;                     /* of a packet in its buffer */
@@ -528,6 +536,26 @@ bool efvi_piece_done(struct efvi_vi *vi);
 bool efvi_piece_keep(struct efvi_vi *vi);
 /* Hand the device buffers, up to count. */
 void efvi_receive_give(struct efvi_vi *vi, uint32_t count);
+
+/* spread.c: several queues of an interface. Interfaces of such a device share what comes by any. */
+/* A queue that has its buffers, of a port that was just opened. Returns 0 or -ENOMEM. */
+int efvi_spread_start(struct efvi_device *device, struct efvi_queue *queue);
+void efvi_spread_end(struct efvi_queue *queue);
+/* Others may hand it frames from now on, and not any more; then its queue is nobody's. */
+void efvi_spread_join(struct efvi_vi *vi);
+void efvi_spread_leave(struct efvi_vi *vi);
+void efvi_spread_left(struct efvi_queue *queue);
+/* As shunt_rx_poll, of what was handed over and of its own queue. */
+unsigned efvi_spread_poll(struct efvi_vi *vi, struct shunt_frame frames[], unsigned n);
+/* A piece of its own queue's that no filter of its takes: give it to whom it belongs. */
+void efvi_spread_pass(struct efvi_vi *vi, const struct shunt_frame *frame);
+/* Whether the buffer is of the inbox; it is used up; the device gets all that the interface has. */
+bool efvi_spread_keeps(const struct efvi_vi *vi, shunt_buf buf);
+void efvi_spread_release(struct efvi_vi *vi, shunt_buf buf);
+void efvi_spread_give(struct efvi_vi *vi);
+/* It may sleep: have frames wake the handle that are handed over, or come by queues that nobody
+ * else looks into. Returns 0 or a negative errno. */
+int efvi_spread_prime(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error);
 
 /* packed.c: the event of frames that wait, or 0: they found no room. */
 int efvi_packed_event(struct efvi_vi *vi, uint8_t q_id, ef_event *event);

@@ -18,18 +18,25 @@ static uint64_t first_of(const struct efvi_vi *vi)
   return vi->tx_first - (uint64_t)vi->device->info.rx_ring * EFVI_BUF_BYTES;
 }
 
+/* ... and behind their numbers come those of the inbox, where the interface has one. */
+static uint32_t buffers(const struct efvi_vi *vi)
+{
+  return vi->device->info.rx_ring + (vi->device->spread ? EFVI_INBOX : 0);
+}
+
 /* The buffer that a place lies in; -1: none of the interface's. */
 static int64_t buffer_of(const struct efvi_vi *vi, uint64_t place)
 {
   const uint64_t first = first_of(vi);
+  if (efvi_spread_keeps(vi, place))
+    return vi->device->info.rx_ring + (int64_t)((place - vi->inbox_first) / EFVI_BUF_BYTES);
   return place >= first && place < vi->tx_first ? (int64_t)((place - first) / EFVI_BUF_BYTES) : -1;
 }
 
 int efvi_express_start(struct efvi_vi *vi)
 {
-  const uint32_t ring = vi->device->info.rx_ring;
-  vi->held = calloc(ring, sizeof(vi->held[0]));
-  vi->held_flags = calloc(ring, sizeof(vi->held_flags[0]));
+  vi->held = calloc(buffers(vi), sizeof(vi->held[0]));
+  vi->held_flags = calloc(buffers(vi), sizeof(vi->held_flags[0]));
   if (!vi->held || !vi->held_flags)
     return -ENOMEM;
   efvi_receive_give(vi, UINT32_MAX);
@@ -80,7 +87,7 @@ int efvi_express_event(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
   }
   vi->counters.rx_packets++;
   vi->counters.rx_bytes += frame->len;
-  vi->rx->rx_given--;
+  vi->rx->rx_given -= buffer < vi->device->info.rx_ring;
   (void)efvi_piece_keep(vi);
   return 1;
 }
@@ -115,7 +122,12 @@ bool efvi_express_time(const struct efvi_vi *vi, const void *pkt, uint64_t *time
 
 static void buffer_release(struct efvi_vi *vi, int64_t buffer)
 {
+  const uint32_t ring = vi->device->info.rx_ring;
   vi->held_flags[buffer] = 0;
+  if (buffer >= ring) {
+    efvi_spread_release(vi, vi->inbox_first + (uint64_t)(buffer - ring) * EFVI_BUF_BYTES);
+    return;
+  }
   vi->rx->rx_free[vi->rx->rx_free_count++] = first_of(vi) + (uint64_t)buffer * EFVI_BUF_BYTES;
 }
 
@@ -134,7 +146,7 @@ void efct_vi_rxpkt_release(struct ef_vi *vi, uint32_t pkt_id)
 
 void efvi_express_flush(struct efvi_vi *vi)
 {
-  for (uint32_t i = 0; vi->held_flags && i < vi->device->info.rx_ring; i++)
+  for (uint32_t i = 0; vi->held_flags && i < buffers(vi); i++)
     if (vi->held_flags[i])
       buffer_release(vi, i);
 }

@@ -45,6 +45,10 @@ int efvi_receive_init(ef_vi *user, ef_addr addr, ef_request_id id)
 void efvi_receive_give(struct efvi_vi *vi, uint32_t count)
 {
   struct efvi_queue *rx = vi->rx;
+  if (SHUNT_UNLIKELY(vi->device->spread)) {
+    efvi_spread_give(vi);
+    return;
+  }
   if (count <= rx->rx_given)
     return;
   uint32_t n = count - rx->rx_given;
@@ -109,6 +113,10 @@ static inline void frame_release(struct efvi_vi *vi, const struct shunt_frame *f
 {
   struct efvi_queue *rx = vi->rx;
   shunt_buf buf = frame->addr & ~(shunt_buf)(EFVI_BUF_BYTES - 1);
+  if (SHUNT_UNLIKELY(vi->device->spread)) {
+    efvi_spread_release(vi, buf);
+    return;
+  }
   if (SHUNT_UNLIKELY(rx->rx_given <= count_due(vi)) && shunt_rx_post(vi->queue, &buf, 1) == 1)
     return;
   rx->rx_free[rx->rx_free_count++] = buf;
@@ -134,6 +142,10 @@ static void filter_from(struct efvi_vi *vi, unsigned first)
       vi->frame_filters[kept++] = (int16_t)vi->rx_filter;
       continue;
     }
+    if (SHUNT_UNLIKELY(vi->device->spread && !vi->rx_inboxed)) {
+      efvi_spread_pass(vi, frame);
+      continue;
+    }
     vi->counters.rx_unfiltered += !vi->rx_inside;
     frame_release(vi, frame);
   }
@@ -145,13 +157,19 @@ void efvi_frames_filter(struct efvi_vi *vi)
   filter_from(vi, 0);
 }
 
+static inline unsigned frames_poll(struct efvi_vi *vi, struct shunt_frame frames[], unsigned n)
+{
+  return SHUNT_UNLIKELY(vi->device->spread) ? efvi_spread_poll(vi, frames, n)
+                                            : shunt_rx_poll(vi->queue, frames, n);
+}
+
 bool efvi_receive_waits(struct efvi_vi *vi)
 {
   if (vi->frame_next < vi->frame_count)
     return true;
   __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED);
   vi->frame_next = 0;
-  vi->frame_count = shunt_rx_poll(vi->queue, vi->frames, EFVI_BURST);
+  vi->frame_count = frames_poll(vi, vi->frames, EFVI_BURST);
   if (vi->frame_count)
     efvi_frames_filter(vi);
   return vi->frame_count > 0;
@@ -212,7 +230,7 @@ static bool pieces_gather(struct efvi_vi *vi)
   memmove(vi->frame_filters, vi->frame_filters + vi->frame_next,
           waiting * sizeof(vi->frame_filters[0]));
   vi->frame_next = 0;
-  vi->frame_count = waiting + shunt_rx_poll(vi->queue, vi->frames + waiting, EFVI_BURST - waiting);
+  vi->frame_count = waiting + frames_poll(vi, vi->frames + waiting, EFVI_BURST - waiting);
   filter_from(vi, waiting);
   if (vi->frame_count == EFVI_BURST && !pieces_of(vi)) {
     packet_lose(vi);

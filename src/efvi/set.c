@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sets: interfaces that share what the set's filters match. An 82599 spreads it by the hash of
  * addresses and ports over the set's queues (RSS); under AF_XDP the interface has spread it over
- * its queues already, and each member has one of these. */
+ * its queues already, each member has one of these, and what comes by others is handed over. */
 #include <errno.h>
 #include <stdlib.h>
 

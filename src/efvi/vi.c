@@ -152,6 +152,8 @@ static void vi_show(struct efvi_vi *own, ef_vi *vi, enum ef_vi_flags flags, ef_v
   if (evq)
     efvi_own(evq)->users++;
   efvi_fast_install(own);
+  if (own->device->spread) /* others' queues are looked into, too */
+    vi->ops.eventq_poll = EFVI_OPS.eventq_poll;
 }
 
 /* Whether an interface lives in a structure, which may be full of anything. */
@@ -201,6 +203,8 @@ static void evq_leave(ef_vi *vi)
 void efvi_vi_end(struct efvi_vi *own)
 {
   ef_vi *vi = own->user;
+  if (own->device->spread)
+    efvi_spread_leave(own);
   efvi_filters_clear(own);
   efvi_set_leave(own);
   efvi_pio_unlink(own);

@@ -110,7 +110,7 @@ static int prime_one(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_e
   vi->primed = vi->tx_aside = true;
   __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED); /* the next poll sees that it was */
   shunt_queue_arm(vi->queue);
-  return 0;
+  return vi->device->spread ? efvi_spread_prime(vi, handle, error) : 0;
 }
 
 /* What is sent from now on is told of as well: once is enough, as who wakes and finds nothing

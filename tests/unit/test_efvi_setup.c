@@ -179,8 +179,12 @@ static void interfaces(void **state)
   assert_true(ef_eventq_capacity(&rig->vi) > 0);
   assert_int_equal(ef_eventq_capacity(&second), -EINVAL);
 
-  assert_int_equal(alloc(rig, &second, 1023, -1, NULL, EF_VI_FLAGS_DEFAULT),
-                   -EINVAL); /* too large */
+  /* More than the first asked for, and more than there can be. */
+  assert_int_equal(alloc(rig, &second, 1023, -1, NULL, EF_VI_FLAGS_DEFAULT), 1);
+  assert_int_equal(ef_vi_receive_capacity(&second), 1023);
+  assert_int_equal(ef_vi_free(&second, handle), 0);
+  assert_int_equal(alloc(rig, &second, 2047, -1, NULL, EF_VI_FLAGS_DEFAULT), -EINVAL);
+  assert_non_null(strstr(shunt_last_error()->remedy, "first"));
   assert_int_equal(alloc(rig, &second, 0, 63, &rig->vi, EF_VI_FLAGS_DEFAULT), 1);
   assert_int_equal(alloc(rig, &third, 63, 63, NULL, EF_VI_FLAGS_DEFAULT), -EBUSY);
   assert_non_null(strstr(shunt_last_error()->remedy, "queues="));

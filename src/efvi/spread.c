@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* AF_XDP on an interface with several receive queues. The interface spreads frames over them by a
+ * hash of its own, and a socket gets those of one queue alone (xsk_rcv_check, net/xdp/xsk.c): a
+ * filter's frames come to any of the queues, whoever's that is. So all queues of the interface are
+ * open, and frames are handed over: who polls looks into the queues that nobody else looks into,
+ * and copies what another's filter takes into that interface's inbox.
+ *
+ * Each queue has two locks: of its receive side, and of its inbox; who has one of the first may
+ * take one of the second, nobody two of a kind. Programs with one interface a thread meet at them
+ * rarely: a queue whose interface polls is left to it. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "src/efvi/efvi.h"
+
+struct efvi_hand {
+  pthread_mutex_t rx;
+  bool polled; /* atomic: its interface was here since another looked */
+  bool midway; /* the rest of a frame is to come, which its interface has begun */
+  /* Pieces of a frame that is handed over once it is whole; apart: by another than the interface */
+  struct shunt_frame pending[EFVI_BURST];
+  unsigned pending_count;
+  bool apart;
+
+  pthread_mutex_t inbox;
+  struct efvi_vi *vi; /* that receives from it, NULL: none */
+  struct shunt_frame waiting[EFVI_INBOX];
+  uint32_t head, tail; /* free-running; tail atomic */
+  shunt_buf free[EFVI_INBOX];
+  uint32_t free_count;
+  uint64_t lost;   /* frames that found no room */
+  bool has_primed; /* atomic: it may sleep */
+};
+
+/* --- Life ---------------------------------------------------------------------------------------
+ */
+
+int efvi_spread_start(struct efvi_device *device, struct efvi_queue *queue)
+{
+  struct efvi_hand *hand = calloc(1, sizeof(*hand));
+  if (!hand)
+    return -ENOMEM;
+  pthread_mutex_init(&hand->rx, NULL);
+  pthread_mutex_init(&hand->inbox, NULL);
+  queue->hand = hand;
+  const unsigned index = (unsigned)(queue - device->queues);
+  struct shunt_queue *const q = shunt_port_queue(device->port, index);
+  queue->rx_given = shunt_rx_post(q, queue->rx_free, queue->rx_free_count);
+  queue->rx_free_count -= queue->rx_given;
+  memmove(queue->rx_free, queue->rx_free + queue->rx_given,
+          queue->rx_free_count * sizeof(queue->rx_free[0]));
+  return 0;
+}
+
+void efvi_spread_end(struct efvi_queue *queue)
+{
+  if (!queue->hand)
+    return;
+  pthread_mutex_destroy(&queue->hand->rx);
+  pthread_mutex_destroy(&queue->hand->inbox);
+  free(queue->hand);
+  queue->hand = NULL;
+}
+
+void efvi_spread_join(struct efvi_vi *vi)
+{
+  struct efvi_hand *hand = vi->rx->hand;
+  pthread_mutex_lock(&hand->inbox);
+  hand->head = hand->tail = 0;
+  hand->lost = 0;
+  for (hand->free_count = 0; hand->free_count < EFVI_INBOX; hand->free_count++)
+    hand->free[hand->free_count] = vi->inbox_first + (shunt_buf)hand->free_count * EFVI_BUF_BYTES;
+  hand->vi = vi;
+  pthread_mutex_unlock(&hand->inbox);
+}
+
+void efvi_spread_leave(struct efvi_vi *vi)
+{
+  struct efvi_hand *hand = vi->rx->hand;
+  pthread_mutex_lock(&hand->inbox);
+  hand->vi = NULL;
+  pthread_mutex_unlock(&hand->inbox);
+}
+
+void efvi_spread_left(struct efvi_queue *queue)
+{
+  struct efvi_hand *hand = queue->hand;
+  pthread_mutex_lock(&hand->rx);
+  __atomic_store_n(&hand->polled, false, __ATOMIC_RELAXED);
+  hand->midway = false;
+  pthread_mutex_unlock(&hand->rx);
+}
+
+/* --- Inboxes ------------------------------------------------------------------------------------
+ */
+
+/* Copy the frame of those pieces into it, all or nothing. Its lock held. */
+static void inbox_put(struct efvi_hand *hand, const uint8_t *from_base,
+                      const struct shunt_frame pieces[], unsigned n)
+{
+  uint8_t *const base = hand->vi->queue->base;
+  if (hand->free_count < n) {
+    hand->lost++;
+    return;
+  }
+  for (unsigned i = 0; i < n; i++) {
+    struct shunt_frame *frame = &hand->waiting[(hand->tail + i) % EFVI_INBOX];
+    *frame = pieces[i];
+    frame->addr = hand->free[--hand->free_count];
+    memcpy(base + frame->addr, from_base + pieces[i].addr, pieces[i].len);
+  }
+  __atomic_store_n(&hand->tail, hand->tail + n, __ATOMIC_RELEASE);
+  if (__atomic_exchange_n(&hand->has_primed, false, __ATOMIC_SEQ_CST))
+    efvi_wake(efvi_own(hand->vi->user->evq_vi));
+}
+
+static unsigned inbox_take(struct efvi_vi *vi, struct shunt_frame frames[], unsigned n)
+{
+  struct efvi_hand *hand = vi->rx->hand;
+  unsigned taken = 0;
+  if (hand->head == __atomic_load_n(&hand->tail, __ATOMIC_ACQUIRE) &&
+      !__atomic_load_n(&hand->lost, __ATOMIC_RELAXED))
+    return 0;
+  pthread_mutex_lock(&hand->inbox);
+  while (taken < n && hand->head != hand->tail)
+    frames[taken++] = hand->waiting[hand->head++ % EFVI_INBOX];
+  vi->counters.rx_no_buffer += hand->lost;
+  hand->lost = 0;
+  pthread_mutex_unlock(&hand->inbox);
+  return taken;
+}
+
+/* Whether its interface receives, and so can be left to look into the queue. */
+static bool is_looked_into(struct efvi_hand *hand)
+{
+  pthread_mutex_lock(&hand->inbox);
+  const bool looked_into = hand->vi && (hand->vi->filters.count || hand->vi->set);
+  pthread_mutex_unlock(&hand->inbox);
+  return looked_into;
+}
+
+int efvi_spread_prime(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error)
+{
+  struct epoll_event event = {.events = EPOLLIN};
+  __atomic_store_n(&vi->rx->hand->has_primed, true, __ATOMIC_SEQ_CST);
+  for (unsigned i = 0; i < vi->device->info.queues; i++) {
+    struct efvi_hand *hand = vi->device->queues[i].hand;
+    struct shunt_queue *const q = shunt_port_queue(vi->device->port, i);
+    if (i == vi->queue->index || is_looked_into(hand))
+      continue;
+    const int fd = shunt_queue_fd(q, error);
+    if (fd < 0)
+      return fd;
+    if (epoll_ctl(handle, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST)
+      return shunt_error_set(error, -errno, "can't wait with the handle %d", handle);
+    pthread_mutex_lock(&hand->rx);
+    shunt_queue_arm(q);
+    pthread_mutex_unlock(&hand->rx);
+  }
+  return 0;
+}
+
+/* --- Handing over -------------------------------------------------------------------------------
+ */
+
+/* Give a whole frame to the interface whose filter takes it; the search begins behind the queue, so
+ * that a flow always finds the same one. own: the queue's own interface may be that. */
+static bool deliver(struct efvi_device *device, unsigned index, bool own,
+                    const struct shunt_frame pieces[], unsigned n)
+{
+  const uint8_t *const base = shunt_port_queue(device->port, index)->base;
+  const unsigned queues = device->info.queues;
+  bool taken = false;
+  for (unsigned i = own ? 0 : 1; i < queues && !taken; i++) {
+    struct efvi_hand *hand = device->queues[(index + i) % queues].hand;
+    pthread_mutex_lock(&hand->inbox);
+    taken =
+        hand->vi && efvi_match_any(hand->vi, base + pieces->addr, pieces->len) != EFVI_NO_FILTER;
+    if (taken)
+      inbox_put(hand, base, pieces, n);
+    pthread_mutex_unlock(&hand->inbox);
+  }
+  return taken;
+}
+
+/* Take a piece that came by the queue, whose lock is held, and at a frame's end hand that over; its
+ * buffers are the queue's again. poller: who counts what nobody takes. */
+static void pass(struct efvi_vi *poller, unsigned index, bool own, const struct shunt_frame *piece)
+{
+  struct efvi_device *device = poller->device;
+  struct efvi_hand *hand = device->queues[index].hand;
+  shunt_buf bufs[EFVI_BURST];
+  hand->apart = own;
+  hand->pending[hand->pending_count++] = *piece;
+  const bool more = (piece->flags & SHUNT_FRAME_MORE) != 0;
+  if (more && hand->pending_count < EFVI_BURST)
+    return;
+  if (more) /* longer than any: nobody's, and what is left of it neither */
+    poller->counters.rx_truncated++;
+  else if (!deliver(device, index, own, hand->pending, hand->pending_count))
+    poller->counters.rx_unfiltered++;
+  for (unsigned i = 0; i < hand->pending_count; i++)
+    bufs[i] = hand->pending[i].addr & ~(shunt_buf)(EFVI_BUF_BYTES - 1);
+  (void)shunt_rx_post(shunt_port_queue(device->port, index), bufs, hand->pending_count);
+  hand->pending_count = 0;
+}
+
+void efvi_spread_pass(struct efvi_vi *vi, const struct shunt_frame *frame)
+{
+  const unsigned index = vi->queue->index;
+  pthread_mutex_lock(&vi->rx->hand->rx);
+  pass(vi, index, false, frame);
+  pthread_mutex_unlock(&vi->rx->hand->rx);
+}
+
+/* Hand over what came by a queue, to its own interface as well. Its lock held. */
+static void pump(struct efvi_vi *poller, unsigned index)
+{
+  struct shunt_frame frames[EFVI_BURST];
+  struct shunt_queue *const q = shunt_port_queue(poller->device->port, index);
+  const unsigned n = shunt_rx_poll(q, frames, EFVI_BURST);
+  for (unsigned i = 0; i < n; i++)
+    pass(poller, index, true, &frames[i]);
+}
+
+/* --- Polling ------------------------------------------------------------------------------------
+ */
+
+/* Look into the queues whose interfaces don't: those of nobody, and of who sends only, or sleeps.
+ */
+static void others_pump(struct efvi_vi *vi)
+{
+  struct efvi_device *device = vi->device;
+  const unsigned queues = device->info.queues;
+  for (unsigned i = 1; i < queues; i++) {
+    const unsigned index = (vi->queue->index + i) % queues;
+    struct efvi_hand *hand = device->queues[index].hand;
+    if (__atomic_exchange_n(&hand->polled, false, __ATOMIC_RELAXED) ||
+        pthread_mutex_trylock(&hand->rx))
+      continue;
+    if (!hand->midway && (!hand->pending_count || hand->apart))
+      pump(vi, index);
+    pthread_mutex_unlock(&hand->rx);
+  }
+}
+
+/* From its own queue, unless another has begun a frame of that. */
+static unsigned own_take(struct efvi_vi *vi, struct shunt_frame frames[], unsigned n)
+{
+  struct efvi_hand *hand = vi->rx->hand;
+  unsigned taken = 0;
+  pthread_mutex_lock(&hand->rx);
+  __atomic_store_n(&hand->polled, true, __ATOMIC_RELAXED);
+  /* What another took from here before comes first. */
+  if (hand->pending_count && hand->apart)
+    pump(vi, vi->queue->index);
+  else if (hand->head == __atomic_load_n(&hand->tail, __ATOMIC_ACQUIRE) || vi->rx_inside)
+    taken = shunt_rx_poll(vi->queue, frames, n);
+  if (taken)
+    hand->midway = (frames[taken - 1].flags & SHUNT_FRAME_MORE) != 0;
+  pthread_mutex_unlock(&hand->rx);
+  return taken;
+}
+
+/* A frame's pieces all come from the same place. */
+unsigned efvi_spread_poll(struct efvi_vi *vi, struct shunt_frame frames[], unsigned n)
+{
+  unsigned taken = 0;
+  if (vi->rx_inside && !vi->rx_inboxed)
+    return own_take(vi, frames, n);
+  taken = inbox_take(vi, frames, n);
+  vi->rx_inboxed = taken > 0 || vi->rx_inside;
+  if (vi->rx_inboxed)
+    return taken;
+  taken = own_take(vi, frames, n);
+  if (taken)
+    return taken;
+  others_pump(vi);
+  taken = inbox_take(vi, frames, n);
+  vi->rx_inboxed = taken > 0;
+  return taken;
+}
+
+/* --- Buffers ------------------------------------------------------------------------------------
+ */
+
+bool efvi_spread_keeps(const struct efvi_vi *vi, shunt_buf buf)
+{
+  return vi->device->spread && buf - vi->inbox_first < (shunt_buf)EFVI_INBOX * EFVI_BUF_BYTES;
+}
+
+void efvi_spread_release(struct efvi_vi *vi, shunt_buf buf)
+{
+  struct efvi_hand *hand = vi->rx->hand;
+  if (efvi_spread_keeps(vi, buf)) {
+    pthread_mutex_lock(&hand->inbox);
+    hand->free[hand->free_count++] = buf & ~(shunt_buf)(EFVI_BUF_BYTES - 1);
+    pthread_mutex_unlock(&hand->inbox);
+    return;
+  }
+  pthread_mutex_lock(&hand->rx);
+  (void)shunt_rx_post(vi->queue, &buf, 1); /* has room: it came from there */
+  pthread_mutex_unlock(&hand->rx);
+}
+
+void efvi_spread_give(struct efvi_vi *vi)
+{
+  struct efvi_queue *rx = vi->rx;
+  if (!rx->rx_free_count)
+    return;
+  pthread_mutex_lock(&rx->hand->rx);
+  const uint32_t given = shunt_rx_post(vi->queue, rx->rx_free, rx->rx_free_count);
+  pthread_mutex_unlock(&rx->hand->rx);
+  rx->rx_free_count -= given;
+  rx->rx_given += given;
+  memmove(rx->rx_free, rx->rx_free + given, rx->rx_free_count * sizeof(rx->rx_free[0]));
+}

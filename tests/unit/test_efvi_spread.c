@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ef_vi on an interface of the kernel with four queues: whichever queue a frame comes by, it gets
+ * to the interface whose filter asks for it. Takes root, and makes a network namespace for this
+ * process; all is gone with it. */
+#include <errno.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "efvi_rig.h"
+#include "shunt/clock.h"
+#include "veth_rig.h"
+
+#define QUEUES       4u
+#define BUFS         512u
+#define MEMORY_BYTES (BUFS * 2048u)
+#define FRAME_BYTES  100u
+#define DEADLINE_NS  UINT64_C(10000000000)
+
+static bool there;
+
+/* One side. On ours each interface has a queue and sends by that; frames come by the queue of the
+ * same number at theirs. */
+struct end {
+  ef_driver_handle handle;
+  ef_pd pd;
+  ef_vi vi[QUEUES];
+  unsigned count;
+  ef_memreg memreg;
+  uint8_t *memory; /* 2048 bytes a buffer, BUFS / QUEUES for each interface */
+  uint8_t mac[6];
+};
+
+static struct end ours, theirs;
+
+static ef_addr addr_of(struct end *end, unsigned vi, unsigned buffer)
+{
+  return ef_memreg_dma_addr(&end->memreg, (size_t)(vi * (BUFS / QUEUES) + buffer) * 2048);
+}
+
+static uint8_t *data_of(struct end *end, unsigned vi, unsigned buffer)
+{
+  return end->memory + (size_t)(vi * (BUFS / QUEUES) + buffer) * 2048;
+}
+
+static void domain_open(struct end *end, const char *name, enum ef_pd_flags flags)
+{
+  *end = (struct end){0};
+  assert_int_equal(ef_driver_open(&end->handle), 0);
+  assert_int_equal(ef_pd_alloc_by_name(&end->pd, end->handle, name, flags), 0);
+  end->memory = aligned_alloc(4096, MEMORY_BYTES);
+  assert_non_null(end->memory);
+  memset(end->memory, 0, MEMORY_BYTES);
+  assert_int_equal(
+      ef_memreg_alloc(&end->memreg, end->handle, &end->pd, end->handle, end->memory, MEMORY_BYTES),
+      0);
+}
+
+static void posts(struct end *end, unsigned vi)
+{
+  for (unsigned i = 0; i < 127 && end->vi[vi].nic_type.arch != EF_VI_ARCH_EF10CT; i++)
+    assert_int_equal(ef_vi_receive_post(&end->vi[vi], addr_of(end, vi, i), (ef_request_id)i), 0);
+}
+
+/* One more interface. Returns its number. */
+static unsigned add(struct end *end, int rxq)
+{
+  const unsigned i = end->count++;
+  const int result = ef_vi_alloc_from_pd(&end->vi[i], end->handle, &end->pd, end->handle, -1, rxq,
+                                         127, NULL, -1, EF_VI_FLAGS_DEFAULT);
+  if (result < 0)
+    fail_msg("%d: %s; %s", result, shunt_last_error()->what, shunt_last_error()->why);
+  assert_int_equal(result, i);
+  assert_int_equal(ef_vi_get_mac(&end->vi[i], end->handle, end->mac), 0);
+  if (rxq)
+    posts(end, i);
+  return i;
+}
+
+static void filter(struct end *end, unsigned vi, uint16_t port, ef_filter_cookie *cookie)
+{
+  ef_filter_spec spec;
+  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
+  assert_int_equal(ef_filter_spec_set_ip4_local(&spec, IPPROTO_UDP, htonl(0x0a000002), htons(port)),
+                   0);
+  const int result = ef_vi_filter_add(&end->vi[vi], end->handle, &spec, cookie);
+  if (result)
+    fail_msg("%d: %s; %s", result, shunt_last_error()->what, shunt_last_error()->why);
+}
+
+static void end_close(struct end *end)
+{
+  while (end->count)
+    assert_int_equal(ef_vi_free(&end->vi[--end->count], end->handle), 0);
+  assert_int_equal(ef_memreg_free(&end->memreg, end->handle), 0);
+  assert_int_equal(ef_pd_free(&end->pd, end->handle), 0);
+  assert_int_equal(ef_driver_close(end->handle), 0);
+  free(end->memory);
+}
+
+static int set_up(void **state)
+{
+  (void)state;
+  unsetenv("SHUNT_EFVI_DEVICE");
+  if (!there)
+    return 0;
+  domain_open(&ours, VETH_OURS, EF_PD_DEFAULT);
+  for (unsigned i = 0; i < QUEUES; i++)
+    add(&ours, 0);
+  return 0;
+}
+
+static int tear_down(void **state)
+{
+  (void)state;
+  if (there)
+    end_close(&ours);
+  return 0;
+}
+
+/* --- Traffic ------------------------------------------------------------------------------------
+ */
+
+/* A datagram to the port, by the queue, with its number at its end. */
+static void sends(unsigned queue, uint16_t port, uint16_t number)
+{
+  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+  struct rig like = {0};
+  uint8_t *frame = data_of(&ours, queue, number % (BUFS / QUEUES));
+  ef_event events[16];
+  ef_request_id ids[EF_VI_TRANSMIT_BATCH];
+  memcpy(like.mac, theirs.mac, 6);
+  rig_frame(&like, frame, FRAME_BYTES, port, 0);
+  shunt_store_be16(frame + FRAME_BYTES - 2, number);
+  while (ef_vi_transmit(&ours.vi[queue], addr_of(&ours, queue, number % (BUFS / QUEUES)),
+                        FRAME_BYTES, number) == -EAGAIN) {
+    const int n = ef_eventq_poll(&ours.vi[queue], events, 16);
+    for (int i = 0; i < n; i++)
+      ef_vi_transmit_unbundle(&ours.vi[queue], &events[i], ids);
+    if (shunt_monotonic_ns() > end_ns)
+      fail_msg("queue %u can't send", queue);
+  }
+}
+
+/* What an interface of theirs has got, by number. */
+struct got {
+  unsigned count;
+  uint8_t times[1024];
+};
+
+static const uint8_t *packet_of(unsigned vi, const ef_event *event)
+{
+  if (EF_EVENT_TYPE(*event) == EF_EVENT_TYPE_RX_REF) {
+    assert_int_equal(event->rx_ref.len, FRAME_BYTES);
+    return efct_vi_rxpkt_get(&theirs.vi[vi], event->rx_ref.pkt_id);
+  }
+  assert_int_equal(EF_EVENT_TYPE(*event), EF_EVENT_TYPE_RX);
+  assert_int_equal(EF_EVENT_RX_BYTES(*event), FRAME_BYTES);
+  return data_of(&theirs, vi, EF_EVENT_RX_RQ_ID(*event));
+}
+
+static void polls(unsigned vi, uint16_t port, struct got *got)
+{
+  ef_event events[16];
+  const int n = ef_eventq_poll(&theirs.vi[vi], events, 16);
+  for (int i = 0; i < n; i++) {
+    const uint8_t *packet = packet_of(vi, &events[i]);
+    assert_non_null(packet);
+    assert_int_equal(shunt_load_be16(packet + 36), port);
+    got->times[shunt_load_be16(packet + FRAME_BYTES - 2)]++;
+    got->count++;
+    if (EF_EVENT_TYPE(events[i]) == EF_EVENT_TYPE_RX_REF)
+      efct_vi_rxpkt_release(&theirs.vi[vi], events[i].rx_ref.pkt_id);
+    else
+      assert_int_equal(ef_vi_receive_post(&theirs.vi[vi],
+                                          addr_of(&theirs, vi, EF_EVENT_RX_RQ_ID(events[i])),
+                                          (ef_request_id)EF_EVENT_RX_RQ_ID(events[i])),
+                       0);
+  }
+}
+
+static uint64_t counted(unsigned vi, const char *name)
+{
+  struct rig like = {.handle = theirs.handle, .vi = theirs.vi[vi]};
+  return rig_count(&like, name);
+}
+
+static void assert_each_once(const struct got *got, unsigned first, unsigned n)
+{
+  for (unsigned i = first; i < first + n; i++)
+    if (got->times[i] != 1)
+      fail_msg("frame %u came %u times", i, got->times[i]);
+  assert_int_equal(got->count, n);
+}
+
+#define ROUNDS 50u
+
+/* --- Tests --------------------------------------------------------------------------------------
+ */
+
+static void one_gets_all(enum ef_pd_flags flags)
+{
+  struct got got = {0};
+  ef_filter_cookie cookie;
+  domain_open(&theirs, VETH_THEIRS, flags);
+  add(&theirs, 127);
+  filter(&theirs, 0, 2000, &cookie);
+  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+  for (unsigned i = 0; i < ROUNDS * QUEUES; i++) {
+    sends(i % QUEUES, 2000, (uint16_t)i);
+    while (got.count <= i) {
+      polls(0, 2000, &got);
+      if (shunt_monotonic_ns() > end_ns)
+        fail_msg("%u frames of %u, the last one sent by queue %u", got.count, i + 1, i % QUEUES);
+    }
+  }
+  assert_each_once(&got, 0, ROUNDS * QUEUES);
+  /* In bursts, and in the order of each queue. */
+  for (unsigned i = 0; i < 100; i++)
+    sends(i / 25, 2000, (uint16_t)(ROUNDS * QUEUES + i));
+  while (got.count < ROUNDS * QUEUES + 100 && shunt_monotonic_ns() < end_ns)
+    polls(0, 2000, &got);
+  assert_each_once(&got, 0, ROUNDS * QUEUES + 100);
+  end_close(&theirs);
+}
+
+static void one_interface_gets_all(void **state)
+{
+  (void)state;
+  if (!there)
+    skip();
+  one_gets_all(EF_PD_DEFAULT);
+}
+
+static void the_express_path_gets_all(void **state)
+{
+  (void)state;
+  if (!there)
+    skip();
+  one_gets_all(EF_PD_EXPRESS);
+}
+
+/* Send each of two what it asks for by every queue, and take it in turns. */
+static void both_get_theirs(unsigned one, unsigned other)
+{
+  struct got got[2] = {{0}, {0}};
+  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+  for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned queue = 0; queue < QUEUES; queue++) {
+      sends(queue, 2000, (uint16_t)(i * QUEUES + queue));
+      sends(queue, 2001, (uint16_t)(i * QUEUES + queue));
+    }
+    while (got[0].count < (i + 1) * QUEUES || got[1].count < (i + 1) * QUEUES) {
+      polls(one, 2000, &got[0]);
+      polls(other, 2001, &got[1]);
+      if (shunt_monotonic_ns() > end_ns)
+        fail_msg("%u and %u frames of %u", got[0].count, got[1].count, (i + 1) * QUEUES);
+    }
+  }
+  assert_each_once(&got[0], 0, ROUNDS * QUEUES);
+  assert_each_once(&got[1], 0, ROUNDS * QUEUES);
+}
+
+static void each_gets_its_own(void **state)
+{
+  ef_filter_cookie cookie;
+  (void)state;
+  if (!there)
+    skip();
+  domain_open(&theirs, VETH_THEIRS, EF_PD_DEFAULT);
+  for (unsigned i = 0; i < 2; i++)
+    filter(&theirs, add(&theirs, 127), (uint16_t)(2000 + i), &cookie);
+  both_get_theirs(0, 1);
+  for (unsigned i = 0; i < 2; i++) {
+    assert_int_equal(counted(i, "rx_unfiltered"), 0);
+    assert_int_equal(counted(i, "rx_no_buffer"), 0);
+    assert_int_equal(counted(i, "rx_packets"), ROUNDS * QUEUES);
+  }
+  add(&theirs, 127); /* with all queues taken it is the same */
+  add(&theirs, 0);
+  both_get_theirs(0, 1);
+  end_close(&theirs);
+}
+
+/* Whoever has a queue and never looks into it keeps nothing from others. */
+static void nobody_is_in_the_way(void **state)
+{
+  struct got got = {0};
+  ef_filter_cookie cookie, unused;
+  (void)state;
+  if (!there)
+    skip();
+  domain_open(&theirs, VETH_THEIRS, EF_PD_DEFAULT);
+  add(&theirs, 0);   /* sends only */
+  add(&theirs, 127); /* has buffers, but no filter */
+  add(&theirs, 127); /* has both */
+  filter(&theirs, 2, 2001, &unused);
+  filter(&theirs, add(&theirs, 127), 2000, &cookie);
+  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+  for (unsigned i = 0; i < ROUNDS * QUEUES; i++) {
+    sends(i % QUEUES, 2000, (uint16_t)i);
+    while (got.count <= i) {
+      polls(3, 2000, &got);
+      if (shunt_monotonic_ns() > end_ns)
+        fail_msg("%u frames of %u, the last one sent by queue %u", got.count, i + 1, i % QUEUES);
+    }
+  }
+  assert_each_once(&got, 0, ROUNDS * QUEUES);
+  end_close(&theirs);
+}
+
+/* What finds no room is counted: nothing is lost in silence. */
+static void losses_are_counted(void **state)
+{
+  struct got none = {0};
+  ef_event events[16];
+  ef_filter_cookie cookie;
+  const unsigned sent = EFVI_INBOX + 200;
+  (void)state;
+  if (!there)
+    skip();
+  domain_open(&theirs, VETH_THEIRS, EF_PD_DEFAULT);
+  filter(&theirs, add(&theirs, 127), 2000, &cookie);
+  filter(&theirs, add(&theirs, 127), 2001, &cookie);
+  for (unsigned i = 0; i < sent; i++) {
+    sends(2, 2000, (uint16_t)i);
+    polls(1, 2001, &none);
+  }
+  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+  while (counted(0, "rx_packets") + counted(0, "rx_no_buffer") < sent) {
+    polls(1, 2001, &none);
+    (void)ef_eventq_poll(&theirs.vi[0], events, 16);
+    if (shunt_monotonic_ns() > end_ns)
+      fail_msg("of %u frames %llu came, %llu found no room", sent,
+               (unsigned long long)counted(0, "rx_packets"),
+               (unsigned long long)counted(0, "rx_no_buffer"));
+  }
+  assert_int_equal(counted(0, "rx_packets") + counted(0, "rx_no_buffer"), sent);
+  assert_true(counted(0, "rx_no_buffer") >= 200);
+  assert_int_equal(none.count, 0);
+  end_close(&theirs);
+}
+
+/* --- Filters and interfaces that come and go ----------------------------------------------------
+ */
+
+static void interfaces_come_and_go(void **state)
+{
+  ef_filter_cookie cookies[2];
+  (void)state;
+  if (!there)
+    skip();
+  domain_open(&theirs, VETH_THEIRS, EF_PD_DEFAULT);
+  filter(&theirs, add(&theirs, 127), 2000, &cookies[0]);
+  for (unsigned round = 0; round < 10; round++) {
+    filter(&theirs, add(&theirs, 127), 2001, &cookies[1]);
+    both_get_theirs(0, 1);
+    for (unsigned queue = 0; queue < QUEUES; queue++) /* left lying where they come */
+      sends(queue, 2001, 0);
+    assert_int_equal(ef_vi_free(&theirs.vi[--theirs.count], theirs.handle), 0);
+  }
+  end_close(&theirs);
+}
+
+/* --- Sleeping -----------------------------------------------------------------------------------
+ */
+
+struct poller {
+  unsigned vi;
+  bool stop;
+  struct got got;
+};
+
+static void *poll_on(void *context)
+{
+  struct poller *poller = context;
+  while (!__atomic_load_n(&poller->stop, __ATOMIC_RELAXED))
+    polls(poller->vi, 2001, &poller->got);
+  return NULL;
+}
+
+/* Asleep until a frame comes by each queue, which is handed over, or which nobody looks into. */
+static void waits(unsigned vi)
+{
+  const struct timeval patience = {10, 0};
+  struct got got = {0};
+  for (unsigned i = 0; i < 20 * QUEUES; i++) {
+    const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+    sends(i % QUEUES, 2000, (uint16_t)i);
+    while (got.count <= i) {
+      const int result = ef_eventq_wait(&theirs.vi[vi], theirs.handle,
+                                        ef_eventq_current(&theirs.vi[vi]), &patience);
+      if (result || shunt_monotonic_ns() > end_ns)
+        fail_msg("frame %u by queue %u: %d", i, i % QUEUES, result);
+      polls(vi, 2000, &got);
+    }
+  }
+}
+
+static void a_sleeper_wakes(void **state)
+{
+  ef_filter_cookie cookie;
+  pthread_t thread;
+  (void)state;
+  if (!there)
+    skip();
+  domain_open(&theirs, VETH_THEIRS, EF_PD_DEFAULT);
+  filter(&theirs, add(&theirs, 127), 2000, &cookie);
+  waits(0);
+  struct poller poller = {.vi = add(&theirs, 127)};
+  filter(&theirs, poller.vi, 2001, &cookie);
+  assert_int_equal(pthread_create(&thread, NULL, poll_on, &poller), 0);
+  waits(0);
+  __atomic_store_n(&poller.stop, true, __ATOMIC_RELAXED);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_int_equal(poller.got.count, 0);
+  end_close(&theirs);
+}
+
+/* --- Names --------------------------------------------------------------------------------------
+ */
+
+static unsigned channels(void)
+{
+  unsigned n = 0;
+  FILE *pipe = popen("ethtool -l " VETH_THEIRS " | awk '/^RX:/ { n = $2 } END { print n }'", "r");
+  assert_non_null(pipe);
+  assert_int_equal(fscanf(pipe, "%u", &n), 1);
+  pclose(pipe);
+  return n;
+}
+
+/* Fewer queues by name: the interface has no more while they are open, so no frame goes astray. */
+static void a_name_may_say_fewer(void **state)
+{
+  ef_filter_cookie cookie;
+  struct got got = {0};
+  if (!there)
+    skip();
+  assert_int_equal(channels(), QUEUES);
+  setenv("SHUNT_EFVI_DEVICE", VETH_THEIRS "=xdp:" VETH_THEIRS "?queues=2", 1);
+  domain_open(&theirs, VETH_THEIRS, EF_PD_DEFAULT);
+  filter(&theirs, add(&theirs, 127), 2000, &cookie);
+  assert_int_equal(channels(), 2);
+  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+  for (unsigned i = 0; i < 20 * QUEUES; i++) {
+    sends(i % QUEUES, 2000, (uint16_t)i);
+    while (got.count <= i) {
+      polls(0, 2000, &got);
+      if (shunt_monotonic_ns() > end_ns)
+        fail_msg("%u frames of %u, the last one sent by queue %u", got.count, i + 1, i % QUEUES);
+    }
+  }
+  assert_each_once(&got, 0, 20 * QUEUES);
+  end_close(&theirs);
+  end_close(&ours); /* it holds settings of its peer, too: all are put back together */
+  assert_int_equal(channels(), QUEUES);
+  assert_int_equal(set_up(state), 0);
+}
+
+int main(void)
+{
+  there = veth_rig_enter();
+#define ON_VETH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+  const struct CMUnitTest tests[] = {
+      ON_VETH(one_interface_gets_all), ON_VETH(the_express_path_gets_all),
+      ON_VETH(each_gets_its_own),      ON_VETH(nobody_is_in_the_way),
+      ON_VETH(losses_are_counted),     ON_VETH(interfaces_come_and_go),
+      ON_VETH(a_sleeper_wakes),        ON_VETH(a_name_may_say_fewer),
+  };
+  return cmocka_run_group_tests_name("efvi_spread", tests, NULL, NULL);
+}
