@@ -66,9 +66,11 @@ static void attach_too_long(const struct attach_case *one, struct shunt_error *e
 
 static void attach_few_queues(const struct attach_case *one, struct shunt_error *error)
 {
+  const struct interface_channels *channels = &one->interface.channels;
   shunt_error_why(error,
                   "%.120s; %s has %u receive queues, fewer than its peer has transmit queues",
-                  one->said, one->interface.name, one->interface.rx_queues);
+                  one->said, one->interface.name,
+                  channels->known ? channels->combined + channels->rx : one->interface.rx_queues);
   shunt_error_remedy(error, "ethtool -L %s rx N, or fewer tx queues on the peer",
                      one->interface.name);
 }
@@ -82,6 +84,8 @@ static void attach_invalid(const struct attach_case *one, struct shunt_error *er
                               "receive times");
   else if (strstr(one->said, "different device") != NULL)
     shunt_error_remedy(error, "load the program bound to this interface");
+  else if ((one->flags & XDP_FLAGS_HW_MODE) != 0) /* what a driver says that knows no programs */
+    attach_no_mode(one, error);
   else if (features_need(&features, FEATURE_XDP_LINK, "a program that goes with its process",
                          error) < 0)
     return;

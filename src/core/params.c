@@ -110,6 +110,10 @@ int params_take_u64(struct params *params, const char *key, uint64_t least, uint
   if (!params_read_u64(text, &number) || number < least || number > most) {
     int code = shunt_error_set(error, -EINVAL, "%s=%s is refused", key, text);
     shunt_error_why(error, "%s is a whole number from %" PRIu64 " to %" PRIu64, key, least, most);
+    if (params_read_u64(text, &number))
+      shunt_error_remedy(error, "the nearest is %s=%" PRIu64, key, number < least ? least : most);
+    else
+      shunt_error_remedy(error, "write digits, such as %s=%" PRIu64, key, least);
     return code;
   }
   *value = number;
@@ -130,6 +134,7 @@ int params_take_bool(struct params *params, const char *key, bool *value, struct
   }
   int code = shunt_error_set(error, -EINVAL, "%s=%s is refused", key, text);
   shunt_error_why(error, "%s is 1 or 0, yes or no, on or off, true or false", key);
+  shunt_error_remedy(error, "write %s=1 or %s=0", key, key);
   return code;
 }
 
@@ -156,6 +161,7 @@ int params_take_double(struct params *params, const char *key, double least, dou
   if (!params_read_double(text, &number) || number < least || number > most) {
     int code = shunt_error_set(error, -EINVAL, "%s=%s is refused", key, text);
     shunt_error_why(error, "%s is a number from %g to %g", key, least, most);
+    shunt_error_remedy(error, "write one of them, such as %s=%g", key, least);
     return code;
   }
   *value = number;
@@ -194,6 +200,7 @@ int params_take_choice(struct params *params, const char *key, const char *const
   params_list(list, sizeof(list), names);
   int code = shunt_error_set(error, -EINVAL, "%s=%s is refused", key, text);
   shunt_error_why(error, "%s is one of: %s", key, list);
+  shunt_error_remedy(error, "write one of these, such as %s=%s", key, names[0]);
   return code;
 }
 

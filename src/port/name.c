@@ -87,38 +87,49 @@ static int take_keys(struct shunt_port_options *options, struct params *params,
 }
 
 static int bad_option(struct shunt_error *error, const char *option, uint32_t value,
-                      const char *rule)
+                      uint32_t nearest, const char *rule)
 {
   shunt_error_set(error, -EINVAL, "%s=%u can't be", option, value);
   shunt_error_why(error, "%s", rule);
+  shunt_error_remedy(error, "the nearest is %s=%u", option, nearest);
   return -EINVAL;
+}
+
+static uint32_t clamp(uint32_t value, uint32_t least, uint32_t most)
+{
+  return value < least ? least : value > most ? most : value;
 }
 
 static int check_ring(const char *option, uint32_t value, struct shunt_error *error)
 {
-  if (value < 64 || value > 4096 || (value & (value - 1)))
-    return bad_option(error, option, value,
+  uint32_t nearest = 64;
+  while (nearest < value && nearest < 4096)
+    nearest *= 2;
+  if (value != nearest)
+    return bad_option(error, option, value, nearest,
                       "a ring has 64, 128, 256, 512, 1024, 2048 or 4096 descriptors");
   return 0;
 }
 
 static int check(const struct shunt_port_options *options, struct shunt_error *error)
 {
+  const uint32_t interval_us = options->interrupt_interval_us;
   int result = check_ring("rx_ring", options->rx_ring, error);
   if (!result)
     result = check_ring("tx_ring", options->tx_ring, error);
   if (result)
     return result;
   if (options->queues > 128)
-    return bad_option(error, "queues", options->queues, "no device has more than 128 queue pairs");
+    return bad_option(error, "queues", options->queues, 128,
+                      "no device has more than 128 queue pairs");
   if (options->mtu < 68 || options->mtu > 9710)
-    return bad_option(error, "mtu", options->mtu,
+    return bad_option(error, "mtu", options->mtu, clamp(options->mtu, 68, 9710),
                       "68 (RFC 791) to 9710 bytes (9728 with Ethernet header and FCS)");
   if (options->tx_report_interval > options->tx_ring / 2)
     return bad_option(error, "tx_report_interval", options->tx_report_interval,
-                      "at most half of tx_ring, or sending would stall");
-  if (options->interrupt_interval_us < 2 || options->interrupt_interval_us > 8000)
-    return bad_option(error, "interrupt_interval_us", options->interrupt_interval_us,
+                      options->tx_ring / 2, "at most half of tx_ring, or sending would stall");
+  if (interval_us < 2 || interval_us > 8000)
+    return bad_option(error, "interrupt_interval_us", interval_us, clamp(interval_us, 2, 8000),
                       "2 to 8000 microseconds");
   return 0;
 }

@@ -11,12 +11,21 @@ make_veth
 run 1 info xdp:v9
 says "v9"
 run 1 info "xdp:v0?queues=2"
-says "1 receive queues"
-says "channels="
+says "it has 1 receive queue"
+says "numrxqueues 2"
+quiet_about "channels=" # of which it has one at most
 run 1 info "xdp:v0?mode=drv&zero_copy=require"
 says "zero copy"
+says "take a NIC whose driver has it"
+says "zero_copy=prefer"
 run 1 info "xdp:v0?mode=hw"
-says "hw"
+says 'driver "veth" has no XDP in hw mode'
+says "use drv mode"
+for keys in mode=native zero_copy=1 mtu=99999 rx_ring=100 join=maybe; do
+  run 1 info "xdp:v0?$keys"
+  says "try:"
+done
+says "join=1"
 run 1 info "xdp:lo?mode=drv&multi_buffer=0"
 says "MTU is 65536"
 says "multi_buffer=1"
@@ -140,6 +149,15 @@ for mode in skb drv; do
   says "v0 is gone"
   says "answered"
 done
+
+# --- Fewer receive queues than the peer's transmit queues: no program in the driver ---
+
+if command -v ethtool >/dev/null; then
+  make_veth 1500 2
+  ip netns exec "$near_space" ethtool -L v0 rx 1 || fail "ethtool -L"
+  run 1 info "xdp:v0?mode=drv"
+  says "v0 has 1 receive queues, fewer than its peer"
+fi
 
 # --- More queues than the port has ---
 

@@ -224,7 +224,7 @@ static void test_refused(void **state)
   attach_refused(pass, INT_MAX, XDP_FLAGS_SKB_MODE, -ENODEV, "ENODEV", "network namespace");
   attach_refused(pass, (int)if_nametoindex("lo"), XDP_FLAGS_DRV_MODE, -EOPNOTSUPP, "in drv mode",
                  "skb mode");
-  attach_refused(pass, ours, XDP_FLAGS_HW_MODE, -EINVAL, "EINVAL", "veth");
+  attach_refused(pass, ours, XDP_FLAGS_HW_MODE, -EINVAL, "no XDP in hw mode", "drv mode");
   if (features_state(&features, FEATURE_DEVICE_BOUND) == FEATURE_PRESENT) {
     int bound = load(bpf_rig_pass, "bound", BPF_XDP_DEV_BOUND_ONLY, (uint32_t)ours);
     attach_refused(bound, ours, XDP_FLAGS_SKB_MODE, -EINVAL, "generic mode", "drv mode");

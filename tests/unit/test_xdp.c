@@ -89,6 +89,9 @@ static void what_is_required_and_refused_fails(void **state)
   rig.bind_zero_copy_code = EOPNOTSUPP;
   refused("zero_copy=require", -EOPNOTSUPP, "drv, zero copy");
   rig_reset();
+  rig.bind_zero_copy_code = EOPNOTSUPP;
+  refused("zero_copy=require", -EOPNOTSUPP, "take a NIC whose driver has it");
+  rig_reset();
   rig.attach_code[SHUNT_XDP_DRV] = EOPNOTSUPP;
   refused("mode=drv", -EOPNOTSUPP, "the driver has no such mode");
   rig_reset();

@@ -200,7 +200,9 @@ static int nothing_granted(const struct xdp *xdp, struct shunt_error *error)
                   shunt_xdp_mode_text(first->mode, first->zero_copy),
                   xdp->refusal_count > 1 ? ", nor any other mode that the keys allow" : "");
   shunt_error_why(error, "%s", first->why);
-  if (*first->remedy)
+  if (*first->remedy && first->zero_copy && xdp->wanted.copy == XDP_NEVER)
+    shunt_error_remedy(error, "%.200s; or allow a copy: zero_copy=prefer", first->remedy);
+  else if (*first->remedy)
     shunt_error_remedy(error, "%s", first->remedy);
   else
     shunt_error_remedy(error, "allow other modes: mode=auto, zero_copy=prefer, copy=prefer");

@@ -201,6 +201,9 @@ static int bind_error(const struct xdp_queue *queue, uint32_t queue_id, int code
   case -EOPNOTSUPP:
     shunt_error_why(error, "the driver (%s) has no zero copy%s (EOPNOTSUPP)", xdp->state.driver,
                     xdp->multi_buffer ? " for frames of several buffers" : "");
+    shunt_error_remedy(error,
+                       "take a NIC whose driver has it (ice, i40e, ixgbe, igc, mlx5_core, nfp, "
+                       "stmmac; with newer kernels virtio_net, igb, gve)");
     break;
   case -EPERM:
     shunt_error_remedy(error, "give the process CAP_NET_RAW");

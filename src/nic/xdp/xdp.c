@@ -39,20 +39,33 @@ static uint32_t interface_queues(const struct interface_state *state)
   return channels->known ? channels->combined + channels->rx : state->rx_queues;
 }
 
+static void more_queues(const struct xdp *xdp, struct shunt_error *error)
+{
+  const struct interface_channels *channels = &xdp->state.channels;
+  const uint32_t needed = xdp->wanted.first_queue + xdp->options.queues;
+  const uint32_t most = channels->combined_max ? channels->combined_max : channels->rx_max;
+  if (channels->known && needed <= most)
+    shunt_error_remedy(error, "take fewer, or give it more: channels=%u", needed);
+  else if (xdp->state.peer)
+    shunt_error_remedy(error, "take fewer, or make the pair with numrxqueues %u numtxqueues %u",
+                       needed, needed);
+  else
+    shunt_error_remedy(error, "take fewer: its driver (%s) gives it no more", xdp->state.driver);
+}
+
 static int check_queues(const struct xdp *xdp, struct shunt_error *error)
 {
   const uint32_t have = interface_queues(&xdp->state), first = xdp->wanted.first_queue;
-  if (first + xdp->options.queues <= have)
+  const uint32_t last = first + xdp->options.queues - 1;
+  if (last < have)
     return 0;
-  shunt_error_set(error, -EINVAL, "%s has no queues %u to %u", xdp->interface, first,
-                  first + xdp->options.queues - 1);
-  shunt_error_why(error, "it has %u receive queues%s", have,
+  if (first == last)
+    shunt_error_set(error, -EINVAL, "%s has no queue %u", xdp->interface, first);
+  else
+    shunt_error_set(error, -EINVAL, "%s has no queues %u to %u", xdp->interface, first, last);
+  shunt_error_why(error, "it has %u receive queue%s%s", have, have == 1 ? "" : "s",
                   xdp->state.channels.known ? "" : ", as far as the kernel tells");
-  shunt_error_remedy(error, "take fewer, or give it more: channels=%u (at most %u here)",
-                     first + xdp->options.queues,
-                     xdp->state.channels.known
-                         ? xdp->state.channels.combined_max + xdp->state.channels.rx_max
-                         : xdp->state.rx_queues);
+  more_queues(xdp, error);
   return -EINVAL;
 }
 
