@@ -63,9 +63,12 @@ static int load(struct filter *f, const struct filter_rule rules[], unsigned n, 
 static int attach(struct filter *f, struct shunt_error *error)
 {
   struct features features = {0};
-  int result = bpf_link_xdp(f->program, f->options.ifindex, f->options.mode, &f->link, error);
+  int result = f->options.no_link
+                   ? -EINVAL
+                   : bpf_link_xdp(f->program, f->options.ifindex, f->options.mode, &f->link, error);
 
-  if (result != -EINVAL || features_state(&features, FEATURE_XDP_LINK) != FEATURE_ABSENT)
+  if (result != -EINVAL ||
+      (!f->options.no_link && features_state(&features, FEATURE_XDP_LINK) != FEATURE_ABSENT))
     return result;
   result = bpf_attach_set(f->program, f->options.ifindex, f->options.mode, error);
   f->by_netlink = result == 0;

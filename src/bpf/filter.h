@@ -15,7 +15,9 @@
  * A change waits for a grace period of the kernel (about 14 ms measured on Linux 6.18), and the
  * rules are the new ones when the call returns.
  *
- * Nothing is left behind: the link, and with it the program, goes when the process ends.
+ * Nothing is left behind: the link, and with it the program, goes when the process ends. Kernels
+ * before 5.9 have no links for XDP: there the program is attached by netlink, and one whose process
+ * was killed stays, until somebody takes it off as the next filter's error says.
  *
  * Thread: a filter belongs to one thread at a time. */
 #ifndef SRC_BPF_FILTER_H
@@ -55,6 +57,7 @@ struct filter_options {
   bool fragments;        /* take frames of several buffers (BPF_F_XDP_HAS_FRAGS) */
   bool receive_time;     /* put the time in front of frames that go to the program */
   bool software_time;    /* ... which is the software's: the driver is known to have none */
+  bool no_link;          /* go the way of kernels without links for XDP: a test's wish */
   bool join;             /* where a program is attached already, use its XSKMAP */
   enum filter_vlan vlan;
 };

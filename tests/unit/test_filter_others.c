@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A filter where another program is on the interface: it stays out, or joins. */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "src/bpf/assembler.h"
 #include "src/bpf/bpf_attach.h"
 #include "tests/unit/filter_rig.h"
@@ -107,12 +110,74 @@ static void test_join_refused(void **state)
   bpf_assembler_free(a);
 }
 
+/* ---- Kernels without links ---- */
+
+static void test_netlink(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_error error = {0};
+  struct shunt_xdp_rule rule;
+  uint32_t id;
+
+  need_veth();
+  options.no_link = true;
+  struct filter *filter = open_rules(&options, "udp port 3");
+  int sender = packet_socket(peer);
+  const uint32_t first = attached_program();
+  assert_int_equal(filter_link_fd(filter), -1);
+  assert_true(first);
+  send_port(sender, 3, 0);
+  wait_hits(filter, 0, 1);
+
+  assert_int_equal(shunt_xdp_rule_parse("udp port 4", &rule, &error), 0);
+  if (filter_rule_add(filter, &rule, &id, &error))
+    fail_msg("%s: %s", error.what, error.why);
+  assert_true(attached_program() && attached_program() != first);
+  send_port(sender, 4, 0);
+  wait_hits(filter, id, 1);
+  send_port(sender, 3, 0);
+  wait_hits(filter, 0, 2);
+  close(sender);
+  filter_close(filter);
+  assert_int_equal(attached_program(), 0);
+}
+
+/* What a killed process leaves is named, with the command that takes it off. */
+static void test_netlink_leftover(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_error error = {0};
+  struct filter *filter = NULL;
+  int status = 0;
+
+  need_veth();
+  options.no_link = true;
+  pid_t child = fork();
+  if (child == 0) {
+    open_rules(&options, "udp port 3");
+    raise(SIGKILL);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFSIGNALED(status));
+  assert_true(attached_program());
+  assert_int_equal(filter_open(&options, NULL, 0, &filter, &error), -EBUSY);
+  assert_non_null(strstr(error.why, "attached through netlink"));
+  assert_non_null(strstr(error.remedy, "ip link set dev shunta xdpgeneric off"));
+  assert_int_equal(system("ip link set dev shunta xdpgeneric off"), 0);
+  if (filter_open(&options, NULL, 0, &filter, &error))
+    fail_msg("%s: %s", error.what, error.why);
+  filter_close(filter);
+  assert_int_equal(attached_program(), 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_someone_is_there),
-      cmocka_unit_test(test_join),
-      cmocka_unit_test(test_join_refused),
+      cmocka_unit_test(test_someone_is_there), cmocka_unit_test(test_join),
+      cmocka_unit_test(test_join_refused),     cmocka_unit_test(test_netlink),
+      cmocka_unit_test(test_netlink_leftover),
   };
   return cmocka_run_group_tests(tests, set_up, NULL);
 }
