@@ -308,7 +308,7 @@ __extension__ enum ef_vi_flags {
   EF_VI_RX_PHYS_ADDR = 0x40,
   EF_VI_TX_IP_CSUM_DIS = 0x80,      /* don't fill in IPv4 header checksums */
   EF_VI_TX_TCPUDP_CSUM_DIS = 0x100, /* don't fill in TCP and UDP checksums */
-  EF_VI_TX_TCPUDP_ONLY = 0x200,
+  EF_VI_TX_TCPUDP_ONLY = 0x200, /* to EF_VI_TX_FILTER_MASK_3: refused, nobody drops what is sent */
   EF_VI_TX_FILTER_IP = 0x400,
   EF_VI_TX_FILTER_MAC = 0x800,
   EF_VI_TX_FILTER_MASK_1 = 0x1000,
@@ -329,8 +329,8 @@ __extension__ enum ef_vi_flags {
   EF_VI_RX_ZEROCOPY = 0x4000000, /* AF_XDP: fail where the kernel would copy frames */
   EF_VI_ALLOW_MEMCPY = 0x8000000,
   EF_VI_EFCT_UNIQUEUE = 0x10000000,
-  EF_VI_RX_EXCLUSIVE = 0x20000000,
-  EF_VI_ENABLE_TPH = 0x40000000,
+  EF_VI_RX_EXCLUSIVE = 0x20000000, /* always so */
+  EF_VI_ENABLE_TPH = 0x40000000,   /* this and the next: a hint that no device here takes */
   EF_VI_TPH_TAG_MODE = 0x80000000,
   EF_VI_RX_FILTER_ID = 0x100000000ull, /* a prefix with the filter that took the packet */
 };

@@ -17,7 +17,7 @@ enum ef_pd_flags {
   EF_PD_PHYS_MODE = 0x2,
   EF_PD_RX_PACKED_STREAM = 0x4,
   EF_PD_VPORT = 0x8,
-  EF_PD_MCAST_LOOP = 0x10,
+  EF_PD_MCAST_LOOP = 0x10, /* nothing loops back, as EF_VI_CAP_HW_MULTICAST_LOOPBACK says */
   EF_PD_MEMREG_64KiB = 0x20,
   EF_PD_IGNORE_BLACKLIST = 0x40,
   EF_PD_EXPRESS = 0x80,

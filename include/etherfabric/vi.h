@@ -112,7 +112,7 @@ extern int ef_vi_alloc_from_set(ef_vi *vi, ef_driver_handle vi_dh, ef_vi_set *vi
 
 enum ef_filter_flags {
   EF_FILTER_FLAG_NONE = 0x0,
-  EF_FILTER_FLAG_MCAST_LOOP_RECEIVE = 0x2,
+  EF_FILTER_FLAG_MCAST_LOOP_RECEIVE = 0x2, /* nothing loops back: see EF_PD_MCAST_LOOP */
   EF_FILTER_FLAG_EXCLUSIVE_RXQ = 0x4,
   EF_FILTER_FLAG_SHARED_RXQ = 0x8,
   EF_FILTER_FLAG_REQUEST_WAKEUPS = 0x10,

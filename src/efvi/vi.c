@@ -9,11 +9,14 @@
 #include "shunt/ethernet.h"
 #include "src/efvi/checked.h"
 
-/* What is only of Solarflare's hardware is refused rather than ignored. The rest are hints, or says
- * nothing of rings that are polled and buffers that are copied. */
+/* What would change which packets go out, or what is in them, and no device here does, is refused
+ * rather than ignored. The rest are hints, or say nothing of rings that are polled and buffers that
+ * are copied. */
 #define ISCSI_FLAGS                                                                                \
   (EF_VI_ISCSI_RX_HDIG | EF_VI_ISCSI_TX_HDIG | EF_VI_ISCSI_RX_DDIG | EF_VI_ISCSI_TX_DDIG)
 #define PHYSICAL_FLAGS (EF_VI_TX_PHYS_ADDR | EF_VI_RX_PHYS_ADDR)
+#define TX_FILTER_FLAGS                                                                            \
+  (EF_VI_TX_TCPUDP_ONLY | EF_VI_TX_FILTER_IP | EF_VI_TX_FILTER_MAC | EF_VI_TX_FILTER_MASK_3)
 
 static uint32_t ring_of(int capacity)
 {
@@ -47,6 +50,8 @@ static const char *impossible(uint64_t flags, bool is_xdp)
     return "no device here computes iSCSI digests";
   if (flags & PHYSICAL_FLAGS)
     return "addresses are looked up, so that memory that was not registered is never touched";
+  if (flags & TX_FILTER_FLAGS)
+    return "no device here drops what a program sends: the first cards' filters did";
   if (flags & EF_VI_TX_TIMESTAMPS && !is_xdp)
     return "an 82599 notes the time of one PTP event message at a time, and an interface with time "
            "stamps owes one for every packet";
@@ -63,7 +68,7 @@ static int check_flags(uint64_t flags, const struct efvi_pd *pd, struct shunt_er
   }
   if (!why)
     return 0;
-  shunt_error_set(error, code, "an interface with flags 0x%llx", (unsigned long long)flags);
+  shunt_error_set(error, code, "no interface with such flags");
   shunt_error_why(error, "%s%s", why, code == -EINVAL ? " exclude each other" : "");
   return code;
 }

@@ -56,6 +56,8 @@ static int domains(struct run *run)
   return result;
 }
 
+#define FLAG(which) .name = #which, .flag = (which)
+
 static void interfaces(struct run *run)
 {
   struct end *near = &run->near;
@@ -69,16 +71,22 @@ static void interfaces(struct run *run)
   static const struct {
     const char *name;
     uint64_t flag;
-  } flags[] = {{"EF_VI_RX_TIMESTAMPS", EF_VI_RX_TIMESTAMPS},
-               {"EF_VI_TX_TIMESTAMPS", EF_VI_TX_TIMESTAMPS},
-               {"EF_VI_RX_EVENT_MERGE", EF_VI_RX_EVENT_MERGE},
-               {"EF_VI_TX_ALT", EF_VI_TX_ALT},
-               {"EF_VI_TX_CTPIO", EF_VI_TX_CTPIO},
-               {"EF_VI_ENABLE_EV_TIMER", EF_VI_ENABLE_EV_TIMER},
-               {"EF_VI_RX_ZEROCOPY", EF_VI_RX_ZEROCOPY},
-               {"EF_VI_RX_FILTER_ID", EF_VI_RX_FILTER_ID},
-               {"EF_VI_TX_PHYS_ADDR", EF_VI_TX_PHYS_ADDR},
-               {"EF_VI_ISCSI_RX_HDIG", EF_VI_ISCSI_RX_HDIG}};
+  } flags[] = {{FLAG(EF_VI_ISCSI_RX_HDIG)},      {FLAG(EF_VI_ISCSI_TX_HDIG)},
+               {FLAG(EF_VI_ISCSI_RX_DDIG)},      {FLAG(EF_VI_ISCSI_TX_DDIG)},
+               {FLAG(EF_VI_TX_PHYS_ADDR)},       {FLAG(EF_VI_RX_PHYS_ADDR)},
+               {FLAG(EF_VI_TX_IP_CSUM_DIS)},     {FLAG(EF_VI_TX_TCPUDP_CSUM_DIS)},
+               {FLAG(EF_VI_TX_TCPUDP_ONLY)},     {FLAG(EF_VI_TX_FILTER_IP)},
+               {FLAG(EF_VI_TX_FILTER_MAC)},      {FLAG(EF_VI_TX_FILTER_MASK_1)},
+               {FLAG(EF_VI_TX_FILTER_MASK_2)},   {FLAG(EF_VI_TX_FILTER_MASK_3)},
+               {FLAG(EF_VI_TX_PUSH_DISABLE)},    {FLAG(EF_VI_TX_PUSH_ALWAYS)},
+               {FLAG(EF_VI_RX_TIMESTAMPS)},      {FLAG(EF_VI_TX_TIMESTAMPS)},
+               {FLAG(EF_VI_RX_PACKED_STREAM)},   {FLAG(EF_VI_RX_PS_BUF_SIZE_64K)},
+               {FLAG(EF_VI_RX_EVENT_MERGE)},     {FLAG(EF_VI_TX_ALT)},
+               {FLAG(EF_VI_ENABLE_EV_TIMER)},    {FLAG(EF_VI_TX_CTPIO)},
+               {FLAG(EF_VI_TX_CTPIO_NO_POISON)}, {FLAG(EF_VI_RX_ZEROCOPY)},
+               {FLAG(EF_VI_ALLOW_MEMCPY)},       {FLAG(EF_VI_EFCT_UNIQUEUE)},
+               {FLAG(EF_VI_RX_EXCLUSIVE)},       {FLAG(EF_VI_ENABLE_TPH)},
+               {FLAG(EF_VI_TPH_TAG_MODE)},       {FLAG(EF_VI_RX_FILTER_ID)}};
   for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
     quiet();
     const int result = open_interface(near, &other, &near->pd, flags[i].flag);

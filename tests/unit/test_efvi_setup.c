@@ -156,6 +156,10 @@ static void interfaces(void **state)
   assert_int_equal(alloc(rig, &second, -1, -1, &third, EF_VI_FLAGS_DEFAULT), -EINVAL);
   assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_RX_PHYS_ADDR), -EOPNOTSUPP);
   assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_ISCSI_RX_HDIG), -EOPNOTSUPP);
+  assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_TX_TCPUDP_ONLY), -EOPNOTSUPP);
+  assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_TX_FILTER_IP), -EOPNOTSUPP);
+  assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_TX_FILTER_MAC), -EOPNOTSUPP);
+  assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_TX_FILTER_MASK_2), -EOPNOTSUPP);
   assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_TX_TIMESTAMPS), -EOPNOTSUPP);
   assert_non_null(strstr(shunt_last_error()->why, "PTP"));
   assert_int_equal(alloc(rig, &second, -1, -1, NULL, EF_VI_TX_TIMESTAMPS | EF_VI_TX_ALT), -EINVAL);
