@@ -111,6 +111,8 @@ for mode in skb drv; do
   stop echo
   count "received" 500
   count "answered" 500
+  count "rule 0" 500
+  count "rule 1" 1
   program_gone
 
   # Without the program the port is the kernel's again, which has nobody on it.
