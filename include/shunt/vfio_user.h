@@ -15,8 +15,9 @@
  * shunt_vfio_user_fd is readable or shunt_vfio_user_next_ns is due, but must give the model its
  * turns as well: what a client does in pages that it has mapped raises no event.
  *
- * One client is served at a time; the next waits in the socket's queue, or gets another model that
- * is served there (shunt_vfio_user_join). When a client has gone, its
+ * One client is served at a time. The next gets another model that is served at the socket
+ * (shunt_vfio_user_join), or waits half a second for a client to go, and is refused then: its
+ * VERSION fails with EBUSY. When a client has gone, its
  * memory and its eventfds are gone as well, and the model is reset, as the kernel's VFIO resets a
  * device whose last user is gone. A client that breaks the protocol loses its connection, nothing
  * else; what it did is counted.

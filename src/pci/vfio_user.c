@@ -460,8 +460,10 @@ static int agree(struct vfio_user *vfio, struct shunt_error *error)
   const char *why = "";
   int code = channel_ask(&vfio->channel, &request);
   if (code < 0) {
-    error_set_errno(error, code, "%s: no answer to VERSION", vfio->pci.address);
-    if (code == -ETIMEDOUT)
+    error_set_errno(error, code,
+                    code == -EBUSY ? "%s has no card free" : "%s: no answer to VERSION",
+                    vfio->pci.address);
+    if (code == -EBUSY || code == -ETIMEDOUT)
       shunt_error_remedy(error,
                          "a card has one client at a time: see whether it has one already, or have "
                          "more cards served at the socket: shunt twin SOCKET=ixgbe?wire=w&cards=4");

@@ -121,10 +121,20 @@ children+=("$echo")
 until_true grep -q '^ready' "$scratch/echo.out" || fail "echo is not ready"
 run 0 ping "ixgbe:vfio-user:$a" $target --count 100 --timeout 5 --json
 holds answered 100
+# Both are taken: the third is told at once, and how to have more.
+"$shunt" echo "ixgbe:vfio-user:$a" >"$scratch/second.out" 2>&1 &
+second=$!
+children+=("$second")
+until_true grep -q '^ready' "$scratch/second.out" || fail "the second echo is not ready"
+run 1 ping "ixgbe:vfio-user:$a" $target --count 1 --timeout 5
+says "no card free"
+says "cards=4"
+stop_with INT "$second"
 stop_with INT "$echo"
 stop_with INT "$served"
+[ "$(grep -c '"refused": *1' "$scratch/twin.out")" = 1 ] || fail "nobody was refused"
 [ "$(grep -c '"card":' "$scratch/twin.out")" = 2 ] || fail "there are not two cards"
-[ "$(grep -c '"clients": *1' "$scratch/twin.out")" = 2 ] || fail "not every card had one client"
+[ "$(grep -c '"clients": *[12]' "$scratch/twin.out")" = 2 ] || fail "not every card had a client"
 [ "$(grep -c "\"socket\": *\"$a\"" "$scratch/twin.out")" = 2 ] || fail "not at one socket"
 
 # A twin outlives its drivers, also those that are killed, and serves the next.

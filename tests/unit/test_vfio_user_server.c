@@ -114,15 +114,22 @@ static void one_descriptor_tells_of_everything(void **state)
   rig_poll(&rig);
   assert_true(rig_receive(&rig, &reply));
   assert_false(is_readable(fd));
-  /* Who waits for the first client to go wakes nobody. */
+  /* Who comes while a client is served is taken in, to wait for that one to go; then wakes nobody.
+   */
   int second = rig_connect_to(rig.path);
+  assert_true(is_readable(fd));
+  assert_int_equal(shunt_vfio_user_next_ns(rig.server), UINT64_MAX);
+  shunt_virtual_clock_advance(&rig.time, 1000000); /* it is looked for no more often */
+  assert_int_equal(shunt_vfio_user_poll(rig.server), 1);
+  assert_int_not_equal(shunt_vfio_user_next_ns(rig.server), UINT64_MAX);
   assert_false(is_readable(fd));
   rig_leave(&rig);
   assert_true(is_readable(fd));
   assert_int_equal(shunt_vfio_user_poll(rig.server), 1);
-  assert_true(is_readable(fd));
-  rig_poll(&rig);
+  assert_int_equal(rig_count(&rig, "clients"), 1);
+  rig_poll(&rig); /* there was more to do */
   assert_int_equal(rig_count(&rig, "clients"), 2);
+  assert_int_equal(rig_count(&rig, "refused"), 0);
   close(second);
   rig_poll(&rig);
   assert_false(is_readable(fd));
@@ -169,6 +176,66 @@ static void who_connects_gets_a_free_one(void **state)
   shunt_model_destroy(&model->model);
   assert_int_equal(access(rig.path, F_OK), 0); /* the first one's */
   rig_connect(&rig);
+}
+
+/* Who comes while all have a client is told so after a while, by the reply to its VERSION. */
+static void who_comes_too_many_is_refused(void **state)
+{
+  struct rig_model *model = rig_model_create();
+  struct shunt_vfio_user *second = NULL;
+  struct shunt_error error;
+  const int kept = rig.fd;
+  (void)state;
+  const struct shunt_vfio_user_options options = {.size = sizeof options, .clock = &rig.clock};
+  assert_int_equal(shunt_vfio_user_join(&model->model, rig.server, &options, &second, &error), 0);
+  int other = rig_connect_to(rig.path), silent = -1;
+  serve_both(second);
+  assert_int_equal(shunt_vfio_user_counter(second, "clients"), 1);
+  for (int round = 0; round < 2; round++) { /* the second says nothing while it waits */
+    const struct vfio_user_version version = {0, 0};
+    rig.fd = rig_connect_to(rig.path);
+    if (round == 0)
+      rig_send(&rig, VFIO_USER_VERSION, 0, &version, sizeof version, NULL, 0);
+    shunt_virtual_clock_advance(&rig.time, 1000000);
+    serve_both(second);
+    assert_int_equal(rig_count(&rig, "refused"), round);
+    shunt_virtual_clock_advance(&rig.time, 499000000);
+    serve_both(second);
+    assert_int_equal(rig_count(&rig, "refused"), round);
+    shunt_virtual_clock_advance(&rig.time, 1000000);
+    assert_true(shunt_vfio_user_next_ns(rig.server) <= rig.time.now_ns);
+    serve_both(second);
+    assert_int_equal(rig_count(&rig, "refused"), round + 1);
+    assert_int_equal(shunt_vfio_user_next_ns(rig.server), UINT64_MAX);
+    if (round == 0) {
+      assert_true(rig_receive(&rig, &reply));
+      assert_int_equal(reply.header.command, VFIO_USER_VERSION);
+      assert_true(reply.header.flags & VFIO_USER_FLAG_ERROR);
+      assert_int_equal(reply.header.error, EBUSY);
+    }
+    assert_true(rig_is_dismissed(&rig));
+    rig_leave(&rig);
+  }
+  /* One that waits gets the card that becomes free, whichever. */
+  silent = rig_connect_to(rig.path);
+  shunt_virtual_clock_advance(&rig.time, 1000000);
+  serve_both(second);
+  close(other);
+  serve_both(second);
+  assert_int_equal(shunt_vfio_user_counter(second, "clients"), 2);
+  rig.fd = kept; /* who was served all the while */
+  rig_read32(&rig, 7, 0);
+  /* It may be the one that made the socket, while the other ends. */
+  int last = rig_connect_to(rig.path);
+  shunt_virtual_clock_advance(&rig.time, 1000000);
+  serve_both(second);
+  rig_leave(&rig);
+  close(silent);
+  shunt_vfio_user_destroy(second);
+  shunt_model_destroy(&model->model);
+  rig_poll(&rig);
+  assert_int_equal(rig_count(&rig, "clients"), 2);
+  close(last);
 }
 
 /* The name goes with the server that made it; whoever has a client keeps it. */
@@ -588,6 +655,7 @@ int main(void)
       RIG_TEST(impossible_paths_and_options_are_refused),
       RIG_TEST(one_descriptor_tells_of_everything),
       RIG_TEST(who_connects_gets_a_free_one),
+      RIG_TEST(who_comes_too_many_is_refused),
       RIG_TEST(the_first_may_end_before),
       RIG_TEST(version_agrees_on_what_both_can),
       RIG_TEST(versions_that_cant_be_end_the_connection),

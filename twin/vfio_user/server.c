@@ -15,8 +15,10 @@
 
 #define DEFAULT_WAIT_NS UINT64_C(5000000000)
 #define TURN_MESSAGES   64u /* most that one poll works off, so that the model gets its turns */
-#define BACKLOG         4   /* clients that wait for the one before them to go */
-#define SHARED_BACKLOG  64  /* at a socket of several servers: all their clients may come at once */
+#define BACKLOG         4   /* clients that have not been looked at */
+#define NEXT_WAITS_NS   UINT64_C(500000000) /* for the client before it to go */
+#define NEXT_LOOK_NS    UINT64_C(1000000)   /* between two looks at who comes, while busy */
+#define SHARED_BACKLOG  64 /* at a socket of several servers: all their clients may come at once */
 
 /* ---- Faults and counters ---- */
 
@@ -91,20 +93,94 @@ static uint64_t deadline(const struct shunt_vfio_user *server)
   return now_ns < UINT64_MAX - server->wait_ns ? now_ns + server->wait_ns : UINT64_MAX - 1;
 }
 
+/* Be woken by who comes: where nobody is served here, and for the one that waits while every server
+ * of the socket has a client. Who comes behind that wakes nobody. */
+static void watch_listener(const struct shunt_vfio_user *server)
+{
+  const struct server_socket *shared = server->shared;
+  const bool waits = shared->maker == server && shared->busy == shared->servers && shared->next < 0;
+  if (server->listener >= 0)
+    watch(server, EPOLL_CTL_MOD, server->listener,
+          server->stream.fd < 0 || waits ? (uint32_t)EPOLLIN : 0);
+}
+
+/* A server of the socket has got a client, or lost it. */
+static void count_busy(struct shunt_vfio_user *server, int more)
+{
+  server->shared->busy += (unsigned)more;
+  watch_listener(server);
+  if (server->shared->maker != NULL && server->shared->maker != server)
+    watch_listener(server->shared->maker);
+}
+
+static int take_next(struct shunt_vfio_user *server)
+{
+  const int fd = server->shared->next;
+  server->shared->next = -1;
+  return fd >= 0 ? fd : accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
 static unsigned welcome(struct shunt_vfio_user *server)
 {
-  int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  int fd = take_next(server);
   if (fd < 0)
     return 0;
   server->stream.fd = fd;
   server->agreed = false;
   server->deadline_ns = deadline(server);
   server->watched = EPOLLIN;
-  /* Who comes next waits in the queue, and wakes nobody. */
-  watch(server, EPOLL_CTL_MOD, server->listener, 0);
   watch(server, EPOLL_CTL_ADD, fd, EPOLLIN);
+  count_busy(server, 1);
   server->counters.clients++;
   shunt_log_write(server->log, SHUNT_LOG_INFO, "%s: a client has come", server->address.sun_path);
+  return 1;
+}
+
+/* Say so to who has waited long enough. It has asked for a version by now, or never does. */
+static void refuse_next(struct shunt_vfio_user *server)
+{
+  struct {
+    struct vfio_user_header header;
+    uint8_t rest[2048];
+  } asked;
+  const int fd = server->shared->next;
+  server->shared->next = -1;
+  if (recv(fd, &asked, sizeof asked, MSG_DONTWAIT) >= (ssize_t)sizeof asked.header) {
+    const struct vfio_user_header reply = {.id = asked.header.id,
+                                           .command = asked.header.command,
+                                           .bytes = sizeof reply,
+                                           .flags = VFIO_USER_FLAG_REPLY | VFIO_USER_FLAG_ERROR,
+                                           .error = EBUSY};
+    (void)!send(fd, &reply, sizeof reply, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  close(fd);
+  server->counters.refused++;
+  shunt_log_write(server->log, SHUNT_LOG_INFO, "%s: a client is refused, as others are served",
+                  server->address.sun_path);
+}
+
+/* Who comes while every server of the socket has a client waits a little: one of those may be
+ * leaving. Returns how much was done. */
+static unsigned look_after_next(struct shunt_vfio_user *server)
+{
+  struct server_socket *shared = server->shared;
+  if (shared->maker != server || shared->busy < shared->servers)
+    return 0;
+  const uint64_t now_ns = shunt_clock_now_ns(&server->clock);
+  if (shared->next >= 0 && now_ns < shared->next_ns)
+    return 0;
+  if (shared->next < 0 && now_ns < server->look_ns)
+    return 0;
+  if (shared->next >= 0) {
+    refuse_next(server);
+  } else {
+    server->look_ns = now_ns + NEXT_LOOK_NS;
+    shared->next = take_next(server);
+    shared->next_ns = now_ns + NEXT_WAITS_NS;
+    if (shared->next < 0)
+      return 0;
+  }
+  watch_listener(server);
   return 1;
 }
 
@@ -117,8 +193,7 @@ static void dismiss(struct shunt_vfio_user *server, bool is_fault)
   stream_close(&server->stream); /* which takes it out of epoll */
   server->agreed = false;
   server->deadline_ns = UINT64_MAX;
-  if (server->listener >= 0)
-    watch(server, EPOLL_CTL_MOD, server->listener, EPOLLIN);
+  count_busy(server, -1);
   shunt_log_write(server->log, is_fault ? SHUNT_LOG_WARNING : SHUNT_LOG_INFO,
                   is_fault ? "%s: the client is dismissed: %s" : "%s: the client has gone%s",
                   server->address.sun_path, is_fault ? server->last_fault : "");
@@ -205,7 +280,7 @@ unsigned shunt_vfio_user_poll(struct shunt_vfio_user *server)
     return done + 1;
   }
   update_watch(server);
-  return done;
+  return done > 0 ? done : look_after_next(server);
 }
 
 int shunt_vfio_user_fd(const struct shunt_vfio_user *server)
@@ -215,7 +290,9 @@ int shunt_vfio_user_fd(const struct shunt_vfio_user *server)
 
 uint64_t shunt_vfio_user_next_ns(const struct shunt_vfio_user *server)
 {
-  return server->deadline_ns;
+  const struct server_socket *shared = server->shared;
+  const bool waits = shared->maker == server && shared->next >= 0;
+  return waits && shared->next_ns < server->deadline_ns ? shared->next_ns : server->deadline_ns;
 }
 
 int shunt_vfio_user_connected(const struct shunt_vfio_user *server)
@@ -359,6 +436,38 @@ static int take_path(struct shunt_vfio_user *server, const char *path, struct sh
   return -EINVAL;
 }
 
+/* What servers of a socket know of each other. */
+static int shared_make(struct shunt_vfio_user *server, const struct shunt_vfio_user *first,
+                       struct shunt_error *error)
+{
+  server->shared = first != NULL ? first->shared : calloc(1, sizeof *server->shared);
+  if (server->shared == NULL)
+    return error_set_errno(error, -ENOMEM, "can't share a socket");
+  server->shared->servers++;
+  if (first == NULL) {
+    server->shared->maker = server;
+    server->shared->next = -1;
+  }
+  return 0;
+}
+
+static void shared_leave(struct shunt_vfio_user *server)
+{
+  struct server_socket *shared = server->shared;
+  if (shared == NULL)
+    return;
+  if (shared->maker == server) { /* whom nobody looks after any more */
+    shared->maker = NULL;
+    if (shared->next >= 0)
+      close(shared->next);
+    shared->next = -1;
+  }
+  if (--shared->servers == 0)
+    free(shared);
+  else if (shared->maker != NULL)
+    watch_listener(shared->maker); /* one less is free */
+}
+
 /* first: whose socket it is; NULL: a new one at path. */
 static int server_make(struct shunt_model *model, const char *path,
                        const struct shunt_vfio_user *first,
@@ -378,6 +487,8 @@ static int server_make(struct shunt_model *model, const char *path,
     error_set_errno(error, code, "can't serve %s", path);
   if (code == 0)
     code = take_options(server, options, error);
+  if (code == 0)
+    code = shared_make(server, first, error);
   if (code == 0 && first != NULL)
     code = socket_share(server, first, error);
   else if (code == 0 && (code = take_path(server, path, error)) == 0)
@@ -388,6 +499,8 @@ static int server_make(struct shunt_model *model, const char *path,
   }
   const struct shunt_model_host host = {.context = server, .interrupt = interrupt};
   shunt_model_attach(model, &host);
+  if (first != NULL && server->shared->maker != NULL)
+    watch_listener(server->shared->maker); /* one more is free */
   *made = server;
   return 0;
 }
@@ -416,6 +529,7 @@ void shunt_vfio_user_destroy(struct shunt_vfio_user *server)
   if (server->stream.fd >= 0)
     dismiss(server, false);
   socket_remove(server);
+  shared_leave(server);
   stream_destroy(&server->stream);
   irqs_destroy(&server->irqs);
   dma_clear(&server->dma);

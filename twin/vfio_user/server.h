@@ -25,9 +25,11 @@
 #define SERVER_XFER_BYTES    65536u /* most data of one access */
 #define SERVER_MESSAGE_BYTES (sizeof(struct vfio_user_header) + 16 + SERVER_XFER_BYTES)
 
-/* What was done. "unheard" interrupts are those that nobody has set an eventfd for. */
+/* What was done. "refused" clients came while others were served; "unheard" interrupts are those
+ * that nobody has set an eventfd for. */
 #define SERVER_DONE(X)                                                                             \
   X(clients)                                                                                       \
+  X(refused)                                                                                       \
   X(messages)                                                                                      \
   X(reads)                                                                                         \
   X(writes)                                                                                        \
@@ -83,6 +85,14 @@ struct stream {
   int out_fd;
 };
 
+/* A socket, which several servers may share. */
+struct server_socket {
+  unsigned servers, busy;        /* those with a client */
+  struct shunt_vfio_user *maker; /* NULL: gone. It looks after who comes while all are busy */
+  int next;                      /* a client that waits for one of them; -1: none ... */
+  uint64_t next_ns;              /* ... but no longer than this */
+};
+
 struct shunt_vfio_user {
   struct shunt_model *model;
   struct shunt_clock clock;
@@ -94,6 +104,8 @@ struct shunt_vfio_user {
   dev_t socket_device; /* of the file that we have made */
   ino_t socket_inode;  /* 0: none yet */
   int epoll, listener;
+  struct server_socket *shared;
+  uint64_t look_ns; /* when to see next whether somebody waits */
 
   struct stream stream;
   bool agreed; /* on a version */
