@@ -274,7 +274,11 @@ static void *wait_for_events(void *context)
 {
   struct rig *rig = context;
   const struct timeval long_time = {20, 0};
-  return (void *)(intptr_t)ef_eventq_wait(&rig->vi, rig->handle, 0, &long_time);
+  int result;
+  do /* the other thread may be in a call just now */
+    result = ef_eventq_wait(&rig->vi, rig->handle, 0, &long_time);
+  while (result == -EBUSY);
+  return (void *)(intptr_t)result;
 }
 
 /* Who sleeps in ef_eventq_wait is in a call. */
