@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Devices: a port each, and who has which of its queues. */
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "shunt/xdp.h"
 #include "src/efvi/efvi.h"
-#include "src/netlink/interface.h"
 
 /* Every opening of a twin in this process makes one, so there its name is none: two interfaces that
  * are called the same are two twins, which may hang on one wire. */
@@ -86,20 +91,30 @@ static unsigned number_of(const struct efvi_device *device, const char *key)
   return value ? (unsigned)strtoul(value + strlen(key), NULL, 10) : 0;
 }
 
+/* Receive queues that an interface of the kernel has; 0: it doesn't say. */
+static unsigned channels_of(const char *interface)
+{
+  struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
+  struct ifreq request = {.ifr_data = (void *)&channels};
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return 0;
+  snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+  const bool known = ioctl(fd, SIOCETHTOOL, &request) == 0;
+  close(fd);
+  return known ? channels.combined_count + channels.rx_count : 0;
+}
+
 /* How many queues the interface spreads frames over, where all of them are for us to open; 0: not
  * known, or the name says which. */
 static unsigned interface_queues(const struct efvi_device *device)
 {
-  struct interface_state state;
   char interface[IF_NAMESIZE];
   if (!device->is_xdp || strstr(device->name, "queue=") || strstr(device->name, "join=1"))
     return 0;
   snprintf(interface, sizeof(interface), "%.*s", (int)strcspn(device->name + 4, "?"),
            device->name + 4);
-  if (interface_read(interface, &state, NULL))
-    return 0;
-  const struct interface_channels *channels = &state.channels;
-  return channels->known ? channels->combined + channels->rx : 0;
+  return channels_of(interface);
 }
 
 /* Frames by queues that are not opened would never come: the interface gets no more than are. */
