@@ -111,7 +111,7 @@ struct efvi_pd {
   struct efvi_pd *next;
   ef_pd *user;
   struct efvi_device *device;
-  uint8_t **pages; /* by page of the DMA address; NULL: not registered */
+  uint8_t **pages;    /* by page of the DMA address; NULL: not registered */
   uint64_t next_page; /* behind the latest registration's */
   unsigned vi_count, memreg_count;
   bool express;
