@@ -69,6 +69,19 @@ if command -v scdoc >/dev/null; then
     [ -n "$(find "$prefix/share/man" -name "$name*")" ] || fail "no man page $name"
   done
 fi
+# The units: systemd knows each key, and what they start is there. (It warns, and ends with 0.)
+units=$prefix/lib/systemd/system
+[ -f "$units/shunt-xdp-helper.socket" ] || fail "no unit shunt-xdp-helper.socket"
+if command -v systemd-analyze >/dev/null; then
+  mkdir units
+  cp "$units"/* units
+  sed -i "s|=${prefix#"$work/root"}/bin|=$prefix/bin|" units/*.service
+  grep -q "^ExecStart=$prefix/bin/shunt xdp-helper" units/*.service || fail "what the unit starts"
+  systemd-analyze verify --man=no units/* >verified 2>&1 || fail "the units: $(cat verified)"
+  [ ! -s verified ] || fail "the units: $(cat verified)"
+else
+  echo "there is no systemd-analyze: the units were not verified"
+fi
 # What is installed does not lean on the source tree.
 for header in "$prefix"/include/shunt/*.h; do
   echo "#include <shunt/${header##*/}>"

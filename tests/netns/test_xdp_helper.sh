@@ -132,4 +132,31 @@ finish helper 0
 [ -e "$socket" ] && fail "the socket stayed"
 no_program
 
+# Started by systemd for its socket, at the first client; what the unit says, test_install.sh reads.
+if command -v systemd-socket-activate >/dev/null; then
+  activated=$scratch/activated.sock
+  ip netns exec "$near_space" systemd-socket-activate --seqpacket --listen="$activated" \
+    "$real_shunt" xdp-helper --allow "user=$user interface=v0" \
+    >"$scratch/activated" 2>"$scratch/activated.err" &
+  activated_pid=$!
+  children+=("$activated_pid")
+  for _ in $(seq 100); do
+    [ -S "$activated" ] && break
+    sleep 0.05
+  done
+  chmod 666 "$activated"
+  grep -qs ready "$scratch/activated" && fail "the helper runs before anybody has asked"
+  as_user $user
+  start echo echo --ip $near_ip "xdp:v0?helper=$activated&$small"
+  kernel_ping 3 -i 0.05
+  stop echo
+  no_program
+  kill -TERM "$activated_pid"
+  child=$activated_pid
+  finish activated 0
+  says "ready"
+else
+  echo "there is no systemd-socket-activate: the helper was not started for a socket"
+fi
+
 done_testing
