@@ -36,11 +36,28 @@ grep -F "/include/etherfabric/" "$work/prototypes" | grep -v '\*/ static ' |
   grep -E 'struct ef_vi \*|[( ]ef_vi \*' | grep -oE '[ *](__)?efc?t?_[a-z0-9_]+ \(' |
   grep -oE '[a-z_][a-z0-9_]+' | LC_ALL=C sort -u >"$work/taking"
 taking=$(wc -l <"$work/taking")
-[ "$taking" -ge 50 ] || fail "only $taking functions take an interface: this test does not work"
+[ "$taking" -ge 45 ] || fail "only $taking functions take an interface: this test does not work"
 while read -r name; do
   grep -qE "REFUSED(_0|_VOID)?\($name," "$source/tests/unit/test_efvi_checked_threads.c" ||
     fail "test_efvi_checked_threads.c does not call $name"
 done <"$work/taking"
+
+# Each function, exported or inline, and each macro that is one, is called by a test in which it works;
+# those of what is refused call everything, and don't count.
+find "$source/tests/unit" "$source/tests/conformance" -name '*.[ch]' \
+  ! -name 'test_efvi_checked*.c' ! -name test_efvi_bad.c -exec cat {} + |
+  sed -E 's|/\*.*\*/||; s|^ \* .*||' | grep -oE '\b(__)?(ef[a-z]*_|EF_)[A-Za-z0-9_]+[(,]' |
+  tr -d '(,' | LC_ALL=C sort -u >"$work/called"
+{
+  cat "$work/listed"
+  sed -nE 's/^#define ((__)?(ef[a-z]*_|EF_)[A-Za-z0-9_]+)\(.*/\1/p' "$source"/include/etherfabric/*.h
+  grep -F "/include/etherfabric/" "$work/prototypes" |
+    sed -nE 's|.*\*/ static [^(]*[ *]((__)?ef[a-z]*_[a-z0-9_]+) \(.*|\1|p'
+} | LC_ALL=C sort -u >"$work/callable"
+callable=$(wc -l <"$work/callable")
+[ "$callable" -ge 150 ] || fail "only $callable functions and macros found: this test does not work"
+LC_ALL=C comm -23 "$work/callable" "$work/called" >"$work/uncalled"
+[ ! -s "$work/uncalled" ] || fail "no test calls $(tr '\n' ' ' <"$work/uncalled")"
 
 sanitizers=$(sed -n 's/^SHUNT_SANITIZE:STRING=//p' "$build/CMakeCache.txt")
 more=${sanitizers:+-fsanitize=$sanitizers}
