@@ -204,6 +204,30 @@ static void interfaces(void **state)
   assert_int_equal(ef_vi_free(&second, handle), 0);
 }
 
+/* Programs with several interfaces run as they are: whatever the first asked for, and whatever the
+ * device's name says nothing of. */
+static void several(void **state)
+{
+  struct rig *rig = *state;
+  static const int rings[][2] = {{0, 63}, {-1, 0}, {1023, 1023}, {63, -1}};
+  ef_vi vi[5] = {{0}};
+  ef_pd pd = {0};
+  setenv("SHUNT_EFVI_DEVICE", "eth0=ixgbe:twin?wire=w", 1);
+  assert_int_equal(ef_pd_alloc_by_name(&pd, rig->handle, "eth0", EF_PD_DEFAULT), 0);
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(ef_vi_alloc_from_pd(&vi[i], rig->handle, &pd, rig->handle, -1, rings[i][0],
+                                         rings[i][1], NULL, -1, EF_VI_FLAGS_DEFAULT),
+                     i);
+  assert_int_equal(ef_vi_receive_capacity(&vi[1]), 511);
+  assert_int_equal(ef_vi_transmit_capacity(&vi[2]), 1023);
+  assert_int_equal(ef_vi_alloc_from_pd(&vi[4], rig->handle, &pd, rig->handle, -1, -1, -1, NULL, -1,
+                                       EF_VI_FLAGS_DEFAULT),
+                   -EBUSY);
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(ef_vi_free(&vi[i], rig->handle), 0);
+  assert_int_equal(ef_pd_free(&pd, rig->handle), 0);
+}
+
 /* What is called on an interface that was freed fails. */
 static void freed(void **state)
 {
@@ -463,6 +487,7 @@ int main(void)
       ON_RIG(domains),
       ON_RIG(memory),
       ON_RIG(interfaces),
+      ON_RIG(several),
       ON_RIG(freed),
       ON_RIG(capabilities),
       ON_RIG(unsupported),
