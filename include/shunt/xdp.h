@@ -17,7 +17,8 @@
  *   rules=R;R;...     what is ours (shunt/xdp_rule.h); without: every frame
  *   rules_file=PATH   the same from a file, a rule a line (shunt_xdp_rules_read), behind those of
  *                     rules=; up to SHUNT_XDP_RULES_MOST in all
- *   join=1            use the XSKMAP of the program that is on the interface already
+ *   join=1            use the XSKMAP of the program that is on the interface already, in the mode
+ *                     in which that runs
  *   wakeup=0          have the kernel poll rather than be woken (XDP_USE_NEED_WAKEUP off)
  *   multi_buffer=0|1  frames of several buffers (as the interface's MTU needs it)
  *   tx_budget=N       frames that the kernel sends in one call in copy mode (tx_ring)
@@ -29,7 +30,8 @@
  *   mtu=N             likewise its MTU, up or down (shunt/port.h has no other use for it here)
  *   setup=0           leave offloads that spoil frames as they are (switched off where they can be,
  *                     and put back at the end)
- *   helper=PATH       have `shunt xdp-helper` do what takes privilege (1: its usual socket)
+ *   helper=PATH       have `shunt xdp-helper` do what takes privilege (1: its usual socket); not
+ *                     with join, which takes a capability that the helper has not
  *
  * The inline calls are those of shunt/port.h: the same rings, rules, owners and results, and inline
  * and portable calls on one queue may be mixed. They leave out the checks of a checked port and

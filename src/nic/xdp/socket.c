@@ -2,6 +2,7 @@
 /* One queue: a socket, the region as its memory (UMEM), four rings, and the bind that makes it the
  * owner of a queue of the interface (Documentation/networking/af_xdp.rst). */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -40,13 +41,15 @@ static void too_much_locked(const struct xdp *xdp, struct shunt_error *error)
   getrlimit(RLIMIT_MEMLOCK, &limit);
   const uint64_t limit_kib = limit.rlim_cur >> 10;
   shunt_error_why(error,
-                  "RLIMIT_MEMLOCK is %llu KiB for all AF_XDP memory of this user, which has no "
-                  "CAP_IPC_LOCK, and the region has %llu KiB (ENOBUFS)",
-                  (unsigned long long)limit_kib, (unsigned long long)kib);
+                  "RLIMIT_MEMLOCK is %" PRIu64
+                  " KiB for all AF_XDP memory of this user, which has no "
+                  "CAP_IPC_LOCK, and the region has %" PRIu64 " KiB (ENOBUFS)",
+                  limit_kib, kib);
   shunt_error_remedy(error,
-                     "raise the limit (ulimit -l %llu, LimitMEMLOCK=), give CAP_IPC_LOCK, or "
+                     "raise the limit (ulimit -l %" PRIu64
+                     ", LimitMEMLOCK=), give CAP_IPC_LOCK, or "
                      "make rx_ring and tx_ring, and so the region, smaller",
-                     (unsigned long long)(limit_kib + kib));
+                     limit_kib + kib);
 }
 
 static int register_error(const struct xdp *xdp, int code, struct shunt_error *error)
