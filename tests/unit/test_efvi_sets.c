@@ -26,6 +26,8 @@ static int alloc_member(struct rig *rig, ef_vi *vi, ef_vi_set *set, int index)
                               EF_VI_FLAGS_DEFAULT);
 }
 
+#define HALF (RIG_BUFS / 2) /* of the buffers: one interface's are no other's */
+
 /* Buffers from first on, up to the ring's. */
 static void fill(struct rig *rig, ef_vi *vi, unsigned first)
 {
@@ -135,7 +137,7 @@ static void sets_spread(void **state)
   assert_int_equal(ef_vi_set_alloc_from_pd(&set, rig->handle, &rig->pd, rig->handle, 2), 0);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(alloc_member(rig, &member[i], &set, -1), i);
-    fill(rig, &member[i], 0);
+    fill(rig, &member[i], (unsigned)i * HALF);
   }
   assert_int_equal(ef_vi_get_mac(&member[0], rig->handle, rig->mac), 0);
   spec_port(&spec, 2000);
@@ -175,7 +177,7 @@ static void sets_beside(void **state)
   fill(rig, &rig->vi, 0);
   assert_int_equal(ef_vi_set_alloc_from_pd(&set, rig->handle, &rig->pd, rig->handle, 1), 0);
   assert_int_equal(alloc_member(rig, &member, &set, 0), 1);
-  fill(rig, &member, 0);
+  fill(rig, &member, HALF);
   spec_all(&spec);
   assert_int_equal(ef_vi_set_filter_add(&set, rig->handle, &spec, &cookie), 0);
   assert_int_equal(ef_vi_filter_add(&rig->vi, rig->handle, &spec, NULL), -EOPNOTSUPP);
@@ -208,7 +210,7 @@ static void routes(void **state)
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
   fill(rig, &rig->vi, 0);
   assert_int_equal(alloc(rig, &second), 1);
-  fill(rig, &second, 0);
+  fill(rig, &second, HALF);
   spec_all(&spec);
   for (int round = 0; round < 3; round++) { /* to whoever asks first, and back again */
     ef_vi *first = round % 2 ? &rig->vi : &second, *other = round % 2 ? &second : &rig->vi;
@@ -235,7 +237,7 @@ static void sniffing(void **state)
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
   fill(rig, &rig->vi, 0);
   assert_int_equal(alloc(rig, &second), 1);
-  fill(rig, &second, 0);
+  fill(rig, &second, HALF);
   rig_frame(rig, other, sizeof(other), 2000, 1);
   other[5] ^= 1; /* another station's */
   for (int everything = 0; everything < 2; everything++) {
