@@ -26,6 +26,7 @@ struct port_guard {
   uint64_t bytes;   /* of the region */
   uint32_t shift;   /* log2 of the buffer length */
   uint32_t number;  /* of this port, shifted, as it stands in owners */
+  uint32_t mtu;     /* the device's, which may be another than was asked for */
   uint64_t violations;
   struct shunt_error last;
 };
@@ -131,7 +132,7 @@ static unsigned whole_frame(struct shunt_queue *q, const struct shunt_frame fram
     bool last = !(frames[i].flags & SHUNT_FRAME_MORE);
     if (!rule && last && bytes < FRAME_LEAST_BYTES)
       rule = "a frame has at least 17 bytes (82599 datasheet 7.2.3.2.4)";
-    if (!rule && bytes > q->port->options.mtu + FRAME_HEADER_BYTES)
+    if (!rule && bytes > guard->mtu + FRAME_HEADER_BYTES)
       rule = "the frame is longer than the port's MTU and its header";
     if (rule) {
       violate(q, "tx_post", frames[i].addr, rule);
@@ -190,11 +191,14 @@ static const struct shunt_queue_verbs guard_verbs = {
 int port_guard_install(struct shunt_port *port, struct shunt_error *error)
 {
   bool steps = port->steps && !port->options.testbed;
+  struct shunt_port_info info = {.size = sizeof(info)};
   if (!steps && !port->options.checked)
     return 0;
   struct port_guard *guard = calloc(1, sizeof(*guard));
   if (!guard)
     goto no_memory;
+  shunt_port_info(port, &info);
+  guard->mtu = info.mtu;
   guard->steps = steps;
   guard->bytes = shunt_region_bytes(port->region);
   guard->shift = (uint32_t)__builtin_ctz(shunt_region_buf_bytes(port->region));
