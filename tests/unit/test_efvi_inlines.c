@@ -223,9 +223,10 @@ static const struct in6_addr here6 = {{{0xFE, 0x80, [15] = 2}}}, from6 = {{{0xFE
 static void send_ip6(struct rig *rig, const struct in6_addr *from, uint16_t from_port,
                      uint16_t port)
 {
+  static const uint8_t sender[6] = {0x02, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE};
   uint8_t frame[100] = {0};
   memcpy(frame, rig->mac, 6);
-  memcpy(frame + 6, "\x02\xaa\xbb\xcc\xdd\xee", 6);
+  memcpy(frame + 6, sender, sizeof(sender));
   shunt_store_be16(frame + 12, 0x86DD);
   frame[14] = 0x60;
   shunt_store_be16(frame + 18, sizeof(frame) - 54);
@@ -280,6 +281,7 @@ static void other_multicast(void **state)
   struct rig *rig = *state;
   ef_filter_spec spec;
   ef_filter_cookie cookie;
+  static const uint8_t group[6] = {0x01, 0x00, 0x5E, 0x01, 0x01, 0x01};
   uint8_t frame[100];
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 8);
   ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
@@ -288,7 +290,7 @@ static void other_multicast(void **state)
   rig_frame(rig, frame, sizeof(frame), 2000, 1);
   rig_send(rig, frame, sizeof(frame));
   assert_int_equal(rig_poll(rig), 0);
-  memcpy(frame, "\x01\x00\x5E\x01\x01\x01", 6);
+  memcpy(frame, group, sizeof(group));
   rig_send(rig, frame, sizeof(frame));
   assert_int_equal(rig_poll(rig), 1);
   assert_true(rig->events[0].rx.flags & EF_EVENT_FLAG_MULTICAST);

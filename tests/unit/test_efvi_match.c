@@ -136,7 +136,6 @@ static void judge(struct efvi_vi *vi, const struct asked *asked, const uint8_t *
     shunt_xdp_rule_format(&asked->rule, text, sizeof(text));
     for (uint32_t i = 0; i < bytes; i++)
       print_error("%02x", frame[i]);
-    free(frame);
     fail_msg(": \"%s\" says %d, and the filter %d", text, right, taken);
   }
   free(frame);
