@@ -15,22 +15,36 @@
 #include "shunt/udp.h"
 #include "src/efvi/efvi.h"
 
-#define DEVICE        "ixgbe:twin?wire=cost"
-#define RING          256u
-#define ROUNDS        2048u
-#define FRAME_BYTES   60u
-#define PAYLOAD_BYTES 18u
-#define NEAR_IPV4     UINT32_C(0xC6120001) /* 198.18.0.1: RFC 2544, for benchmarks */
-#define FAR_IPV4      UINT32_C(0xC6120002)
-#define PORT          4791u
-#define BUFFERS       128u
-#define BUF_BYTES     2048u
-#define LINK_NS       UINT64_C(100000) /* a turn while there is no link */
-#define LINK_TURNS    100000u
-#define STEP_NS       1000u
+#define DEVICE     "ixgbe:twin?wire=cost"
+#define RING       256u
+#define ROUNDS     2048u
+#define FRAME_MOST 200u
+#define NEAR_IPV4  UINT32_C(0xC6120001) /* 198.18.0.1: RFC 2544, for benchmarks */
+#define FAR_IPV4   UINT32_C(0xC6120002)
+#define PORT       4791u
+#define BUFFERS    128u
+#define BUF_BYTES  2048u
+#define LINK_NS    UINT64_C(100000) /* a turn while there is no link */
+#define LINK_TURNS 100000u
+#define STEP_NS    1000u
+
+/* What is exchanged, and how. */
+static const struct kind {
+  const char *name;
+  uint32_t frame_bytes;
+  enum ef_vi_flags flags; /* of the interface */
+  bool whole;             /* count the whole round */
+} kinds[] = {
+    {"answer", 60, EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS, false},
+    {"round", 60, EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS, true},
+    {"answer-200", FRAME_MOST, EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS, false},
+    {"answer-sums", 60, EF_VI_FLAGS_DEFAULT, false},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* Who asks, by verbs; and who answers: by ef_vi, or by verbs of a port opened as by default. */
 struct bench {
+  const struct kind *kind;
   struct shunt_virtual_clock time;
   struct shunt_clock clock;
   struct shunt_testbed *testbed;
@@ -128,9 +142,7 @@ static const struct {
     {"efvi", cost_round_efvi_answer, {uncounted_efvi_tidy, cost_round_efvi_tidy}},
 };
 enum { VERBS, EFVI, APIS };
-static const char *const workloads[] = {"answer", "round"};
-#define WORKLOADS 2u
-_Static_assert(COST_EFVI_SERIES == APIS * WORKLOADS, "all of them");
+_Static_assert(COST_EFVI_SERIES == APIS * KINDS, "all of them");
 
 /* --- Two ends of a wire ------------------------------------------------------------------------
  */
@@ -185,7 +197,7 @@ static int efvi_open(struct bench *bench)
       ef_memreg_alloc(&bench->memreg, bench->handle, &bench->pd, bench->handle, bench->memory,
                       (size_t)BUFFERS * BUF_BYTES) ||
       ef_vi_alloc_from_pd(&bench->vi, bench->handle, &bench->pd, bench->handle, -1, RING - 1,
-                          RING - 1, NULL, -1, EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS))
+                          RING - 1, NULL, -1, bench->kind->flags))
     return -1;
   efvi_own(&bench->vi)->device->info.steps = 0;
   efvi_fast_install(efvi_own(&bench->vi));
@@ -230,14 +242,15 @@ static void close_all(struct bench *bench)
 
 static bool ask(struct bench *bench, const uint8_t mac[6])
 {
-  struct shunt_frame frame = {.len = FRAME_BYTES};
+  const uint16_t bytes = (uint16_t)bench->kind->frame_bytes;
+  struct shunt_frame frame = {.len = bytes};
   if (!shunt_pool_take(bench->pools[0], &frame.addr, 1))
     return false;
   struct shunt_ipv4_ends ends = {.source = FAR_IPV4, .destination = NEAR_IPV4};
-  static const uint8_t payload[PAYLOAD_BYTES];
+  static const uint8_t payload[FRAME_MOST];
   memcpy(&ends.destination_mac, mac, sizeof(ends.destination_mac));
-  shunt_udp_frame_build(bench->asker->base + frame.addr, FRAME_BYTES, &ends, PORT, PORT, payload,
-                        PAYLOAD_BYTES);
+  shunt_udp_frame_build(bench->asker->base + frame.addr, bytes, &ends, PORT, PORT, payload,
+                        bytes - SHUNT_UDP_PAYLOAD_START);
   shunt_tx_post(bench->asker, &frame, 1);
   shunt_tx_push(bench->asker);
   return true;
@@ -257,14 +270,14 @@ static bool take_answer(struct bench *bench)
 }
 
 /* Returns how many of the rounds had an answer. */
-static unsigned rounds(struct bench *bench, unsigned api, const uint8_t mac[6], bool whole)
+static unsigned rounds(struct bench *bench, unsigned api, const uint8_t mac[6])
 {
   unsigned answered = 0;
   for (unsigned i = 0; i < ROUNDS && ask(bench, mac); i++) {
     turn(bench);
     apis[api].answer(bench);
     turn(bench);
-    apis[api].tidy[whole](bench);
+    apis[api].tidy[bench->kind->whole](bench);
     answered += take_answer(bench);
   }
   return answered;
@@ -284,26 +297,29 @@ static int wait_for_link(struct bench *bench, struct shunt_error *error)
   return shunt_error_set(error, -ETIMEDOUT, "no link: %s", link.diagnosis);
 }
 
-static int series(struct bench *bench, unsigned api, const uint8_t mac[6], bool whole)
+static int series(struct bench *bench, unsigned api, const uint8_t mac[6])
 {
   char description[128];
-  if (rounds(bench, api, mac, whole) != ROUNDS) /* not counted */
+  if (rounds(bench, api, mac) != ROUNDS) /* not counted */
     return 1;
   CALLGRIND_ZERO_STATS;
-  if (rounds(bench, api, mac, whole) != ROUNDS)
+  if (rounds(bench, api, mac) != ROUNDS)
     return 1;
-  snprintf(description, sizeof(description), "efvi %s %s 1 %u %u", apis[api].name, workloads[whole],
-           ROUNDS, ROUNDS);
+  snprintf(description, sizeof(description), "efvi %s %s 1 %u %u", apis[api].name,
+           bench->kind->name, ROUNDS, ROUNDS);
   CALLGRIND_DUMP_STATS_AT(description);
   return 0;
 }
 
-static int measure(unsigned api, struct shunt_error *error)
+static int measure(unsigned api, const struct kind *kind, struct shunt_error *error)
 {
   struct bench *bench = calloc(1, sizeof(*bench));
   struct shunt_port_info info = {.size = sizeof(info)};
   uint8_t mac[6];
-  int failed = !bench || testbed_open(bench, error);
+  if (!bench)
+    return shunt_error_set(error, -ENOMEM, "no memory to count");
+  bench->kind = kind;
+  int failed = testbed_open(bench, error);
   if (!failed && api == EFVI) {
     failed = efvi_open(bench) || efvi_filter(bench, mac);
     *error = failed ? *shunt_last_error() : *error;
@@ -314,10 +330,9 @@ static int measure(unsigned api, struct shunt_error *error)
   }
   if (!failed)
     failed = wait_for_link(bench, error);
-  if (!failed && (series(bench, api, mac, false) || series(bench, api, mac, true)))
+  if (!failed && series(bench, api, mac))
     failed = shunt_error_set(error, -EIO, "a frame had no answer");
-  if (bench)
-    close_all(bench);
+  close_all(bench);
   free(bench);
   return failed;
 }
@@ -325,8 +340,8 @@ static int measure(unsigned api, struct shunt_error *error)
 int cost_efvi_work(void)
 {
   struct shunt_error error = {0};
-  for (unsigned api = 0; api < APIS; api++)
-    if (measure(api, &error)) {
+  for (unsigned i = 0; i < APIS * KINDS; i++)
+    if (measure(i % APIS, &kinds[i / APIS], &error)) {
       fprintf(stderr, "shunt-cost: ef_vi: %s; %s\n", error.what, error.why);
       return 1;
     }

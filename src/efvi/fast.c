@@ -143,13 +143,24 @@ INLINE bool quick_differs(const struct efvi_quick *quick, const uint8_t *frame, 
   return ((bytes ^ quick->value[word]) & quick->mask[word]) != 0;
 }
 
-/* Whether the filter takes a frame, which is short. */
-INLINE bool quick_match(const struct efvi_quick *quick, const uint8_t *frame, uint64_t bytes)
+INLINE bool quick_match_words(const struct efvi_quick *quick, const uint8_t *frame)
 {
-  if (SHUNT_UNLIKELY(bytes - quick->least > quick->span || quick_differs(quick, frame, 0) ||
-                     quick_differs(quick, frame, 1) || quick_differs(quick, frame, 2)))
+  if (SHUNT_UNLIKELY(quick_differs(quick, frame, 0) || quick_differs(quick, frame, 1) ||
+                     quick_differs(quick, frame, 2)))
     return false;
   return !quick->more || !(quick_differs(quick, frame, 3) || quick_differs(quick, frame, 4));
+}
+
+/* Whether a frame is short, and the filter takes it. */
+INLINE bool quick_match(const struct efvi_quick *quick, const uint8_t *frame, uint64_t bytes)
+{
+  return bytes - quick->least <= quick->span && quick_match_words(quick, frame);
+}
+
+/* The same of a longer one. */
+INLINE bool quick_match_long(const struct efvi_quick *quick, const uint8_t *frame, uint64_t bytes)
+{
+  return !is_short(bytes) && bytes >= quick->least && quick_match_words(quick, frame);
 }
 
 /* --- Polling ------------------------------------------------------------------------------------
@@ -171,14 +182,15 @@ NOINLINE int poll_sent(ef_vi *user, ef_event *events, int n)
   return made;
 }
 
-/* Whoever puts a software event sets the flag after it: either it is seen here, or the flag stays.
- */
+/* The general way, and back to this one unless something is left that only that tells of. Whoever
+ * puts a software event sets the flag after it: either it is seen here, or the flag stays. */
 NOINLINE int poll_detour(ef_vi *user, ef_event *events, int n)
 {
   struct efvi_vi *vi = efvi_own(user);
-  (void)__atomic_exchange_n(&vi->detour, false, __ATOMIC_SEQ_CST);
   const int made = efvi_eventq_poll(user, events, n);
-  if (vi->frame_next < vi->frame_count || vi->rx_inside || vi->timer_fd >= 0 ||
+  (void)__atomic_exchange_n(&vi->detour, false, __ATOMIC_SEQ_CST);
+  if (vi->frame_next < vi->frame_count || vi->rx_inside || vi->rx_used || vi->rx_skipping ||
+      vi->state.rxq.in_jumbo || vi->timer_fd >= 0 || vi->primed ||
       __atomic_load_n(&vi->sw_count, __ATOMIC_ACQUIRE))
     __atomic_store_n(&vi->detour, true, __ATOMIC_RELEASE);
   return made;
@@ -226,19 +238,7 @@ NOINLINE int sent_xdp(ef_vi *user, ef_event *events, int n)
   return sent_with(&xdp_verbs, user, events, n);
 }
 
-/* A frame for the general way, as if that had polled it. */
-NOINLINE int poll_general(ef_vi *user, ef_event *events, int n, shunt_buf addr, uint32_t flags,
-                          uint32_t bytes)
-{
-  struct efvi_vi *vi = efvi_own(user);
-  vi->frames[0] = (struct shunt_frame){.addr = addr, .flags = flags, .len = (uint16_t)bytes};
-  vi->frame_next = 0;
-  vi->frame_count = 1;
-  efvi_frames_filter(vi);
-  return poll_detour(user, events, n);
-}
-
-/* The next posted buffer gets the frame, whose own is free again. */
+/* The next posted buffer has got the frame, whose own is free again. */
 INLINE void event_received(struct efvi_vi *vi, const ef_vi *user, shunt_buf addr,
                            const uint8_t *data, uint64_t bytes, ef_event *event)
 {
@@ -246,7 +246,6 @@ INLINE void event_received(struct efvi_vi *vi, const ef_vi *user, shunt_buf addr
   const uint32_t filled = vi->rx_filled;
   const size_t slot = filled & user->vi_rxq.mask;
   vi->rx_filled = vi->state.rxq.removed = filled + 1;
-  copy_short_to_read(vi->rx_targets[slot], data);
   const uint64_t flags =
       (EF_EVENT_FLAG_SOP << 16) + (data[0] & 1u) * (EF_EVENT_FLAG_MULTICAST << 16);
   const uint64_t words[2] = {EF_EVENT_TYPE_RX | (uint64_t)user->vi_rxq.ids[slot] << 32,
@@ -256,6 +255,28 @@ INLINE void event_received(struct efvi_vi *vi, const ef_vi *user, shunt_buf addr
   vi->counters.rx_bytes += bytes;
   rx->rx_free[rx->rx_free_count++] = addr & ~(shunt_buf)(EFVI_BUF_BYTES - 1);
   rx->rx_given--;
+}
+
+/* A frame that is not short. What the filter does not take, is damaged or finds no room goes the
+ * general way, as if that had polled it. */
+NOINLINE int poll_other(ef_vi *user, ef_event *events, int n, shunt_buf addr, uint32_t flags,
+                        uint32_t bytes)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  const uint8_t *data = vi->queue->base + addr;
+  const uint32_t slot = vi->rx_filled & user->vi_rxq.mask;
+  if (!(flags & NOT_PLAIN) && vi->rx_filled != vi->state.rxq.posted &&
+      bytes <= vi->rx_rooms[slot] && quick_match_long(&vi->filters.quick, data, bytes)) {
+    memcpy(vi->rx_targets[slot], data, bytes);
+    event_received(vi, user, addr, data, bytes, events);
+    vi->state.evq.evq_ptr++;
+    return vi->tx_told == vi->state.txq.previous ? 1 : 1 + poll_sent(user, events + 1, n - 1);
+  }
+  vi->frames[0] = (struct shunt_frame){.addr = addr, .flags = flags, .len = (uint16_t)bytes};
+  vi->frame_next = 0;
+  vi->frame_count = 1;
+  efvi_frames_filter(vi);
+  return poll_detour(user, events, n);
 }
 
 typedef int poll_function(ef_vi *user, ef_event *events, int n);
@@ -275,7 +296,8 @@ INLINE int poll_with(const struct shunt_queue_verbs *verbs, poll_function *sent,
   const uint64_t bytes = frame.len;
   if (SHUNT_UNLIKELY(frame.flags & NOT_PLAIN || vi->rx_filled == vi->state.rxq.posted ||
                      !quick_match(&vi->filters.quick, data, bytes)))
-    return poll_general(user, events, n, frame.addr, frame.flags, frame.len);
+    return poll_other(user, events, n, frame.addr, frame.flags, frame.len);
+  copy_short_to_read(vi->rx_targets[vi->rx_filled & user->vi_rxq.mask], data);
   event_received(vi, user, frame.addr, data, bytes, events);
   vi->state.evq.evq_ptr++;
   if (SHUNT_UNLIKELY(vi->tx_told != vi->state.txq.previous))
@@ -286,30 +308,86 @@ INLINE int poll_with(const struct shunt_queue_verbs *verbs, poll_function *sent,
 /* --- Sending ------------------------------------------------------------------------------------
  */
 
-INLINE int transmit_with(const struct shunt_queue_verbs *verbs, ef_vi *user, ef_addr addr, int len,
-                         ef_request_id id)
+/* A packet in registered memory, if it can take the short way: no other waits, and there are `room`
+ * bytes from where it begins to its page's end; else NULL. */
+INLINE const uint8_t *packet_at(const struct efvi_vi *vi, const ef_vi *user, ef_addr addr,
+                                uint32_t room)
 {
-  struct efvi_vi *vi = efvi_own(user);
-  ef_vi_txq_state *txq = &vi->state.txq;
-  const uint32_t added = txq->added, bytes = (uint32_t)len, mask = user->vi_txq.mask;
+  const ef_vi_txq_state *txq = &vi->state.txq;
   const uint64_t page = addr >> EF_VI_NIC_PAGE_SHIFT, at = addr & (EF_VI_NIC_PAGE_SIZE - 1);
-  if (SHUNT_UNLIKELY(!is_short(bytes) || added != vi->tx_sent || added - txq->removed >= mask ||
-                     vi->tx_aside || page >= EFVI_PAGES || at > EF_VI_NIC_PAGE_SIZE - SHORT_BYTES))
-    return efvi_transmit(user, addr, len, id);
-  const uint8_t *from = vi->pages[page];
-  if (SHUNT_UNLIKELY(!from))
-    return efvi_transmit(user, addr, len, id);
-  const uint32_t slot = added & mask;
-  struct shunt_queue *q = vi->queue;
-  const struct shunt_frame frame = {.addr = short_place(vi, slot), .len = (uint16_t)bytes};
+  if (SHUNT_UNLIKELY(txq->added != vi->tx_sent || txq->added - txq->removed >= user->vi_txq.mask ||
+                     vi->tx_aside || page >= EFVI_PAGES || at > EF_VI_NIC_PAGE_SIZE - room))
+    return NULL;
+  const uint8_t *first = vi->pages[page];
+  return SHUNT_LIKELY(first) ? first + at : NULL;
+}
+
+/* What a later poll tells of a packet. */
+INLINE void note_packet(struct efvi_vi *vi, ef_vi *user, uint32_t slot, uint32_t bytes,
+                        ef_request_id id)
+{
   vi->tx_slots[slot] = (struct efvi_tx_slot){.len = (uint16_t)bytes};
   user->vi_txq.ids[slot] = (uint32_t)id;
-  copy_short(q->base + frame.addr, from + at);
-  if (SHUNT_UNLIKELY(!verbs->tx_post(q, &frame, 1)))
+}
+
+/* The packet is in its place, that of index `added` of the ring. */
+INLINE int transmit_placed(const struct shunt_queue_verbs *verbs, bool sums, struct efvi_vi *vi,
+                           const struct shunt_frame *frame, uint32_t added)
+{
+  ef_vi_txq_state *txq = &vi->state.txq;
+  struct shunt_queue *q = vi->queue;
+  if (sums)
+    efvi_sums_fill(q->base + frame->addr, frame->len, !(vi->flags & EF_VI_TX_IP_CSUM_DIS),
+                   !(vi->flags & EF_VI_TX_TCPUDP_CSUM_DIS));
+  if (SHUNT_UNLIKELY(!verbs->tx_post(q, frame, 1)))
     return -EAGAIN;
   txq->added = txq->previous = vi->tx_sent = added + 1;
   verbs->tx_push(q);
   return 0;
+}
+
+INLINE int transmit_long_with(const struct shunt_queue_verbs *verbs, bool sums, ef_vi *user,
+                              ef_addr addr, int len, ef_request_id id)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  const uint32_t bytes = (uint32_t)len, added = vi->state.txq.added;
+  const uint8_t *from = packet_at(vi, user, addr, bytes);
+  if (SHUNT_UNLIKELY(bytes <= SHORT_BYTES || bytes > EFVI_BUF_BYTES ||
+                     bytes > vi->device->info.mtu || !from))
+    return efvi_transmit(user, addr, len, id);
+  const uint32_t slot = added & user->vi_txq.mask;
+  const struct shunt_frame frame = {.addr = vi->tx_first + (shunt_buf)slot * EFVI_BUF_BYTES,
+                                    .len = (uint16_t)bytes};
+  note_packet(vi, user, slot, bytes, id);
+  memcpy(vi->queue->base + frame.addr, from, bytes);
+  return transmit_placed(verbs, sums, vi, &frame, added);
+}
+
+NOINLINE int transmit_long_ixgbe(ef_vi *user, ef_addr addr, int len, ef_request_id id, bool sums)
+{
+  return transmit_long_with(&ixgbe_verbs, sums, user, addr, len, id);
+}
+
+NOINLINE int transmit_long_xdp(ef_vi *user, ef_addr addr, int len, ef_request_id id, bool sums)
+{
+  return transmit_long_with(&xdp_verbs, sums, user, addr, len, id);
+}
+
+typedef int transmit_function(ef_vi *user, ef_addr addr, int len, ef_request_id id, bool sums);
+
+INLINE int transmit_with(const struct shunt_queue_verbs *verbs, transmit_function *other, bool sums,
+                         ef_vi *user, ef_addr addr, int len, ef_request_id id)
+{
+  struct efvi_vi *vi = efvi_own(user);
+  const uint32_t bytes = (uint32_t)len, added = vi->state.txq.added;
+  const uint8_t *from = is_short(bytes) ? packet_at(vi, user, addr, SHORT_BYTES) : NULL;
+  if (SHUNT_UNLIKELY(!from))
+    return other(user, addr, len, id, sums);
+  const uint32_t slot = added & user->vi_txq.mask;
+  const struct shunt_frame frame = {.addr = short_place(vi, slot), .len = (uint16_t)bytes};
+  note_packet(vi, user, slot, bytes, id);
+  copy_short(vi->queue->base + frame.addr, from);
+  return transmit_placed(verbs, sums, vi, &frame, added);
 }
 
 /* --- By device ----------------------------------------------------------------------------------
@@ -334,7 +412,12 @@ static int poll_twin(ef_vi *user, ef_event *events, int n)
 
 static int transmit_ixgbe(ef_vi *user, ef_addr addr, int len, ef_request_id id)
 {
-  return transmit_with(&ixgbe_verbs, user, addr, len, id);
+  return transmit_with(&ixgbe_verbs, transmit_long_ixgbe, false, user, addr, len, id);
+}
+
+static int transmit_ixgbe_sums(ef_vi *user, ef_addr addr, int len, ef_request_id id)
+{
+  return transmit_with(&ixgbe_verbs, transmit_long_ixgbe, true, user, addr, len, id);
 }
 
 static int poll_xdp(ef_vi *user, ef_event *events, int n)
@@ -344,7 +427,12 @@ static int poll_xdp(ef_vi *user, ef_event *events, int n)
 
 static int transmit_xdp(ef_vi *user, ef_addr addr, int len, ef_request_id id)
 {
-  return transmit_with(&xdp_verbs, user, addr, len, id);
+  return transmit_with(&xdp_verbs, transmit_long_xdp, false, user, addr, len, id);
+}
+
+static int transmit_xdp_sums(ef_vi *user, ef_addr addr, int len, ef_request_id id)
+{
+  return transmit_with(&xdp_verbs, transmit_long_xdp, true, user, addr, len, id);
 }
 
 #define NO_SUMS (EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS)
@@ -377,4 +465,6 @@ void efvi_fast_install(struct efvi_vi *vi)
   user->ops.eventq_poll = !is_ixgbe ? poll_xdp : vi->device->info.steps ? poll_twin : poll_ixgbe;
   if ((vi->flags & NO_SUMS) == NO_SUMS)
     user->ops.transmit = is_ixgbe ? transmit_ixgbe : transmit_xdp;
+  else
+    user->ops.transmit = is_ixgbe ? transmit_ixgbe_sums : transmit_xdp_sums;
 }

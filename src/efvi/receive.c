@@ -167,11 +167,12 @@ bool efvi_receive_waits(struct efvi_vi *vi)
 {
   if (vi->frame_next < vi->frame_count)
     return true;
-  __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED);
   vi->frame_next = 0;
   vi->frame_count = frames_poll(vi, vi->frames, EFVI_BURST);
-  if (vi->frame_count)
-    efvi_frames_filter(vi);
+  if (!vi->frame_count)
+    return false;
+  __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED); /* what waits here is told of first */
+  efvi_frames_filter(vi);
   return vi->frame_count > 0;
 }
 

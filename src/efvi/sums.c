@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "shunt/bytes.h"
-#include "shunt/checksum.h"
 #include "src/efvi/efvi.h"
 
 #define PROTOCOL_TCP 6
@@ -18,39 +17,76 @@ static uint32_t sum_offset(uint8_t protocol, uint32_t bytes)
   return protocol == PROTOCOL_TCP && bytes >= 20 ? 16 : 0;
 }
 
+/* The sum of words as the host loads them, which is that of the packet's words, swapped where these
+ * are (RFC 1071 2(B)). In line, for most packets here have a few words: shunt_checksum_add folds
+ * and swaps at each call. */
+static inline uint64_t add_native(uint64_t sum, const uint8_t *at, uint32_t bytes)
+{
+  uint64_t words;
+  uint32_t word = 0;
+  uint16_t half = 0, last = 0;
+  for (; bytes >= sizeof(words); at += sizeof(words), bytes -= (uint32_t)sizeof(words)) {
+    memcpy(&words, at, sizeof(words));
+    sum += words;
+    sum += sum < words; /* the carry comes back in at the bottom */
+  }
+  if (bytes & 4) {
+    memcpy(&word, at, sizeof(word));
+    at += sizeof(word);
+  }
+  if (bytes & 2) {
+    memcpy(&half, at, sizeof(half));
+    at += sizeof(half);
+  }
+  if (bytes & 1)
+    memcpy(&last, at, 1);
+  const uint64_t rest = (uint64_t)word + half + last;
+  sum += rest;
+  return sum + (sum < rest);
+}
+
+/* The checksum, in the packet's byte order. */
+static inline uint16_t finish_native(uint64_t sum)
+{
+  sum = (sum & 0xFFFFFFFF) + (sum >> 32);
+  sum = (sum & 0xFFFF) + (sum >> 16 & 0xFFFF) + (sum >> 32);
+  sum = (sum & 0xFFFF) + (sum >> 16);
+  return (uint16_t) ~((sum & 0xFFFF) + (sum >> 16));
+}
+
 /* pseudo: the sum of addresses (RFC 768, RFC 8200 8.1). */
-static void fill_l4(uint8_t *l4, uint32_t bytes, uint8_t protocol, uint32_t pseudo)
+static inline void fill_l4(uint8_t *l4, uint32_t bytes, uint8_t protocol, uint64_t pseudo)
 {
   const uint32_t offset = sum_offset(protocol, bytes);
   if (!offset)
     return;
   const uint8_t tail[4] = {0, protocol, (uint8_t)(bytes >> 8), (uint8_t)bytes};
   memset(l4 + offset, 0, 2);
-  uint32_t sum = shunt_checksum_add(pseudo, tail, sizeof(tail));
-  uint16_t value = shunt_checksum_finish(shunt_checksum_add(sum, l4, bytes));
+  uint16_t value = finish_native(add_native(add_native(pseudo, tail, sizeof(tail)), l4, bytes));
   if (value == 0 && protocol == PROTOCOL_UDP)
     value = 0xFFFF;
-  shunt_store_be16(l4 + offset, value);
+  memcpy(l4 + offset, &value, sizeof(value));
 }
 
-static void fill_ip4(uint8_t *ip, uint32_t bytes, bool with_ip, bool with_l4)
+static inline void fill_ip4(uint8_t *ip, uint32_t bytes, bool with_ip, bool with_l4)
 {
   const uint32_t header = (ip[0] & 15u) * 4, total = bytes >= 20 ? shunt_load_be16(ip + 2) : 0;
   if (bytes < 20 || header < 20 || header > total || total > bytes)
     return;
   if (with_ip) {
     memset(ip + 10, 0, 2);
-    shunt_store_be16(ip + 10, shunt_checksum(ip, header));
+    const uint16_t value = finish_native(add_native(0, ip, header));
+    memcpy(ip + 10, &value, sizeof(value));
   }
   if (with_l4 && !(shunt_load_be16(ip + 6) & 0x3FFF)) /* no fragment (RFC 791) */
-    fill_l4(ip + header, total - header, ip[9], shunt_checksum_add(0, ip + 12, 8));
+    fill_l4(ip + header, total - header, ip[9], add_native(0, ip + 12, 8));
 }
 
 static void fill_ip6(uint8_t *ip, uint32_t bytes)
 {
   const uint32_t payload = bytes >= 40 ? shunt_load_be16(ip + 4) : 0;
   if (payload && payload + 40 <= bytes)
-    fill_l4(ip + 40, payload, ip[6], shunt_checksum_add(0, ip + 8, 32));
+    fill_l4(ip + 40, payload, ip[6], add_native(0, ip + 8, 32));
 }
 
 void efvi_sums_fill(uint8_t *frame, uint32_t bytes, bool ip, bool l4)

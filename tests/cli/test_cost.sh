@@ -56,8 +56,9 @@ awk '$1 == "efa-twin" && $3 == "32" && $4 == "sends" && ($5 == 64 || $5 == 8192)
     }
   }
   END { if (found != 2) { print "no figures for the EFA twin"; exit 1 } }' "$out/twin-table"
-# ef_vi, from a received frame to its answer's doorbell, above the verbs of the same exchange; and the
-# whole round, with buffers given back and completions taken.
+# ef_vi, from a received frame to its answer's doorbell, above the verbs of the same exchange; the
+# whole round, with buffers given back and completions taken; frames of 200 bytes; and with checksums
+# filled in, as interfaces do unless told not to.
 above() { # WORKLOAD INSTRUCTIONS
   awk -v workload="$1" -v most="$2" '
     $1 == "efvi" && $2 == workload { count[$3] = $5 }
@@ -72,4 +73,6 @@ above() { # WORKLOAD INSTRUCTIONS
 }
 above answer 40
 above round 400
+above answer-200 170
+above answer-sums 240
 echo "within bounds"

@@ -64,6 +64,7 @@ static void left_over(void **state)
   rig_filter_all(rig);
   for (uint8_t i = 0; i < 5; i++)
     rig_send_udp(rig, 100, 2000, i);
+  prime(rig); /* the next poll takes all that there is, as has_event does */
   assert_int_equal(ef_eventq_poll(&rig->vi, rig->events, 2), 2);
   prime(rig);
   assert_true(readable(rig, DEADLINE_MS));
@@ -252,13 +253,51 @@ static void freed(void **state)
   assert_int_equal(ef_vi_free(&other, rig->handle), 0);
 }
 
+/* --- The short way ------------------------------------------------------------------------------
+ */
+
+/* The checked build has none. */
+static void expect_short_way(struct rig *rig, int events)
+{
+  assert_int_equal(rig_poll(rig), events);
+#ifndef SHUNT_CHECKED
+  assert_false(efvi_own(&rig->vi)->detour);
+#endif
+}
+
+/* Whatever takes the general way once, what comes after it takes the short one again. */
+static void short_way_again(void **state)
+{
+  struct rig *rig = *state;
+  uint8_t frame[100];
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, 16);
+  rig_filter_all(rig);
+  expect_short_way(rig, 0);
+  rig_send_udp(rig, 200, 2000, 1); /* a long frame */
+  expect_short_way(rig, 1);
+  rig_frame(rig, frame, sizeof(frame), 2000, 1); /* one that no filter takes */
+  frame[0] = 0xFF;
+  rig_send(rig, frame, sizeof(frame));
+  expect_short_way(rig, 0);
+  rig_send_udp(rig, 60, 2000, 2);
+  assert_int_equal(ef_eventq_has_event(&rig->vi), 1);
+  expect_short_way(rig, 1);
+  assert_int_equal(ef_eventq_has_event(&rig->vi), 0);
+  expect_short_way(rig, 0);
+  prime(rig);
+  rig_send_udp(rig, 60, 2000, 3);
+  expect_short_way(rig, 1);
+  assert_int_equal(ef_eventq_put(rig->vi.vi_resource_id, rig->handle, 7), 0);
+  expect_short_way(rig, 1);
+}
+
 int main(void)
 {
 #define ON_RIG(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
   const struct CMUnitTest tests[] = {
       ON_RIG(before),     ON_RIG(left_over),        ON_RIG(after),    ON_RIG(sent),
       ON_RIG(sent_after), ON_RIG(alternative_sent), ON_RIG(software), ON_RIG(software_of_a_member),
-      ON_RIG(freed),
+      ON_RIG(freed),      ON_RIG(short_way_again),
   };
   return cmocka_run_group_tests_name("efvi_wake", tests, NULL, NULL);
 }
