@@ -64,13 +64,24 @@ void efvi_clock_start(struct efvi_clock *clock, int id, uint64_t (*read_ns)(int 
   clock->next_look_ns = at_ns + LOOK_NS;
 }
 
+uint64_t efvi_stamp_ns(const struct efvi_device *device, const struct shunt_frame *frame)
+{
+  if (frame->flags & SHUNT_FRAME_TIME)
+    return device->is_xdp ? frame->time_ns : frame->time_ns | EFVI_STAMP_DEVICE;
+  if (device->is_xdp || !device->stamps_received)
+    return 0;
+  return device->rx_clock.read_ns(device->rx_clock.id);
+}
+
 /* A device's clock says what it was set to, which nobody here knows. */
 int efvi_time_of(struct efvi_clock *clock, uint64_t time_ns, ef_precisetime *time)
 {
   *time = (ef_precisetime){0};
   if (!time_ns)
     return efvi_refuse(-ENODATA, "the device stamped no time on this packet");
-  if (clock->id != EFVI_CLOCK_DEVICE) {
+  if (time_ns & EFVI_STAMP_DEVICE) {
+    time_ns &= ~EFVI_STAMP_DEVICE;
+  } else if (clock->id != EFVI_CLOCK_DEVICE) {
     if (time_ns >= __atomic_load_n(&clock->next_look_ns, __ATOMIC_RELAXED))
       look_again(clock);
     time_ns += __atomic_load_n(&clock->ahead_ns, __ATOMIC_RELAXED);

@@ -234,15 +234,16 @@ int efvi_route_refresh(struct efvi_device *device, struct efvi_set *set, struct 
 /* --- Opening ------------------------------------------------------------------------------------
  */
 
-/* Whose clock stamps frames of AF_XDP; an 82599 stamps PTP's event messages by its own. */
+/* Whose clock stamps frames of AF_XDP; what an 82599 has received is stamped here. */
 static void learn_clocks(struct efvi_device *device)
 {
   struct shunt_xdp_info info = {.size = sizeof(info)};
-  int received = EFVI_CLOCK_DEVICE, sent = EFVI_CLOCK_DEVICE;
+  int received = CLOCK_MONOTONIC, sent = EFVI_CLOCK_DEVICE;
   device->copies = false;
   if (device->is_xdp && !shunt_xdp_info(device->port, &info, NULL)) {
     device->copies = !info.zero_copy;
-    received = info.rx_time != SHUNT_XDP_TIME_DEVICE ? CLOCK_MONOTONIC : EFVI_CLOCK_DEVICE;
+    if (info.rx_time == SHUNT_XDP_TIME_DEVICE)
+      received = EFVI_CLOCK_DEVICE;
     sent = device->copies ? CLOCK_TAI : EFVI_CLOCK_DEVICE;
   }
   efvi_clock_start(&device->rx_clock, received, NULL);

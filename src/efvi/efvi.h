@@ -510,6 +510,11 @@ int32_t efvi_receive_get_filter_id(ef_vi *user, const ef_event *event, const voi
 /* clock.c */
 /* Compare a clock with UTC. read_ns NULL: the kernel's. */
 void efvi_clock_start(struct efvi_clock *clock, int id, uint64_t (*read_ns)(int id));
+/* When a frame came, by the device's clock for received ones; 0: not known. An 82599 stamps PTP's
+ * event messages alone, by a clock of its own (EFVI_STAMP_DEVICE is set then): of others it is when
+ * they were polled, by the kernel's clock. */
+#define EFVI_STAMP_DEVICE (UINT64_C(1) << 63)
+uint64_t efvi_stamp_ns(const struct efvi_device *device, const struct shunt_frame *frame);
 /* A frame's time by the clock, as what the calls hand out: UTC where that can be known. 0 is none.
  * One time is always the same, and a later one is later, unless UTC is set meanwhile.
  * Returns 0 or -ENODATA. */

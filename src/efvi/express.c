@@ -72,7 +72,7 @@ int efvi_express_event(struct efvi_vi *vi, uint8_t q_id, ef_event *event)
   const unsigned discards = efvi_discard_flags(frame->flags) & (unsigned)vi->user->rx_discard_mask;
   if (SHUNT_UNLIKELY(frame->flags & SHUNT_FRAME_MORE || buffer < 0))
     return packet_too_long(vi);
-  vi->held[buffer] = frame->flags & SHUNT_FRAME_TIME ? frame->time_ns : 0;
+  vi->held[buffer] = efvi_stamp_ns(vi->device, frame);
   vi->held_flags[buffer] = 1;
   event->rx_ref.type = EF_EVENT_TYPE_RX_REF;
   event->rx_ref.len = frame->len;

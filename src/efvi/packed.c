@@ -70,9 +70,10 @@ static void packet_finish(struct efvi_vi *vi, const struct shunt_frame *last, ui
 {
   const unsigned discards = efvi_discard_flags(last->flags) & (unsigned)vi->user->rx_discard_mask;
   const uint32_t span = span_of(bytes);
+  const uint64_t time_ns = efvi_stamp_ns(vi->device, last);
   ef_precisetime time = {0};
-  if (last->flags & SHUNT_FRAME_TIME)
-    (void)efvi_time_of(&vi->device->rx_clock, last->time_ns, &time);
+  if (time_ns)
+    (void)efvi_time_of(&vi->device->rx_clock, time_ns, &time);
   const ef_packed_stream_packet packet = {.ps_next_offset = (uint16_t)span,
                                           .ps_pkt_start_offset = PACKED_HEADER,
                                           .ps_flags =

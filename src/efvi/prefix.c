@@ -24,8 +24,8 @@ uint32_t efvi_prefix_bytes(uint64_t flags)
 void efvi_prefix_write(const struct efvi_vi *vi, uint8_t *prefix, const struct shunt_frame pieces[],
                        unsigned n, int filter)
 {
-  const uint64_t time_ns = pieces->flags & SHUNT_FRAME_TIME ? pieces->time_ns : 0;
-  const uint32_t ticks = (uint32_t)(time_ns % SECOND_NS);
+  const uint64_t time_ns = efvi_stamp_ns(vi->device, pieces);
+  const uint32_t ticks = (uint32_t)((time_ns & ~EFVI_STAMP_DEVICE) % SECOND_NS);
   const uint16_t id = (uint16_t)filter;
   uint16_t bytes = 0;
   for (unsigned i = 0; i < n; i++)

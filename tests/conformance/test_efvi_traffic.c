@@ -445,7 +445,7 @@ static const char *look_at(struct feeder *feeder, const ef_event *event, unsigne
   ef_vi *vi = &run->near.vi;
   const uint8_t *packet = data(run, EF_EVENT_RX_RQ_ID(*event));
   const uint8_t *frame = packet + ef_vi_receive_prefix_len(vi);
-  const bool stamped = ef_vi_receive_prefix_len(vi) > 0, kernel = run->column == &columns[KERNEL];
+  const bool stamped = ef_vi_receive_prefix_len(vi) > 0;
   ef_precisetime time;
   uint16_t bytes = 0;
   if (shunt_load_be32(frame + 18) != number)
@@ -456,11 +456,10 @@ static const char *look_at(struct feeder *feeder, const ef_event *event, unsigne
     return NULL;
   if (ef_vi_receive_get_bytes(vi, packet, &bytes) || bytes != FRAME_BYTES)
     return "a prefix has another length";
-  /* An 82599 stamps PTP's event messages alone. */
-  if (ef_vi_receive_get_precise_timestamp(vi, packet, &time) != (kernel ? 0 : -ENODATA))
-    return "a time stamp is missing, or was made up";
+  if (ef_vi_receive_get_precise_timestamp(vi, packet, &time))
+    return "a time stamp is missing";
   const int64_t time_ns = time.tv_sec * 1000000000 + time.tv_nsec;
-  const bool earlier = kernel && time_ns < feeder->last_ns;
+  const bool earlier = time_ns < feeder->last_ns;
   feeder->last_ns = time_ns;
   return earlier ? "a time stamp lies before the one before" : NULL;
 }
