@@ -148,9 +148,11 @@ static struct assembler_label *assembler_known(struct bpf_assembler *a, struct b
  * that would have to move with it. */
 static void assembler_arrive(struct bpf_assembler *a, struct bpf_label label)
 {
+  if (a->jumps.count == 0)
+    return;
   const struct assembler_jump *last =
       (const struct assembler_jump *)a->jumps.items + a->jumps.count - 1;
-  if (a->jumps.count == 0 || last->label != label.index || last->insn + 1 != a->insns.count ||
+  if (last->label != label.index || last->insn + 1 != a->insns.count ||
       assembler_insn(a, last->insn)->code != (BPF_JMP | BPF_JA) ||
       bpf_label_at(a, a->insns.count) != NULL)
     return;
