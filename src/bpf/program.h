@@ -60,7 +60,7 @@ struct program_hits {
   uint64_t packets, bytes;
 };
 
-#define PROGRAM_LANES_MOST 64u /* with more than 4 MiB a map is refused before Linux 5.11 */
+#define PROGRAM_LANES_MOST 64u /* a map of 4 MiB */
 
 struct program_options {
   enum filter_time time; /* where the receive time comes from */
