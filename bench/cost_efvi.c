@@ -13,7 +13,7 @@
 
 #include "shunt/bytes.h"
 #include "shunt/udp.h"
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 #define DEVICE     "ixgbe:twin?wire=cost"
 #define RING       256u

@@ -14,7 +14,7 @@
 #ifndef SRC_EFVI_CHECKED_H
 #define SRC_EFVI_CHECKED_H
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 #ifdef SHUNT_CHECKED
 

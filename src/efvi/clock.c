@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define LOOKS     8u        /* at both clocks: the quickest counts */

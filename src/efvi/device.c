@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "shunt/xdp.h"
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 /* Every opening of a twin in this process makes one, so there its name is none: two interfaces that
  * are called the same are two twins, which may hang on one wire. */

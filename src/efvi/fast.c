@@ -9,7 +9,7 @@
 
 #include "shunt/ixgbe.h"
 #include "shunt/xdp.h"
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 static const struct shunt_queue_verbs ixgbe_verbs = SHUNT_IXGBE_VERBS;
 static const struct shunt_queue_verbs xdp_verbs = SHUNT_XDP_VERBS;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 struct efvi_hand {
   pthread_mutex_t rx;

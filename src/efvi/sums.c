@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "shunt/bytes.h"
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 #define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17

@@ -5,7 +5,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 /* The timer, in the handle that the interface was made with. */
 static bool timer_make(struct efvi_vi *vi)

@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define START_NS  (5000 * SECOND_NS)

@@ -9,7 +9,7 @@
 #include "shunt/bytes.h"
 #include "shunt/testbed.h"
 #include "shunt/udp.h"
-#include "src/efvi/efvi.h"
+#include "src/efvi/path.h"
 #include "tools/shunt/bench_xdp.h"
 
 #define RING        64u
