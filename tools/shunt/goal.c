@@ -9,7 +9,10 @@
 
 #include "tools/shunt/device.h"
 
-#define LOOK_MOST_NS (2 * DEVICES_CHECK_NS) /* what the time between two looks counts for */
+/* What the time between two looks counts for: so much, and never more than a part of the patience,
+ * so that one gap does not end it. */
+#define LOOK_MOST_NS (2 * DEVICES_CHECK_NS)
+#define LOOKS_LEAST  4
 
 /* Seconds without progress after which it is given up; 0: never. */
 static double patience_s(const struct goal *goal, const struct devices *devices)
@@ -84,19 +87,24 @@ static int give_up(const struct goal *goal, const struct devices *devices,
   return error->code;
 }
 
+static double least(double a, double b)
+{
+  return a < b ? a : b;
+}
+
 int goal_check(struct goal *goal, struct devices *devices, uint64_t now_ns,
                struct shunt_error *error)
 {
-  const double most_s = patience_s(goal, devices);
-  if (most_s <= 0)
+  const double most_ns = patience_s(goal, devices) * 1e9;
+  if (most_ns <= 0)
     return 0;
   const uint64_t reached = goal->reached(goal->context);
-  const uint64_t passed_ns = goal->looked_ns ? now_ns - goal->looked_ns : 0;
+  const double passed_ns = goal->looked_ns ? (double)(now_ns - goal->looked_ns) : 0;
   const bool moves = reached != goal->seen || (goal->waits && goal->waits(goal->context));
   goal->seen = reached;
   goal->looked_ns = now_ns;
-  goal->quiet_ns += passed_ns < LOOK_MOST_NS ? passed_ns : LOOK_MOST_NS;
+  goal->quiet_ns += least(passed_ns, least(LOOK_MOST_NS, most_ns / LOOKS_LEAST));
   if (moves)
     goal->quiet_ns = 0;
-  return (double)goal->quiet_ns < most_s * 1e9 ? 0 : give_up(goal, devices, error);
+  return goal->quiet_ns < most_ns ? 0 : give_up(goal, devices, error);
 }

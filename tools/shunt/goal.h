@@ -21,7 +21,8 @@ struct goal {
   double give_up_s; /* --give-up; below 0: usual_s where count and no --seconds are */
   double usual_s;
 
-  uint64_t seen, looked_ns, quiet_ns; /* at the last look: how much, when, and for how long */
+  uint64_t seen, looked_ns; /* at the last look: how much, and when */
+  double quiet_ns;          /* for how long */
 };
 
 /* For the table of options; goal->give_up_s is below 0 before. */
@@ -33,7 +34,7 @@ struct goal {
   }
 
 /* Look at it, a few times a second. Time in which nobody looks, as of a process that was stopped,
- * does not count.
+ * does not count: whatever the patience, it takes four looks without progress.
  *
  * Returns 0, or -ETIMEDOUT with error filled: nothing has moved for too long */
 int goal_check(struct goal *goal, struct devices *devices, uint64_t now_ns,
