@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rules as text, and as programs. The first byte of an input says which: even, the rest is a list
  * of rules as a person may type them; what is read must be written as text that reads the same, and
- * its program must judge a few frames as the plain matcher does. Odd, the rest chooses rules and a
- * frame (tests/unit/xdp_cases.h): the program, in the machine of the tests, against the matcher.
+ * its program must judge a few frames as the plain matcher does. Odd, the rest chooses rules (with
+ * the next bit set: for ports of IPv4) and frames (tests/unit/xdp_cases.h): the program, in the
+ * machine of the tests, against the matcher.
  *
  * The machine refuses what the verifier would: a byte beside the frame, a register or stack that
  * was not written. */
@@ -14,7 +15,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define FRAMES 8
+/* Frames that are judged: of an input's own choice, and, where it is text, of chance. */
+#define FRAMES_CHOSEN 8
+#define FRAMES_RANDOM 256
 
 static void require(int condition)
 {
@@ -100,20 +103,20 @@ static void try_text(const uint8_t *data, size_t size)
   else {
     for (unsigned i = 0; i < n; i++)
       read_and_write(&rules[i]);
-    judge(rules, n, &c, FRAMES);
+    judge(rules, n, &c, FRAMES_RANDOM);
   }
   free(text);
 }
 
-static void try_choices(const uint8_t *data, size_t size)
+static void try_choices(const uint8_t *data, size_t size, bool of_ports)
 {
   static struct shunt_xdp_rule rules[CASES_RULES];
   struct cases c = {.at = data, .end = data + size};
-  unsigned n = cases_rules(&c, rules);
+  unsigned n = of_ports ? cases_port_rules(&c, rules) : cases_rules(&c, rules);
 
   for (unsigned i = 0; i < n; i++)
     read_and_write(&rules[i]);
-  judge(rules, n, &c, FRAMES);
+  judge(rules, n, &c, FRAMES_CHOSEN);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -121,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (size < 1)
     return 0;
   if (data[0] & 1)
-    try_choices(data + 1, size - 1);
+    try_choices(data + 1, size - 1, data[0] & 2);
   else
     try_text(data + 1, size - 1);
   return 0;

@@ -201,7 +201,8 @@ static void ethernet_with_ports(struct program_maker *m)
 
   program_need(m, SHORTEST_WITH_PORTS, m->labels.pass);
   count_tag(m, R4, 12);
-  count_tag(m, R2, 16); /* by itself it leads to no IP header either: to the tag again */
+  count_tag(m, R2, 16);
+  bpf_and(a, R2, R4); /* behind no tag it is a length, or part of a flow label */
   bpf_add(a, R4, R2);
   bpf_shift_left_imm(a, R4, 2);
   bpf_add(a, R7, R4);

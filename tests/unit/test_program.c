@@ -403,6 +403,58 @@ static void test_few_ports(void **state)
   assert_int_equal(b->machine.hits[3].packets, 0);
 }
 
+/* Each word of frames of each kind replaced by words that mean something elsewhere: what is read
+ * before it is known what it is counts only where it is that. The lists make programs of each kind:
+ * for ports of one protocol, of both, of both versions of IP together or apart, and all others. */
+static void test_words_out_of_place(void **state)
+{
+  struct bench *b = *state;
+  static const char *const lists[] = {
+      "ip4 udp port 9",
+      "ip4 tcp port 9",
+      "ip4 udp port 1;ip4 udp port 2;ip4 udp port 3;ip4 udp port 4;ip4 udp port 9",
+      "ip4 dst 10.0.1.2 port 1,9;ip4 udp src port 7",
+      "udp port 9",
+      "port 9",
+      "ip6 udp port 9",
+      "ip6 tcp port 1;udp port 9;drop ip4 tcp port 9",
+      "udp port 9 fragments;ip6;ip4",
+      "udp port 9;icmp;arp;ether 0x9100;proto 6",
+      "vlan 5 udp port 9;vlan none udp port 9;vlan any",
+      "mac 02:00:00:00:00:01 udp port 9",
+      "all",
+  };
+  static const char *const frames[] = {
+      MACS IPV4 UDP4(A_TO_B) PORTS_7_9,
+      MACS IPV4 TCP4(A_TO_B) PORTS_7_9,
+      MACS IPV4 OPTIONS4 PORTS_7_9,
+      MACS IPV4 PART4("0010") PORTS_7_9,
+      MACS IPV6 UDP6 PORTS_7_9,
+      MACS IPV6 "60000000001e00ff" V6_ENDS HOP6("3c", "00") HOP6("11", "00") PORTS_7_9,
+      MACS IPV6 "6000000000162cff" V6_ENDS "1100001100000001" PORTS_7_9,
+      MACS TAG5 IPV4 UDP4(A_TO_B) PORTS_7_9,
+      MACS TAG6 IPV6 UDP6 PORTS_7_9,
+      MACS STAG7 TAG5 IPV4 UDP4(A_TO_B) PORTS_7_9,
+      MACS STAG7 TAG5 IPV6 UDP6 PORTS_7_9,
+  };
+  static const uint16_t words[] = {CASES_WORDS};
+
+  for (unsigned list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
+    b->kind = list % CASES_KINDS;
+    bench_parse(b, lists[list]);
+    for (unsigned frame = 0; frame < sizeof(frames) / sizeof(frames[0]); frame++) {
+      uint32_t bytes = packet_read(frames[frame], b->frame);
+      for (uint32_t at = 12; at + 2 <= bytes; at++) {
+        for (unsigned word = 0; word < sizeof(words) / sizeof(words[0]); word++) {
+          packet_read(frames[frame], b->frame);
+          shunt_store_be16(b->frame + at, words[word]);
+          bench_judge(b, bytes);
+        }
+      }
+    }
+  }
+}
+
 /* Every number of a next header, right behind the IPv6 header and behind an extension header. */
 static void test_next_headers(void **state)
 {
@@ -443,6 +495,7 @@ int main(void)
       cmocka_unit_test(test_too_long),
       cmocka_unit_test(test_lanes),
       WITH_BENCH(test_few_ports),
+      WITH_BENCH(test_words_out_of_place),
       WITH_BENCH(test_next_headers),
       WITH_BENCH(test_mac_cost),
       WITH_BENCH(test_no_mac_costs_nothing),

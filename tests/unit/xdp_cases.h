@@ -192,6 +192,12 @@ static inline unsigned cases_port_rules(struct cases *c, struct shunt_xdp_rule r
 
 /* ---- packets ---- */
 
+/* Words that mean something where an ethertype, or a protocol and what is beside it, is looked for:
+ * tags (0x9100 is none here), both versions of IP, UDP and TCP. Where they mean nothing of the kind
+ * (0x8100 as a length, or in a flow label) they may change nothing. */
+#define CASES_WORDS                                                                                \
+  0x8100, 0x88a8, 0x9100, 0x0800, 0x86dd, 0x4500, 0x6000, 0x1111, 0x0611, 0x1106, 0, 0xffff
+
 static inline uint32_t cases_l4(struct cases *c, uint8_t *at)
 {
   shunt_store_be16(at, (uint16_t)(cases_one_in(c, 20) ? 65535 : cases_below(c, 50)));
@@ -212,8 +218,10 @@ static inline uint32_t cases_ipv4(struct cases *c, uint8_t *at)
   at[9] = (uint8_t)CASES_OF(c, 17, 17, 17, 6, 6, 1, 132, 51);
   cases_address(c, at + 12, 4);
   cases_address(c, at + 16, 4);
-  uint32_t bytes = header + cases_l4(c, at + header);
-  shunt_store_be16(at + 2, (uint16_t)(cases_one_in(c, 8) ? cases_below(c, 80) : bytes));
+  uint32_t bytes = header + cases_l4(c, at + header), bytes_said = bytes;
+  if (cases_one_in(c, 6)) /* the total length */
+    bytes_said = cases_one_in(c, 2) ? cases_below(c, 80) : CASES_OF(c, CASES_WORDS);
+  shunt_store_be16(at + 2, (uint16_t)bytes_said);
   return bytes;
 }
 
@@ -224,6 +232,8 @@ static inline uint32_t cases_ipv6(struct cases *c, uint8_t *at)
 
   memset(at, 1, 40);
   at[0] = (uint8_t)((cases_one_in(c, 20) ? 4u : 6u) << 4 | 3);
+  if (cases_one_in(c, 6)) /* the end of the flow label */
+    shunt_store_be16(at + 2, (uint16_t)CASES_OF(c, CASES_WORDS));
   cases_address(c, at + 8, 6);
   cases_address(c, at + 24, 6);
   for (uint32_t i = cases_one_in(c, 2) ? cases_below(c, 8) : 0; i; i--) {
@@ -266,6 +276,9 @@ static inline uint32_t cases_frame(struct cases *c, uint8_t frame[])
     at = cases_below(c, at + 1);
   else if (cases_one_in(c, 6))
     frame[cases_below(c, at)] = (uint8_t)cases_byte(c);
+  else if (cases_one_in(c, 4) && at > 12)
+    shunt_store_be16(frame + 12 + 2 * cases_below(c, (at - 12) / 2),
+                     (uint16_t)CASES_OF(c, CASES_WORDS));
   else if (cases_one_in(c, 6))
     for (uint32_t padding = cases_below(c, 20); padding; padding--)
       frame[at++] = 17;

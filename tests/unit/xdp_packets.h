@@ -123,6 +123,12 @@ static const struct {
     {"all", MACS "8100", -1},
     {"all", MACS TAG5, -1},
     {"all", MACS STAG7 "8100", -1},
+    /* words that would be a tag's 4 bytes farther ahead: a total length, the end of a flow label */
+    {"udp port 9", MACS IPV4 "45008100000000004011ffff" A_TO_B PORTS_7_9, 0},
+    {"ip4 tcp port 9", MACS IPV4 "450088a8000000004006ffff" A_TO_B PORTS_7_9, 0},
+    {"udp port 9", MACS TAG5 IPV4 "45008100000000004011ffff" A_TO_B PORTS_7_9, 0},
+    {"udp port 9", MACS IPV6 "60008100000e1140" V6_ENDS PORTS_7_9, 0},
+    {"ip6 udp port 9", MACS IPV6 "600788a8000e1140" V6_ENDS PORTS_7_9, 0},
     /* IPv4 that is not plain */
     {"udp port 9", MACS IPV4 OPTIONS4 PORTS_7_9, 0},
     {"ip4;ether 0x0800", MACS IPV4 "44", 1},
