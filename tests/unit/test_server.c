@@ -4,6 +4,7 @@
 #include "src/xdp_helper/server.h"
 
 #include <linux/if_link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -359,6 +360,26 @@ static void use_access(const char *path)
   close(fd);
 }
 
+/* The helper ends while the driver has a port: check says so, and no call waits. */
+static void tells_the_driver_of_its_end(const char *path, pthread_t serving)
+{
+  struct shunt_error error = {0};
+  struct xdp_access *access = NULL;
+  uint64_t packets, bytes;
+  assert_int_equal(xdp_access_helper_open(path, "eth0", FAKE_IFINDEX, &access, &error), 0);
+  assert_int_equal(access->ops->check(access, &error), 0);
+  atomic_store(&ends, true);
+  pthread_join(serving, NULL);
+  assert_int_equal(access->ops->check(access, &error), 0); /* it is only slow */
+  server_close(server);
+  server = NULL;
+  assert_int_equal(access->ops->check(access, &error), -ECONNRESET);
+  assert_true(*error.why && *error.remedy);
+  assert_int_equal(access->ops->rule_hits(access, 0, &packets, &bytes, &error), -ECONNRESET);
+  assert_int_equal(access->ops->check(access, &error), -ECONNRESET);
+  access->ops->close(access);
+}
+
 static void serves_the_driver(void **state)
 {
   (void)state;
@@ -376,11 +397,59 @@ static void serves_the_driver(void **state)
   atomic_store(&ends, false);
   assert_int_equal(pthread_create(&thread, NULL, serve, &listener), 0);
   use_access(path);
-  atomic_store(&ends, true);
-  pthread_join(thread, NULL);
+  tells_the_driver_of_its_end(path, thread);
   close(listener);
   assert_int_equal(xdp_access_helper_open(path, "eth0", 7, &access, &error), -ECONNREFUSED);
   assert_int_equal(server_listen(path, &listener, &error), 0); /* a killed helper's is replaced */
+  close(listener);
+  unlink(path);
+  rmdir(directory);
+}
+
+/* A helper that answers the second request as if it were another, and then, late, as it should. */
+static void *answer_late(void *listener)
+{
+  static const uint16_t answers[] = {XDP_HELPER_HELLO, XDP_HELPER_DETACH, XDP_HELPER_RULE_HITS};
+  union xdp_helper_request request;
+  const int client = accept(*(int *)listener, NULL, NULL);
+  struct pollfd wait = {.fd = client, .events = POLLIN};
+  for (unsigned i = 0; i < 3; i++) {
+    struct xdp_helper_reply answer = {.head = {XDP_HELPER_MAGIC, XDP_HELPER_VERSION, answers[i]},
+                                      .packets = 77};
+    if (i < 2 && (poll(&wait, 1, 10000) != 1 || recv(client, &request, sizeof(request), 0) <= 0))
+      break;
+    xdp_helper_send(client, &answer, sizeof(answer), -1);
+  }
+  const bool ended = poll(&wait, 1, 10000) == 1 && recv(client, &request, sizeof(request), 0) <= 0;
+  close(client);
+  return (void *)(intptr_t)ended;
+}
+
+/* A reply that belongs to nothing ends the connection: the next one would be taken for another's.
+ */
+static void stays_in_step(void **state)
+{
+  (void)state;
+  char directory[] = "/tmp/shunt-helper-XXXXXX", path[64];
+  struct shunt_error error = {0};
+  struct xdp_access *access = NULL;
+  uint64_t packets = 0, bytes = 0;
+  int listener;
+  void *ended;
+  pthread_t thread;
+  assert_non_null(mkdtemp(directory));
+  snprintf(path, sizeof(path), "%s/sock", directory);
+  assert_int_equal(server_listen(path, &listener, &error), 0);
+  fcntl(listener, F_SETFL, 0);
+  assert_int_equal(pthread_create(&thread, NULL, answer_late, &listener), 0);
+  assert_int_equal(xdp_access_helper_open(path, "eth0", FAKE_IFINDEX, &access, &error), 0);
+  assert_int_equal(access->ops->rule_hits(access, 0, &packets, &bytes, &error), -EPROTO);
+  assert_int_equal(access->ops->rule_hits(access, 0, &packets, &bytes, &error), -ECONNRESET);
+  assert_int_equal(packets, 0);
+  assert_int_equal(access->ops->check(access, &error), -ECONNRESET);
+  pthread_join(thread, &ended);
+  assert_non_null(ended);
+  access->ops->close(access);
   close(listener);
   unlink(path);
   rmdir(directory);
@@ -400,6 +469,7 @@ int main(void)
       TEST(cuts_off_who_does_not_read),
       TEST(serves_so_many_of_one_user),
       TEST(serves_the_driver),
+      TEST(stays_in_step),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,12 @@ struct xdp_access_ops {
   /* Take the program off again. Nothing happens where there is none. */
   void (*detach)(struct xdp_access *access);
 
+  /* Whether what was attached is still there: others can end it, of which no socket tells. Costs at
+   * most a few system calls. NULL: nobody can say. Returns 0, or what has ended it, for good:
+   * -ENOLINK (the program was taken off, or the owner of a joined one has ended), -ECONNRESET (the
+   * helper is gone) */
+  int (*check)(struct xdp_access *access, struct shunt_error *error);
+
   /* Have the program deliver what arrives on this queue of the interface to the socket, which is
    * bound to it; and no longer. */
   int (*socket_set)(struct xdp_access *access, uint32_t queue, int fd, struct shunt_error *error);
@@ -90,7 +96,9 @@ struct xdp_access {
 int xdp_access_direct_open(const char *interface, int ifindex, const struct shunt_log *log,
                            struct xdp_access **access, struct shunt_error *error);
 
-/* A helper does it.
+/* A helper does it. When it ends, or does not answer for 15 s, the connection is over: what it did
+ * is undone, check says so, and every call fails with -ECONNRESET. For a reply that comes late
+ * would be taken for the next request's.
  *
  * path  the helper's UNIX socket
  * Returns 0; -ENOENT or -ECONNREFUSED (no helper there), -EACCES (it does not serve this user or

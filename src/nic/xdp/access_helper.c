@@ -3,6 +3,7 @@
  * no capability at all. */
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@
 struct helped {
   struct xdp_access access;
   int socket;
+  bool over; /* the connection is; for calls that ask */
 };
 
 static struct helped *of(struct xdp_access *access)
@@ -31,8 +33,19 @@ static struct helped *of(struct xdp_access *access)
 
 /* ---- Asking ---- */
 
-static int lost(int code, struct shunt_error *error)
+static void remedy(struct shunt_error *error)
 {
+  shunt_error_remedy(error, "look at its log (journalctl -u shunt-xdp-helper), start it again, and "
+                            "open the port anew");
+}
+
+/* What comes now is no longer known to be the reply to what was asked, nor is it known what the
+ * helper did: so the connection ends, and it undoes everything. The socket stays, for a thread that
+ * checks may look at it. */
+static int lost(struct helped *helped, int code, struct shunt_error *error)
+{
+  shutdown(helped->socket, SHUT_RDWR);
+  helped->over = true;
   shunt_error_set(error, code, "the helper does not answer");
   if (code == -ETIMEDOUT)
     shunt_error_why(error, "nothing came for 15 s");
@@ -40,8 +53,17 @@ static int lost(int code, struct shunt_error *error)
     shunt_error_why(error, "what came is no reply of this version's helper");
   else
     shunt_error_why(error, "it has closed the connection: %s", strerrordesc_np(-code));
-  shunt_error_remedy(error, "look at its log (journalctl -u shunt-xdp-helper), and start it again");
+  remedy(error);
   return code;
+}
+
+static int is_over(struct shunt_error *error)
+{
+  shunt_error_set(error, -ECONNRESET, "the connection to the helper is over");
+  shunt_error_why(error, "the helper has ended, or did not answer in time; the program that it "
+                         "attached for this port, and the port's rules, are gone");
+  remedy(error);
+  return -ECONNRESET;
 }
 
 static int wait_for_reply(int socket)
@@ -61,24 +83,33 @@ static int wait_for_reply(int socket)
   }
 }
 
-/* Send a request and take its reply. reply_fd NULL: none is expected. Returns the reply's code. */
+static int take_reply(const struct helped *helped, uint16_t type, struct xdp_helper_reply *reply,
+                      int *fd)
+{
+  int code = wait_for_reply(helped->socket);
+  if (code < 0)
+    return code;
+  ssize_t bytes = xdp_helper_receive(helped->socket, reply, sizeof(*reply), fd);
+  if (bytes < 0)
+    return (int)bytes;
+  return bytes == 0 ? -ECONNRESET : xdp_helper_reply_check(reply, (size_t)bytes, type);
+}
+
+/* Send a request and take its reply. reply_fd NULL: none is expected. Returns the reply's code. Who
+ * can't send any more may have been turned away, with a reply that says why. */
 static int ask(struct xdp_access *access, union xdp_helper_request *request, uint16_t type, int fd,
                struct xdp_helper_reply *reply, int *reply_fd, struct shunt_error *error)
 {
-  const struct helped *helped = of(access);
+  struct helped *helped = of(access);
   memset(reply, 0, sizeof(*reply));
+  if (helped->over)
+    return is_over(error);
   request->head = (struct xdp_helper_head){XDP_HELPER_MAGIC, XDP_HELPER_VERSION, type};
   int code = xdp_helper_send(helped->socket, request, xdp_helper_request_bytes(type), fd);
-  if (code == 0)
-    code = wait_for_reply(helped->socket);
-  if (code == 0) {
-    ssize_t bytes = xdp_helper_receive(helped->socket, reply, sizeof(*reply), reply_fd);
-    code = bytes < 0    ? (int)bytes
-           : bytes == 0 ? -ECONNRESET
-                        : xdp_helper_reply_check(reply, (size_t)bytes, type);
-  }
+  if (code == 0 || code == -EPIPE)
+    code = take_reply(helped, type, reply, reply_fd);
   if (code < 0)
-    return lost(code, error);
+    return lost(helped, code, error);
   if (reply->code == 0)
     return 0;
   shunt_error_set(error, reply->code, "%s", reply->what);
@@ -107,7 +138,7 @@ static int helped_socket(struct xdp_access *access, const struct xdp_socket_want
   int received = -1;
   int code = ask(access, &request, XDP_HELPER_SOCKET_NEW, -1, &reply, &received, error);
   if (code == 0 && received < 0)
-    return lost(-EPROTO, error);
+    return lost(of(access), -EPROTO, error);
   if (code < 0 && received >= 0)
     close(received);
   if (code == 0)
@@ -218,6 +249,14 @@ static int helped_setup(struct xdp_access *access, const struct setup_wanted *wa
   return ask(access, &request, XDP_HELPER_SETUP, -1, &reply, NULL, error);
 }
 
+/* Both ends of the connection can end it (unix_poll, net/unix/af_unix.c). A reply to what another
+ * thread asks is not looked at. */
+static int helped_check(struct xdp_access *access, struct shunt_error *error)
+{
+  struct pollfd now = {.fd = of(access)->socket};
+  return poll(&now, 1, 0) > 0 && (now.revents & POLLHUP) ? is_over(error) : 0;
+}
+
 /* The helper undoes everything when the connection ends. */
 static void helped_close(struct xdp_access *access)
 {
@@ -236,6 +275,7 @@ static const struct xdp_access_ops helped_ops = {
     .rules_add = helped_rules_add,
     .rules_remove = helped_rules_remove,
     .rule_hits = helped_rule_hits,
+    .check = helped_check,
     .setup = helped_setup,
     .close = helped_close,
 };
