@@ -43,7 +43,7 @@ static void clock_sleep_ns(void *context, uint64_t duration_ns)
   } while (now_ns < end_ns);
 }
 
-/* Unix time when the clock of the testbed was zero: captures carry the time of day. */
+/* Unix time when the clock of devices was zero: captures carry the time of day. */
 static int64_t epoch_ns(const struct devices *devices)
 {
   struct timespec real;
@@ -121,8 +121,9 @@ int devices_start(struct devices *devices, const struct cli *cli)
     return cli_fail(cli, &error);
   devices->tsc_clock = shunt_tsc_clock(&devices->tsc);
   devices->clock = (struct shunt_clock){clock_now_ns, clock_sleep_ns, devices};
+  devices->epoch_ns = epoch_ns(devices);
   struct shunt_testbed_options options = {
-      .size = sizeof(options), .clock = &devices->tsc_clock, .epoch_ns = epoch_ns(devices)};
+      .size = sizeof(options), .clock = &devices->tsc_clock, .epoch_ns = devices->epoch_ns};
   if (shunt_testbed_create(&options, &devices->testbed, &error))
     return cli_fail(cli, &error);
   if (devices->device_cpu == DEVICE_NO_CPU)
@@ -160,11 +161,19 @@ static int check_queues(const struct devices *devices, const struct device *devi
   return 0;
 }
 
+/* Bytes that frames to send leave free in front of them, in their buffers. */
+static uint32_t headroom(const struct shunt_port *port)
+{
+  struct shunt_xdp_info xdp = {.size = sizeof(xdp)};
+  return shunt_xdp_info(port, &xdp, NULL) ? 0 : xdp.tx_headroom;
+}
+
 static int furnish(struct devices *devices, struct device *device, struct shunt_error *error)
 {
   struct shunt_port_info *info = &device->info;
   info->size = sizeof(*info);
   shunt_port_info(device->port, info);
+  device->headroom = headroom(device->port);
   devices->model |= info->model != 0;
   devices->steps |= info->steps && !devices->has_thread;
   int code = check_queues(devices, device, error);
@@ -375,7 +384,7 @@ unsigned device_frame_put(struct device *device, const void *bytes, uint32_t len
                           struct shunt_frame frames[])
 {
   const uint8_t *from = bytes;
-  uint32_t room = device->queues[0]->buf_bytes;
+  const uint32_t room = device->queues[0]->buf_bytes - device->headroom;
   unsigned n = (length + room - 1) / room;
   shunt_buf bufs[DEVICE_PIECES_MOST];
   if (!length || n > DEVICE_PIECES_MOST || shunt_pool_free(device->pool) < n)
@@ -383,8 +392,9 @@ unsigned device_frame_put(struct device *device, const void *bytes, uint32_t len
   shunt_pool_take(device->pool, bufs, n);
   for (unsigned i = 0; i < n; i++) {
     uint32_t part = length < room ? length : room;
-    frames[i] = (struct shunt_frame){
-        .addr = bufs[i], .len = (uint16_t)part, .flags = i + 1 < n ? SHUNT_FRAME_MORE : 0};
+    frames[i] = (struct shunt_frame){.addr = bufs[i] + device->headroom,
+                                     .len = (uint16_t)part,
+                                     .flags = i + 1 < n ? SHUNT_FRAME_MORE : 0};
     memcpy(shunt_frame_data(device->queues[0], &frames[i]), from, part);
     from += part;
     length -= part;

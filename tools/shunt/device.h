@@ -41,6 +41,7 @@ struct device {
   struct shunt_port_info info;
   struct shunt_pool *pool; /* what the Rx rings did not take */
   uint32_t at_rest;        /* buffers in it while nothing is on its way out */
+  uint32_t headroom;       /* bytes that frames to send leave free in front of them */
   struct shunt_queue *queues[DEVICE_QUEUES_MOST];
   struct shunt_link link; /* as devices_wait_for_links has found it */
 };
