@@ -245,12 +245,15 @@ int shunt_port_link(struct shunt_port *port, struct shunt_link *link, struct shu
  * don't say: no frame comes any more, and those that are sent don't come back. An 82599 tells by
  * registers that read all ones, AF_XDP by the error that the kernel leaves on a socket. Costs the
  * read of a register or a system call for each queue, so that a loop can ask a few times a second.
- * On AF_XDP it also looks, at most once a second, whether the interface was given more queues than
- * the port has, on which frames would be lost to it, and warns by the port's log.
+ * On AF_XDP it also looks, at most once a second, whether its program is still on the interface,
+ * and whether the interface was given more queues than the port has, on which frames would be lost
+ * to it, and warns by the port's log.
  *
  * Thread   any, one at a time on a port
  * Returns  0, also where the driver can't tell; -ENODEV: it is gone for good, error says which it
- *          was, and all that is left is to close the port */
+ *          was, and all that is left is to close the port. On AF_XDP also -ENOLINK (the program was
+ *          taken off, or the owner of a joined one has ended) and -ECONNRESET (the helper is gone):
+ *          no frame comes any more */
 int shunt_port_check(struct shunt_port *port, struct shunt_error *error);
 
 struct shunt_statistic {

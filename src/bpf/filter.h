@@ -5,6 +5,7 @@
  * Files
  *   filter.c         maps, attachment, changes while traffic flows
  *   filter_join.c    the XSKMAP of a program that is there already
+ *   filter_check.c   whether the program is still there
  *   program.h        rules to a program; lists its files
  *   rule.c, rule_parse.c   rules and their text
  *
@@ -85,6 +86,13 @@ void filter_close(struct filter *filter);
  * Returns  0; -EINVAL: queue; -EBUSY: in a map that was joined the queue has another socket;
  *          -ENOTSOCK, -EOPNOTSUPP: socket is none of AF_XDP */
 int filter_socket_set(struct filter *filter, uint32_t queue, int socket, struct shunt_error *error);
+
+/* Find out whether frames can still come: somebody may have taken the program off (bpftool link
+ * detach), or the owner of a program that was joined ended. One system call for a link of our own;
+ * what the kernel does not tell is taken for well.
+ *
+ * Returns  0; -ENOLINK: it is gone, error says how */
+int filter_check(struct filter *filter, struct shunt_error *error);
 
 /* Let what arrives on a queue go to the kernel again. 0 also where there was none, as after the
  * socket was closed. */

@@ -27,6 +27,7 @@ struct filter {
   int xskmap, hits, program, link; /* file descriptors or -1 */
   bool by_netlink;                 /* attached, but by no link: a kernel before 5.9 */
   bool joined;
+  uint32_t joined_program;           /* id of the program in whose map our sockets are */
   uint8_t *sockets;                  /* by queue: 1 where there is one of ours */
   const struct program_hits *counts; /* the value of the map of hits; NULL where joined */
   char why_software[SHUNT_ERROR_TEXT_BYTES];

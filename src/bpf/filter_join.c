@@ -92,5 +92,6 @@ int filter_join(struct filter *f, struct shunt_error *error)
   }
   f->xskmap = map;
   f->joined = true;
+  f->joined_program = attached.program;
   return 0;
 }

@@ -208,14 +208,31 @@ int interface_read_index(int ifindex, struct interface_state *state, struct shun
   return read_one(NULL, ifindex, state, error);
 }
 
+/* One question, and nothing of ethtool. */
+static int read_link_alone(int ifindex, struct interface_state *state)
+{
+  memset(state, 0, sizeof(*state));
+  int code = ask_link(&(struct netlink){0}, NULL, ifindex, state);
+  return code == 0 && !state->ifindex ? -ENODEV : code;
+}
+
 int interface_read_missed(int ifindex, uint64_t *frames)
 {
-  struct interface_state state = {0};
-  int code = ask_link(&(struct netlink){0}, NULL, ifindex, &state);
-  if (code == 0 && !state.ifindex)
-    code = -ENODEV;
+  struct interface_state state;
+  int code = read_link_alone(ifindex, &state);
   if (code == 0)
     *frames = state.rx_missed;
+  return code;
+}
+
+int interface_read_program(int ifindex, uint32_t *program)
+{
+  struct interface_state state;
+  int code = read_link_alone(ifindex, &state);
+  if (code == 0)
+    *program = state.xdp_program_hw    ? state.xdp_program_hw
+               : state.xdp_program_drv ? state.xdp_program_drv
+                                       : state.xdp_program_skb;
   return code;
 }
 

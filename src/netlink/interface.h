@@ -115,6 +115,10 @@ int interface_read_index(int ifindex, struct interface_state *state, struct shun
  * as interface_read. */
 int interface_read_missed(int ifindex, uint64_t *frames);
 
+/* Likewise the id of the XDP program on it, the NIC's before the driver's before skb mode's; 0:
+ * there is none. */
+int interface_read_program(int ifindex, uint32_t *program);
+
 /* Of its state channels alone, likewise; known is false where the driver has no setting for them.
  * Returns 0 or -errno (-ENODEV: it is gone). */
 int interface_read_channels(int ifindex, struct interface_channels *channels);

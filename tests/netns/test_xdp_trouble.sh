@@ -150,6 +150,39 @@ for mode in skb drv; do
   says "answered"
 done
 
+# --- The program is taken off, or the owner of a joined one ends: no frame comes any more ---
+
+# detach: take the program off v0 as an operator does.
+detach() {
+  local id
+  id=$(ip -n "$near_space" link show v0 | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p')
+  id=$(bpftool link list | sed -n "s/^\([0-9]*\): xdp  *prog $id .*/\1/p")
+  bpftool link detach id "$id" || fail "bpftool link detach id '$id'"
+}
+
+if command -v bpftool >/dev/null; then
+  make_veth
+  start echo echo --ip $near_ip xdp:v0
+  detach
+  finish echo 1
+  says "the link was detached"
+  says "open it again"
+  start recv recv --json xdp:v0
+  detach
+  finish recv 1
+  says '"code":-67'
+fi
+
+make_veth 1500 2
+start owner echo --ip $near_ip "xdp:v0?mode=skb"
+owner=$child
+start recv recv "xdp:v0?mode=skb&queue=1&join=1"
+joined=$child child=$owner
+stop owner
+child=$joined
+finish recv 1
+says "its owner has ended"
+
 # --- Fewer receive queues than the peer's transmit queues: no program in the driver ---
 
 if command -v ethtool >/dev/null; then

@@ -5,6 +5,7 @@
 
 #include "src/bpf/assembler.h"
 #include "src/bpf/bpf_attach.h"
+#include "src/netlink/interface.h"
 #include "tests/unit/filter_rig.h"
 
 static uint32_t attached_program(void)
@@ -80,6 +81,68 @@ static void test_join(void **state)
   close(sender);
   xdp_socket_close(&theirs);
   filter_close(filter);
+}
+
+/* ---- Gone meanwhile ---- */
+
+static void test_detached(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE);
+  struct shunt_error error = {0};
+  uint32_t program;
+  int fd;
+
+  need_veth();
+  struct filter *filter = open_rules(&options, "udp port 3");
+  assert_int_equal(filter_check(filter, &error), 0);
+  assert_int_equal(interface_read_program((int)interface, &program), 0);
+  assert_int_equal(program, attached_program());
+  assert_int_equal(bpf_link_detach(filter_link_fd(filter), &error), 0);
+  assert_int_equal(filter_check(filter, &error), -ENOLINK);
+  assert_non_null(strstr(error.why, "the link was detached"));
+  assert_int_equal(interface_read_program((int)interface, &program), 0);
+  assert_int_equal(program, 0);
+  filter_close(filter);
+
+  options.no_link = true;
+  filter = open_rules(&options, "udp port 3");
+  assert_int_equal(filter_check(filter, &error), 0);
+  assert_int_equal(bpf_program_open(attached_program(), &fd, &error), 0);
+  assert_int_equal(bpf_attach_replace(-1, fd, (int)interface, options.mode, &error), 0);
+  close(fd);
+  assert_int_equal(filter_check(filter, &error), -ENOLINK);
+  filter_close(filter);
+}
+
+/* The owner of a joined program may change its rules, which makes another program on the same map;
+ * but where it ends, no frame comes any more, also where somebody else is there by then. */
+static void test_joined_and_left(void **state)
+{
+  (void)state;
+  struct filter_options options = options_of(XDP_FLAGS_SKB_MODE), joining = options;
+  struct shunt_xdp_rule all = {.size = sizeof(all)};
+  struct shunt_error error = {0};
+  struct filter *joined = NULL;
+  uint32_t id;
+
+  need_veth();
+  joining.join = true;
+  struct filter *owner = open_rules(&options, "udp port 3");
+  assert_int_equal(filter_open(&joining, NULL, 0, &joined, &error), 0);
+  assert_int_equal(filter_check(joined, &error), 0);
+  const uint32_t before = attached_program();
+  assert_int_equal(filter_rule_add(owner, &all, &id, &error), 0);
+  assert_int_not_equal(attached_program(), before);
+  assert_int_equal(filter_check(joined, &error), 0);
+  filter_close(owner);
+  assert_int_equal(filter_check(joined, &error), -ENOLINK);
+  assert_non_null(strstr(error.why, "its owner has ended"));
+  owner = open_rules(&options, "udp port 3");
+  assert_int_equal(filter_check(joined, &error), -ENOLINK);
+  assert_non_null(strstr(error.why, "another is there"));
+  filter_close(joined);
+  filter_close(owner);
 }
 
 static void test_join_refused(void **state)
@@ -176,6 +239,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_someone_is_there), cmocka_unit_test(test_join),
+      cmocka_unit_test(test_detached),         cmocka_unit_test(test_joined_and_left),
       cmocka_unit_test(test_join_refused),     cmocka_unit_test(test_netlink),
       cmocka_unit_test(test_netlink_leftover),
   };

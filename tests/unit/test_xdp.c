@@ -205,11 +205,11 @@ static void queues_that_are_left_out_are_told_of_once(void **state)
   }
   assert_int_equal(rig.warnings, 0);
   rig.channels.combined = 4;
-  for (unsigned i = 0; i < 3; i++, rig.now_ns += XDP_CHANNELS_LOOK_NS)
+  for (unsigned i = 0; i < 3; i++, rig.now_ns += XDP_LOOK_NS)
     assert_int_equal(shunt_port_check(port, &error), 0);
   assert_int_equal(rig.warnings, 1);
   assert_non_null(strstr(rig.warning, "eth7 has 4 receive queues, and the port 2 from 0 on"));
-  assert_non_null(strstr(rig.warning, "queues=4"));
+  assert_non_null(strstr(rig.warning, "Take all (queues=4), or have fewer (channels=2)"));
   rig.channels.combined = 3;
   assert_int_equal(shunt_port_check(port, &error), 0);
   assert_int_equal(shunt_port_check(port, &error), 0);
@@ -221,6 +221,7 @@ static void queues_that_are_left_out_are_told_of_once(void **state)
   granted("queue=3", SHUNT_XDP_DRV, 1, 0);
   assert_int_equal(rig.warnings, 1);
   assert_non_null(strstr(rig.warning, "the port 1 from 3 on"));
+  assert_non_null(strstr(rig.warning, "(queue=0&queues=4), or have fewer (queue=0&channels=1)"));
   rig_reset();
   rig_state.channels = (struct interface_channels){.known = true, .rx = 4, .rx_max = 4};
   granted("queue=3&join=1", SHUNT_XDP_DRV, 1, 0); /* the others are somebody else's */
@@ -228,6 +229,36 @@ static void queues_that_are_left_out_are_told_of_once(void **state)
   rig.closed = 0;
   granted("queue=3", SHUNT_XDP_DRV, 1, 0);
   assert_int_equal(rig.warnings, 0);
+}
+
+/* Sockets are quiet where their program is gone: nothing but the program can tell. */
+static void a_program_that_was_taken_off_is_told_of(void **state)
+{
+  static const char *const keys[] = {"", "helper=/nowhere"};
+  struct shunt_port *port = NULL;
+  struct shunt_error error;
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    rig_reset();
+    rig.program = 5;
+    if (rig_open_with(NULL, keys[i], &port, &error) || !port) {
+      fail_msg("%s", error.what);
+      return;
+    }
+    for (unsigned j = 0; j < 3; j++)
+      assert_int_equal(shunt_port_check(port, &error), 0);
+    assert_int_equal(rig.checks, 1); /* once a second */
+    rig.program = 0;
+    rig.now_ns += XDP_LOOK_NS;
+    assert_int_equal(shunt_port_check(port, &error), i ? -ENOLINK : 0);
+    rig.check_code = ECONNRESET;
+    rig.now_ns += XDP_LOOK_NS;
+    assert_int_equal(shunt_port_check(port, &error), -ECONNRESET);
+    assert_int_equal(shunt_port_check(port, &error), -ECONNRESET); /* and from then on */
+    rig.program_code = -ENODEV; /* the interface is on its way out */
+    assert_int_equal(shunt_port_check(port, &error), -ENODEV);
+    rig_end(port);
+  }
 }
 
 /* The queues of a port share one registration of the region; others than the first bind with no
@@ -507,6 +538,7 @@ int main(void)
       cmocka_unit_test_setup(mistakes_in_a_name_are_found_before_anything_is_done, set_up),
       cmocka_unit_test_setup(queues_must_be_there, set_up),
       cmocka_unit_test_setup(queues_that_are_left_out_are_told_of_once, set_up),
+      cmocka_unit_test_setup(a_program_that_was_taken_off_is_told_of, set_up),
       cmocka_unit_test_setup(queues_share_memory, set_up),
       cmocka_unit_test_setup(buffers_must_suit, set_up),
       cmocka_unit_test_setup(zero_copy_must_not_lose_long_frames, set_up),

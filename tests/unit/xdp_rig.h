@@ -43,12 +43,15 @@ static struct rig {
   uint64_t missed;
   int missed_code;
   struct interface_channels channels; /* as they are now */
+  uint32_t program;                   /* what everybody sees on the interface; 0: none */
+  int program_code;
+  int check_code; /* what whoever attached it sees */
   unsigned warnings;
   char warning[SHUNT_LOG_TEXT_BYTES]; /* the last one */
 
   /* What was done. */
   unsigned registrations, sockets, open_sockets, mapped, attached, detached, closed,
-      set[RIG_SOCKETS], receives;
+      set[RIG_SOCKETS], receives, checks;
   uint32_t attach_flags;
   bool attach_fragments;
   uint8_t attach_time;
@@ -200,6 +203,13 @@ static int rig_missed(int ifindex, uint64_t *frames)
   return rig.missed_code;
 }
 
+static int rig_program(int ifindex, uint32_t *program)
+{
+  assert_int_equal(ifindex, 7);
+  *program = rig.program;
+  return rig.program_code;
+}
+
 static int rig_channels(int ifindex, struct interface_channels *channels)
 {
   assert_int_equal(ifindex, 7);
@@ -209,7 +219,7 @@ static int rig_channels(int ifindex, struct interface_channels *channels)
 
 static const struct xdp_system rig_system = {rig_set,  rig_get,    rig_map,     rig_unmap,
                                              rig_bind, rig_send,   rig_receive, rig_close,
-                                             rig_copy, rig_missed, rig_channels};
+                                             rig_copy, rig_missed, rig_program, rig_channels};
 
 static void rig_warn(void *context, enum shunt_log_level level, const char *text)
 {
@@ -262,6 +272,13 @@ static void rig_detach(struct xdp_access *access)
   rig.detached++;
 }
 
+static int rig_check(struct xdp_access *access, struct shunt_error *error)
+{
+  (void)access;
+  rig.checks++;
+  return rig.check_code ? shunt_error_set(error, -rig.check_code, "it is gone") : 0;
+}
+
 static int rig_socket_set(struct xdp_access *access, uint32_t queue, int fd,
                           struct shunt_error *error)
 {
@@ -280,6 +297,7 @@ static void rig_access_close(struct xdp_access *access)
 static const struct xdp_access_ops rig_access_ops = {.socket = rig_socket,
                                                      .attach = rig_attach,
                                                      .detach = rig_detach,
+                                                     .check = rig_check,
                                                      .socket_set = rig_socket_set,
                                                      .close = rig_access_close};
 

@@ -84,6 +84,11 @@ static void direct_detach(struct xdp_access *access)
   of(access)->filter = NULL;
 }
 
+static int direct_check(struct xdp_access *access, struct shunt_error *error)
+{
+  return filter_check(of(access)->filter, error);
+}
+
 static int direct_socket_set(struct xdp_access *access, uint32_t queue, int fd,
                              struct shunt_error *error)
 {
@@ -132,6 +137,7 @@ static const struct xdp_access_ops direct_ops = {
     .socket = direct_socket,
     .attach = direct_attach,
     .detach = direct_detach,
+    .check = direct_check,
     .socket_set = direct_socket_set,
     .socket_clear = direct_socket_clear,
     .rules_add = direct_rules_add,

@@ -79,39 +79,79 @@ void xdp_left_out(struct xdp *xdp, const struct interface_channels *channels)
   if (!channels->known || xdp->wanted.join || told)
     return;
   xdp->left_out = left_out;
-  if (left_out)
-    shunt_log_write(xdp->options.log, SHUNT_LOG_WARNING,
-                    "%s has %u receive queues, and the port %u from %u on: what comes in on the "
-                    "other %u does not get here. Take all (queues=%u), or have fewer (channels=%u)",
-                    xdp->interface, have, xdp->queue_count, first, left_out, have,
-                    first + xdp->queue_count);
+  if (!left_out)
+    return;
+  char fewer[64];
+  snprintf(fewer, sizeof(fewer), first ? "queue=0&channels=%u" : "channels=%u", xdp->queue_count);
+  shunt_log_write(xdp->options.log, SHUNT_LOG_WARNING,
+                  "%s has %u receive queues, and the port %u from %u on: what comes in on the "
+                  "other %u does not get here. Take all (%squeues=%u), or have fewer (%s)",
+                  xdp->interface, have, xdp->queue_count, first, left_out, first ? "queue=0&" : "",
+                  have, fewer);
 }
 
 /* The kernel lets nobody take away a queue that a socket is bound to; but others can be added. */
 static void look_for_more_queues(struct xdp *xdp)
 {
-  const uint64_t now_ns = shunt_clock_now_ns(xdp->options.clock);
   struct interface_channels channels;
-  if (now_ns < xdp->channels_look_ns)
-    return;
-  xdp->channels_look_ns = now_ns + XDP_CHANNELS_LOOK_NS;
   if (!xdp->system->channels(xdp->state.ifindex, &channels))
     xdp_left_out(xdp, &channels);
 }
 
-int xdp_check(struct shunt_port *port, struct shunt_error *error)
+/* The link of a helper's program is the helper's; but whether there is a program, everybody sees.
+ */
+static int check_helpers_program(struct xdp *xdp, struct shunt_error *error)
 {
-  struct xdp *xdp = xdp_of(port);
-  if (!port_gone(xdp)) {
-    look_for_more_queues(xdp);
-    xdp_settings_tell_busy_poll(xdp);
+  uint32_t program;
+  if (!xdp->wanted.helper || xdp->system->program(xdp->state.ifindex, &program) || program)
     return 0;
-  }
+  shunt_error_set(error, -ENOLINK, "frames of %s go to the kernel, and no longer to this port",
+                  xdp->interface);
+  shunt_error_why(error, "somebody took the helper's XDP program off");
+  shunt_error_remedy(error, "close the port and open it again");
+  return -ENOLINK;
+}
+
+static int no_interface(const struct xdp *xdp, struct shunt_error *error)
+{
   shunt_error_set(error, -ENODEV, "%s is gone", xdp->interface);
   shunt_error_why(error, "the interface was removed, or moved to another network namespace, and "
                          "its AF_XDP sockets with it (SO_ERROR)");
   shunt_error_remedy(error, "close the port, and open it again when the interface is back");
   return -ENODEV;
+}
+
+/* An interface that is being removed loses its program before its sockets have an error. */
+static bool is_unlisted(const struct xdp *xdp)
+{
+  uint32_t program;
+  return xdp->system->program(xdp->state.ifindex, &program) == -ENODEV;
+}
+
+/* Sockets stay bound and quiet where their program is gone, so it is asked for. A port that has
+ * lost it is told so by each call. */
+static int look_around(struct xdp *xdp, struct shunt_error *error)
+{
+  const struct xdp_access_ops *ops = xdp->access->ops;
+  const uint64_t now_ns = shunt_clock_now_ns(xdp->options.clock);
+  if (now_ns < xdp->look_ns)
+    return 0;
+  int result = ops->check ? ops->check(xdp->access, error) : 0;
+  result = result ? result : check_helpers_program(xdp, error);
+  if (result)
+    return is_unlisted(xdp) ? no_interface(xdp, error) : result;
+  look_for_more_queues(xdp);
+  xdp->look_ns = now_ns + XDP_LOOK_NS;
+  return 0;
+}
+
+int xdp_check(struct shunt_port *port, struct shunt_error *error)
+{
+  struct xdp *xdp = xdp_of(port);
+  if (port_gone(xdp))
+    return no_interface(xdp, error);
+  xdp_settings_tell_busy_poll(xdp);
+  return look_around(xdp, error);
 }
 
 /* --- Addresses -----------------------------------------------------------------------------------

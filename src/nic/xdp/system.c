@@ -43,5 +43,6 @@ const struct xdp_system xdp_real_system = {
     .close = close,
     .copy = real_copy,
     .missed = interface_read_missed,
+    .program = interface_read_program,
     .channels = interface_read_channels,
 };

@@ -22,8 +22,9 @@ struct xdp_system {
   ssize_t (*receive)(int fd); /* recvfrom of nothing, likewise: look at the fill ring */
   int (*close)(int fd);
   int (*copy)(int fd); /* dup */
-  /* interface_read_missed and interface_read_channels of src/netlink/interface.h */
+  /* interface_read_missed, _program and _channels of src/netlink/interface.h */
   int (*missed)(int ifindex, uint64_t *frames);
+  int (*program)(int ifindex, uint32_t *program);
   int (*channels)(int ifindex, struct interface_channels *channels);
 };
 

@@ -40,7 +40,7 @@ enum xdp_sums { XDP_SUMS_SOFTWARE, XDP_SUMS_KERNEL, XDP_SUMS_DEVICE };
 #define XDP_ETHERNET_BYTES   18u /* header and one VLAN tag */
 #define XDP_BUSY_DEADLINE_NS UINT64_C(2000000000)
 #define XDP_BUSY_RETRY_NS    UINT64_C(1000000)
-#define XDP_CHANNELS_LOOK_NS UINT64_C(1000000000)
+#define XDP_LOOK_NS          UINT64_C(1000000000)
 
 /* Rules, in the order in which they are tried. */
 struct xdp_rules {
@@ -119,9 +119,9 @@ struct xdp {
   unsigned queue_count;
   struct xdp_queue **queues;
   bool told_no_busy_poll;
-  uint32_t left_out;         /* receive queues that are not ours, as a person was told */
-  uint64_t channels_look_ns; /* when to look at their number again */
-  struct xdp *next_lender;   /* on the same region; see lender.c */
+  uint32_t left_out;       /* receive queues that are not ours, as a person was told */
+  uint64_t look_ns;        /* when to look at their number, and at the program, again */
+  struct xdp *next_lender; /* on the same region; see lender.c */
   char device_text[64], path_text[96];
 };
 
