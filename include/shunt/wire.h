@@ -192,7 +192,9 @@ int shunt_wire_tap(struct shunt_wire *wire, const char *interface,
                    const struct shunt_tap_options *options, struct shunt_wire_end **end,
                    struct shunt_error *error);
 
-/* A tunnel to a wire in another process or machine: each frame is one UDP datagram.
+/* A tunnel to a wire in another process or machine: each frame is one UDP datagram. What comes
+ * while nobody polls waits in the socket: 4 MiB, or what net.core.rmem_max allows a process without
+ * CAP_NET_ADMIN.
  *
  * local, remote  "address:port", IPv4 or "[IPv6]:port", both of one kind, in numbers. Datagrams
  *                from elsewhere are dropped and counted. The peer may come and go: the end stays
