@@ -75,6 +75,18 @@ send_to() {
     send($s, "x" x 100, 0, pack_sockaddr_in(31001, inet_pton(AF_INET, $_))) or die $! for @ARGV;' "$@"
 }
 
+# stop_with NAME GROUP...: end the last one started by SIGINT, with a datagram to each group on its ring
+# that comes when it has had no CPU for a while: they lie there when the signal is seen.
+stop_with() {
+  local name=$1
+  shift
+  kill -STOP "$child"
+  send_to "$@"
+  kill -INT "$child"
+  kill -CONT "$child"
+  finish "$name" 0
+}
+
 # left GROUP...: v0 is in none of these groups any more.
 left() {
   for group in "$@"; do
@@ -103,8 +115,7 @@ for mode in skb drv; do
     start recv recv --group $groups "xdp:v0?mode=$mode$rules"
     grep -q "239.1.1.2, joined by the kernel" "$scratch/recv" || fail "no word of the groups"
     reported ${groups//,/ }
-    send_to 239.1.1.1 239.1.1.2
-    stop recv
+    stop_with recv 239.1.1.1 239.1.1.2
     case $rules in
     *udp*) count frames 2 ;;
     *)
@@ -129,8 +140,8 @@ fresh_veth
 start capture capture -o "$scratch/out.pcapng" --group $groups xdp:v0
 # shellcheck disable=SC2086
 reported ${groups//,/ }
-send_to 239.1.1.1
-stop capture
+stop_with capture 239.1.1.1
+grep -q "^  received  *[1-9]" "$scratch/out" || fail "what lay in the ring was not recorded"
 # shellcheck disable=SC2086
 left ${groups//,/ }
 

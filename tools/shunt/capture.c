@@ -130,6 +130,19 @@ static void look_around(struct run *run, unsigned records)
       run->count ? (double)run->frames / (double)run->count : devices_elapsed(&run->devices), note);
 }
 
+/* What lies in the rings of a port that is opened here when a signal or the time has ended the
+ * loop: a ring's worth at most. */
+static void take_rest(struct run *run)
+{
+  const unsigned bursts = run->devices.device[0].info.rx_ring / DEVICE_BURST;
+  for (unsigned i = 0; i < bursts && !is_done(run); i++) {
+    devices_step(&run->devices);
+    if (!receive(run))
+      break;
+    drain(run);
+  }
+}
+
 static void record_frames(struct run *run)
 {
   unsigned work;
@@ -139,6 +152,7 @@ static void record_frames(struct run *run)
     look_around(run, records);
     work += records;
   } while (!is_done(run) && devices_go_on(&run->devices, work));
+  take_rest(run);
   shunt_capture_stop(run->capture);
   while (!is_done(run) && drain(run))
     ;

@@ -142,6 +142,17 @@ static bool is_done(const struct run *run)
   return (run->count && run->frames >= run->count) || (run->expect && run->frames >= run->expect);
 }
 
+/* What lies in the rings when a signal or the time has ended the loop: a ring's worth at most. */
+static void take_rest(struct run *run)
+{
+  const unsigned bursts = run->devices.device[0].info.rx_ring / DEVICE_BURST;
+  for (unsigned i = 0; i < bursts && !is_done(run); i++) {
+    devices_step(&run->devices);
+    if (!receive(run))
+      break;
+  }
+}
+
 static void count_frames(struct run *run)
 {
   unsigned work;
@@ -149,6 +160,7 @@ static void count_frames(struct run *run)
     work = receive(run);
     look_around(run);
   } while (!is_done(run) && devices_go_on(&run->devices, work));
+  take_rest(run);
   cli_progress_end(run->cli);
 }
 
