@@ -24,7 +24,8 @@
  *   tx_budget=N       frames that the kernel sends in one call in copy mode (tx_ring)
  *   checksum=C        who fills in the sums that a frame asks for: software (this library; the
  *                     default), kernel, device
- *   tx_time=1         time stamp sent frames: shunt_xdp_tx_time
+ *   tx_time=1         time stamp sent frames: shunt_xdp_tx_time. A frame then begins at an even
+ *                     address, or is not taken
  *   busy_poll_us=N, busy_budget=N   let the queue's thread run the NIC's driver (off)
  *   channels=N        set the interface's channels while the port is open
  *   mtu=N             likewise its MTU, up or down (shunt/port.h has no other use for it here)
@@ -56,7 +57,8 @@
  * XDP_UMEM_UNALIGNED_CHUNK_FLAG is not used. What it brings, no region has: chunks of any length,
  * in any place. What would be of use is there without: a frame to send begins at any byte of its
  * buffer, a buffer is posted by any byte of it, and what is longer than a buffer goes in pieces.
- * And it isn't free: each received address is in two parts that have to be added up (the offset is
+ * In copy mode Linux 6.18 gives what was posted at an odd address back by the even one below it
+ * (xsk_skb_destructor_get_addr, net/xdp/xsk.c), which is in the same buffer. And it isn't free: each received address is in two parts that have to be added up (the offset is
  * in the upper 16 bits), and each frame's pages are looked at for being one piece of memory
  * (xp_desc_crosses_non_contig_pg, include/net/xsk_buff_pool.h). Memory that is not the region's, as
  * programs for ef_vi register it, can't be used by either: it has to be there before the bind.
@@ -173,7 +175,8 @@ const char *shunt_xdp_mode_text(enum shunt_xdp_mode mode, int zero_copy);
 int shunt_xdp_rules_add(struct shunt_port *port, const struct shunt_xdp_rule rules[], unsigned n,
                         uint32_t ids[], struct shunt_error *error);
 /* Take rules away, likewise; what only they matched passes to the kernel. Returns 0; -ENOENT (there
- * is no such rule, or an id stands there twice), -EINVAL, -ENOMEM, -EPERM or -EOPNOTSUPP. */
+ * is no such rule, as on a port that was opened without, or an id stands there twice), -EINVAL,
+ * -ENOMEM or -EPERM. */
 int shunt_xdp_rules_remove(struct shunt_port *port, const uint32_t ids[], unsigned n,
                            struct shunt_error *error);
 /* The same for one. */
@@ -241,7 +244,8 @@ struct shunt_xdp_queue *shunt_xdp_queue_of(struct shunt_queue *q);
  * q        of shunt_xdp_queue_of; on a checked port, which has none, no time can be asked for
  * buf      as tx_poll returned it, before the buffer is used again
  * Thread   the one that owns q
- * Returns  by the NIC's clock, or in copy mode by CLOCK_TAI when the kernel sent it */
+ * Returns  by the NIC's clock, or in copy mode by CLOCK_TAI when the kernel sent it; 0 also where a
+ *          NIC's clock that checksum=device is used beside began less than 4.3 s ago */
 uint64_t shunt_xdp_tx_time(const struct shunt_xdp_queue *q, shunt_buf buf);
 
 /* shunt_rx_poll with time stamp, for a port opened with rx_metadata: its portable calls are this

@@ -330,6 +330,31 @@ static void what_is_dropped_is_counted(void **state)
   end(&bench);
 }
 
+/* A port opened without rules has none to take away, neither the filter's own that says "all". */
+static void what_is_no_rule_stays(void **state)
+{
+  (void)state;
+  static const char *const names[] = {"xdp:a0", "xdp:a1"};
+  struct bench bench;
+  struct shunt_frame frame, got;
+  struct shunt_xdp_rule rule;
+  struct shunt_error error;
+  uint32_t id;
+  start(&bench, 2, names);
+  assert_int_equal(shunt_xdp_rule_remove(bench.port[1], 0, &error), -ENOENT);
+  assert_non_null(strstr(error.what, "no rule 0"));
+  assert_int_equal(shunt_xdp_rule_parse("udp port 9", &rule, &error), 0);
+  assert_int_equal(shunt_xdp_rule_add(bench.port[1], &rule, &id, &error), 0);
+  const uint32_t both[] = {id, 0};
+  assert_int_equal(shunt_xdp_rules_remove(bench.port[1], both, 2, &error), -ENOENT);
+  assert_int_equal(shunt_xdp_rule_remove(bench.port[1], UINT32_MAX, &error), -ENOENT);
+  assert_int_equal(shunt_xdp_rule_remove(bench.port[1], id, &error), 0);
+  build(&bench, 7, &frame);
+  send_one(&bench, 0, &frame);
+  assert_int_equal(wait_frames(&bench, 1, &got, 1), 1);
+  end(&bench);
+}
+
 /* Down: what is sent waits. Removed: said by the link, and nothing crashes. */
 static void an_interface_goes(void **state)
 {
@@ -373,6 +398,7 @@ int main(void)
       cmocka_unit_test(frames_go_on_by_reference),
       cmocka_unit_test(rules_change_while_traffic_flows),
       cmocka_unit_test(many_rules_come_and_go_at_once),
+      cmocka_unit_test(what_is_no_rule_stays),
       cmocka_unit_test(what_is_dropped_is_counted),
       cmocka_unit_test(an_interface_goes),
   };

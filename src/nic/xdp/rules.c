@@ -40,7 +40,10 @@ static unsigned find(const struct xdp_rules *rules, uint32_t id)
 
 static void forget(struct xdp_rules *rules, uint32_t id)
 {
-  const unsigned place = find(rules, id), behind = rules->count - place - 1;
+  const unsigned place = find(rules, id);
+  if (place == rules->count) /* twice among those removed, and a helper did not mind */
+    return;
+  const unsigned behind = rules->count - place - 1;
   memmove(&rules->list[place], &rules->list[place + 1], behind * sizeof(*rules->list));
   memmove(&rules->ids[place], &rules->ids[place + 1], behind * sizeof(*rules->ids));
   rules->count--;
@@ -107,12 +110,16 @@ int shunt_xdp_rules_add(struct shunt_port *port, const struct shunt_xdp_rule rul
   return 0;
 }
 
+/* Only the port's own: a filter without rules has one of its own, "all", which stays. */
 int shunt_xdp_rules_remove(struct shunt_port *port, const uint32_t ids[], unsigned n,
                            struct shunt_error *error)
 {
   struct xdp *xdp = xdp_of_port(port, error);
   if (!xdp)
     return -EINVAL;
+  for (unsigned i = 0; i < n; i++)
+    if (find(&xdp->wanted.rules, ids[i]) == xdp->wanted.rules.count)
+      return shunt_error_set(error, -ENOENT, "%s has no rule %u", port->name, ids[i]);
   int result = xdp->access->ops->rules_remove(xdp->access, ids, n, error);
   for (unsigned i = 0; !result && i < n; i++)
     forget(&xdp->wanted.rules, ids[i]);
