@@ -51,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
   struct server *server;
   struct shunt_error error;
   memset(&fake, 0, sizeof(fake));
-  if (policy_parse(&policy, "user=* interface=eth0 queues=0-2 setup=all rules=udp;arp", &error) ||
+  if (policy_parse(&policy, "a test", "user=* interface=eth0 queues=0-2 setup=all rules=udp;arp",
+                   &error) ||
       server_open(&policy, &fake_system, NULL, NULL, &server, &error))
     abort();
   int clients[2] = {connect_to(server), connect_to(server)};

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/core/error_internal.h"
+
 /* ---- Reading ---- */
 
 static int wrong(struct shunt_error *error, const char *what, const char *value, const char *right)
@@ -27,25 +29,48 @@ static bool read_number(const char *text, const char *end, uint32_t *number)
   return *text >= '0' && *text <= '9' && stop == end && !errno && value < UINT32_MAX;
 }
 
+#define NAME_BYTES_FIRST 16u /* too short for most, so that making it longer is no rare thing */
+#define NAME_BYTES_MOST  (1u << 24) /* a group of a million members */
+
+/* The number of a user or group. Returns 0, -ENOENT or -errno. */
+static int look_up(const char *name, bool is_group, uint32_t *id)
+{
+  struct passwd user, *found_user = NULL;
+  struct group group, *found_group = NULL;
+  int code = ERANGE;
+  for (size_t bytes = NAME_BYTES_FIRST; code == ERANGE && bytes <= NAME_BYTES_MOST; bytes *= 2) {
+    char *text = malloc(bytes);
+    if (!text)
+      return -ENOMEM;
+    code = is_group ? getgrnam_r(name, &group, text, bytes, &found_group)
+                    : getpwnam_r(name, &user, text, bytes, &found_user);
+    free(text);
+  }
+  if (found_group)
+    *id = group.gr_gid;
+  else if (found_user)
+    *id = user.pw_uid;
+  else
+    return code && code != ESRCH ? -code : -ENOENT; /* as getpwnam_r(3) has it, either */
+  return 0;
+}
+
 static int take_peer(struct policy_entry *entry, bool is_group, const char *value,
                      struct shunt_error *error)
 {
-  char text[4096];
-  struct passwd user, *found_user = NULL;
-  struct group group, *found_group = NULL;
   entry->is_group = is_group;
   entry->everybody = !strcmp(value, "*");
   if (entry->everybody || read_number(value, value + strlen(value), &entry->id))
     return 0;
-  if (is_group)
-    getgrnam_r(value, &group, text, sizeof(text), &found_group);
-  else
-    getpwnam_r(value, &user, text, sizeof(text), &found_user);
-  if (!found_user && !found_group)
+  const int code = look_up(value, is_group, &entry->id);
+  if (code == -ENOENT)
     return wrong(error, is_group ? "there is no group" : "there is no user", value,
                  "name one that is there, give its number, or * for everybody");
-  entry->id = is_group ? found_group->gr_gid : found_user->pw_uid;
-  return 0;
+  if (code < 0) {
+    error_set_errno(error, code, "can't look up %s %.64s", is_group ? "group" : "user", value);
+    shunt_error_remedy(error, "give its number");
+  }
+  return code;
 }
 
 static int take_queues(struct policy_entry *entry, const char *value, struct shunt_error *error)
@@ -134,18 +159,35 @@ static int take_entry(struct policy *policy, char *text, struct shunt_error *err
   return 0;
 }
 
-int policy_parse(struct policy *policy, const char *text, struct shunt_error *error)
+static int take_line(struct policy *policy, const char *line, size_t bytes,
+                     struct shunt_error *error)
 {
   char entry[ENTRY_BYTES];
-  while (*text) {
-    size_t length = strcspn(text, "|\n");
+  for (const char *end = line + bytes; line < end; line++) {
+    const size_t length = strcspn(line, "|#\n");
     if (length >= sizeof(entry))
-      return wrong(error, "an entry is too long:", text, "at most 2047 bytes");
-    snprintf(entry, sizeof(entry), "%.*s", (int)length, text);
-    entry[strcspn(entry, "#")] = '\0';
+      return wrong(error, "an entry is too long:", line, "at most 2047 bytes");
+    snprintf(entry, sizeof(entry), "%.*s", (int)length, line);
     int code = take_entry(policy, entry, error);
     if (code < 0)
       return code;
+    line += length;
+    if (*line == '#')
+      break;
+  }
+  return 0;
+}
+
+int policy_parse(struct policy *policy, const char *source, const char *text,
+                 struct shunt_error *error)
+{
+  const bool lines = strchr(text, '\n') != NULL;
+  for (unsigned number = 1; *text; number++) {
+    const size_t length = strcspn(text, "\n");
+    const int code = take_line(policy, text, length, error);
+    if (code < 0)
+      return lines ? shunt_error_within(error, code, "%s, line %u", source, number)
+                   : shunt_error_within(error, code, "%s", source);
     text += length + (text[length] != '\0');
   }
   return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Whom the helper serves, and what each may have. One entry a line, or between '|'; '#' begins a
- * comment:
+ * comment, which ends with the line:
  *
  *   user=trader interface=eth0 queues=0-3 setup=offloads rules=udp dst 239.0.0.0/8;arp
  *   group=bypass interface=*
@@ -53,8 +53,13 @@ struct policy_peer {
   unsigned group_count;
 };
 
-/* Add the entries of a text. Returns 0; -EINVAL, -E2BIG: the error names the entry and the word. */
-int policy_parse(struct policy *policy, const char *text, struct shunt_error *error);
+/* Add the entries of a text.
+ *
+ * source   what a person is told that it is, as "--allow" or a file's path
+ * Returns  0; -EINVAL, -E2BIG, or errors of looking up a user or group: the error names the source,
+ *          the line where there are several, and the word */
+int policy_parse(struct policy *policy, const char *source, const char *text,
+                 struct shunt_error *error);
 
 /* The entry that counts, or NULL: not served there. served: whether the peer has any entry. */
 const struct policy_entry *policy_find(const struct policy *policy, const struct policy_peer *peer,

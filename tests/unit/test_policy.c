@@ -16,7 +16,7 @@ static void read_policy(const char *text)
 {
   struct shunt_error error = {0};
   memset(&policy, 0, sizeof(policy));
-  if (policy_parse(&policy, text, &error))
+  if (policy_parse(&policy, "a test", text, &error))
     fail_msg("%s: %s", error.what, error.why);
 }
 
@@ -66,6 +66,52 @@ static void reads_entries(void **state)
   assert_true(policy.entries[3].everybody);
 }
 
+/* What stands behind a '#' is no entry, whatever else stands there. */
+static void reads_no_comment(void **state)
+{
+  (void)state;
+  read_policy("# was: user=alice interface=v0 | user=* interface=*\n"
+              "user=1 interface=a # | user=* interface=*\r\n"
+              "user=2 interface=b | user=3 interface=c # user=4 interface=d | user=5 interface=e\n"
+              "#|user=* interface=*\n#\n|#|\n"
+              "user=6 interface=f rules=udp#|user=* interface=*");
+  assert_int_equal(policy.count, 4);
+  for (unsigned i = 0; i < policy.count; i++)
+    assert_false(policy.entries[i].everybody);
+  assert_int_equal(policy.entries[2].id, 3);
+  assert_int_equal(policy.entries[3].id, 6);
+  read_policy("# user=1 interface=a | user=* interface=*");
+  assert_int_equal(policy.count, 0);
+}
+
+static void finds_users_and_groups(void **state)
+{
+  (void)state;
+  read_policy("user=root interface=a|group=root interface=b|group=* interface=c");
+  assert_int_equal(policy.entries[0].id, 0);
+  assert_false(policy.entries[0].is_group);
+  assert_int_equal(policy.entries[1].id, 0);
+  assert_true(policy.entries[1].is_group);
+  assert_false(policy.entries[1].everybody);
+  assert_true(policy.entries[2].everybody);
+}
+
+static void says_where_it_is_wrong(void **state)
+{
+  (void)state;
+  struct shunt_error error = {0};
+  memset(&policy, 0, sizeof(policy));
+  assert_int_equal(policy_parse(&policy, "a file", "\n# x\nuser=1 interface=a queues=z\n", &error),
+                   -EINVAL);
+  assert_non_null(strstr(error.what, "a file, line 3:"));
+  assert_non_null(strstr(error.why, "\"z\""));
+  assert_int_equal(policy_parse(&policy, "a file", "\nuser=1 interface=a rules=gibberish", &error),
+                   -EINVAL);
+  assert_non_null(strstr(error.what, "a file, line 2:"));
+  assert_int_equal(policy_parse(&policy, "--allow", "user=1 interface=a|user=1", &error), -EINVAL);
+  assert_non_null(strstr(error.what, "--allow:"));
+}
+
 static void finds_who_is_served(void **state)
 {
   (void)state;
@@ -107,7 +153,7 @@ static void refuses_what_it_can_not_read(void **state)
   for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
     struct shunt_error error = {0};
     memset(&policy, 0, sizeof(policy));
-    if (policy_parse(&policy, wrong[i], &error) != -EINVAL || !*error.what)
+    if (policy_parse(&policy, "a test", wrong[i], &error) != -EINVAL || !*error.what)
       fail_msg("taken: %s", wrong[i]);
   }
 }
@@ -121,7 +167,7 @@ static void holds_so_many(void **state)
   for (unsigned i = 0; i <= POLICY_ENTRIES; i++)
     used += (size_t)snprintf(text + used, sizeof(text) - used, "user=1 interface=e\n");
   memset(&policy, 0, sizeof(policy));
-  assert_int_equal(policy_parse(&policy, text, &error), -E2BIG);
+  assert_int_equal(policy_parse(&policy, "a test", text, &error), -E2BIG);
 }
 
 static void knows_what_lies_within(void **state)
@@ -207,7 +253,9 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(reads_entries),          cmocka_unit_test(finds_who_is_served),
       cmocka_unit_test(knows_what_lies_within), cmocka_unit_test(refuses_what_it_can_not_read),
-      cmocka_unit_test(holds_so_many),          cmocka_unit_test(allows_actions),
+      cmocka_unit_test(reads_no_comment),       cmocka_unit_test(finds_users_and_groups),
+      cmocka_unit_test(says_where_it_is_wrong), cmocka_unit_test(holds_so_many),
+      cmocka_unit_test(allows_actions),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

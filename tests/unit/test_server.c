@@ -29,7 +29,7 @@ static int set_up(void **state)
   memset(&fake, 0, sizeof(fake));
   memset(&policy, 0, sizeof(policy));
   snprintf(text, sizeof(text), "user=%u interface=eth0 queues=0-2 rules=udp;arp", getuid());
-  return policy_parse(&policy, text, &error) ||
+  return policy_parse(&policy, "a test", text, &error) ||
          server_open(&policy, &fake_system, NULL, NULL, &server, &error);
 }
 

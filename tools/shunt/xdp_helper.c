@@ -27,6 +27,20 @@ struct helper {
 
 #define POLICY_FILE_BYTES 65536
 
+static int unreadable(const char *path, int code, struct shunt_error *error)
+{
+  shunt_error_set(error, code, "can't read the policy %s", path);
+  shunt_error_why(error, "%s", strerror(-code));
+  if (code == -ENOENT)
+    shunt_error_remedy(error, "write it: echo 'user=NAME interface=NAME' > %s", path);
+  else if (code == -EFBIG)
+    shunt_error_remedy(error, "%d bytes are the most, of which comments are part",
+                       POLICY_FILE_BYTES - 1);
+  else
+    shunt_error_remedy(error, "name a file that the helper's user can read: --policy FILE");
+  return code;
+}
+
 static int read_file(const char *path, char text[POLICY_FILE_BYTES], struct shunt_error *error)
 {
   struct stat status = {0};
@@ -35,12 +49,8 @@ static int read_file(const char *path, char text[POLICY_FILE_BYTES], struct shun
   int code = bytes < 0 ? -errno : 0;
   if (fd >= 0)
     close(fd);
-  if (code < 0 || bytes == POLICY_FILE_BYTES) {
-    code = code ? code : -EFBIG;
-    shunt_error_set(error, code, "can't read the policy %s", path);
-    shunt_error_why(error, "%s", strerror(-code));
-    return code;
-  }
+  if (code < 0 || bytes == POLICY_FILE_BYTES)
+    return unreadable(path, code ? code : -EFBIG, error);
   if (status.st_mode & S_IWOTH) {
     shunt_error_set(error, -EPERM, "the policy %s is not to be trusted", path);
     shunt_error_why(error, "everybody may write to it");
@@ -56,12 +66,13 @@ static int read_policy(struct helper *helper, struct shunt_error *error)
   int code = 0;
   char *text = helper->policy_file ? malloc(POLICY_FILE_BYTES) : NULL;
   if (helper->policy_file)
-    code = text ? read_file(helper->policy_file, text, error) : -ENOMEM;
+    code = text ? read_file(helper->policy_file, text, error)
+                : shunt_error_set(error, -ENOMEM, "no memory for the policy");
   if (code == 0 && text)
-    code = policy_parse(&helper->policy, text, error);
+    code = policy_parse(&helper->policy, helper->policy_file, text, error);
   free(text);
   if (code == 0 && helper->allow)
-    code = policy_parse(&helper->policy, helper->allow, error);
+    code = policy_parse(&helper->policy, "--allow", helper->allow, error);
   if (code < 0 || helper->policy.count)
     return code;
   shunt_error_set(error, -EINVAL, "the helper would serve nobody");
