@@ -87,9 +87,14 @@ enum ef_vi_extra_datapaths {
 /* Ask for a capability, by interface or by protection domain.
  *
  * cap      enum ef_vi_capability
- * value    sizes of rings: the sum of the powers of two that can be had; else a number, or 0 for no
- * Returns  0, -EINVAL, -EBADF (the handle), -ENODEV, -ENOSYS (no such capability), -EOPNOTSUPP
- * (this device has nothing that the value could describe) */
+ * value    sizes of rings: the sum of the powers of two that can be had; else a number, 1 for yes,
+ *          or 0
+ * Returns  0 (it is supported), -EOPNOTSUPP (it is not, and the value is 0), -EINVAL, -EBADF (the
+ *          handle), -ENODEV, -ENOSYS (no such capability).
+ *
+ * PIO and CTPIO are 0 with the result 0: no device here has them, and their calls work, by way of
+ * the ring. A program that looks at the value takes the ordinary path, which is the fastest; one
+ * that can't do without them runs. */
 extern int ef_vi_capabilities_get(ef_driver_handle handle, int ifindex, enum ef_vi_capability cap,
                                   unsigned long *value);
 extern int ef_pd_capabilities_get(ef_driver_handle handle, ef_pd *pd, ef_driver_handle pd_dh,

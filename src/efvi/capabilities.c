@@ -13,8 +13,7 @@
 #define RING_SIZES   (2 * EFVI_RING_MOST - EFVI_RING_LEAST)
 #define PACKED_SIZES (1024 | 64)
 
-/* What works, though in software, is there; but PIO and CTPIO, whose calls work too, are not: a
- * program that looks chooses the ordinary path then, which is the fastest. */
+/* What works, though in software, is there. */
 struct capability {
   const char *name;
   unsigned long value; /* of an 82599 */
@@ -118,6 +117,16 @@ static unsigned long express_value(enum ef_vi_capability cap, unsigned long othe
   }
 }
 
+/* Where 0 is an answer: numbers, of which it is one, and PIO and CTPIO. The device has neither of
+ * these, and their calls work all the same. A program that looks at the value takes the ordinary
+ * path, which is the fastest here; one that needs them, and so asks whether it may use them, runs.
+ */
+static bool is_answered(enum ef_vi_capability cap, unsigned long value)
+{
+  return value || cap == EF_VI_CAP_RX_FW_VARIANT || cap == EF_VI_CAP_TX_FW_VARIANT ||
+         cap == EF_VI_CAP_PIO || cap == EF_VI_CAP_CTPIO;
+}
+
 /* Lock held. */
 static int capability_get(ef_driver_handle handle, bool is_xdp, bool express,
                           enum ef_vi_capability cap, unsigned long *value)
@@ -131,7 +140,9 @@ static int capability_get(ef_driver_handle handle, bool is_xdp, bool express,
   *value = is_xdp ? capabilities[cap].xdp : capabilities[cap].value;
   if (express)
     *value = express_value(cap, *value);
-  return 0;
+  return is_answered(cap, *value)
+             ? 0
+             : efvi_refuse(-EOPNOTSUPP, "not on this device: %s", capabilities[cap].name);
 }
 
 int ef_vi_capabilities_get_from_pd_flags(ef_driver_handle handle, int ifindex,

@@ -203,7 +203,7 @@ int efvi_route_take(struct efvi_device *device, struct efvi_vi *vi, struct efvi_
                       "what the device can't steer by IPv4 address and port goes to one "
                       "place, which filters of the interface of queue %u have now",
                       device->route_queue);
-    shunt_error_remedy(error, "add it there");
+    shunt_error_remedy(error, "add it there, or open another device for this one");
     return -EOPNOTSUPP;
   }
   int result = ours ? 0 : route_write(device, queue, set, error);

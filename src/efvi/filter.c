@@ -122,8 +122,9 @@ static int accept_addresses(struct efvi_device *device, struct efvi_filter *filt
              : 0;
 }
 
-/* The 82599's five-tuple filters name one queue; whatever they can't express, and what a set
- * shares, goes where frames go that nothing steers. */
+/* The 82599's five-tuple filters name one queue, and of several that match the one with the higher
+ * priority counts, as with programs the one that asks for more; whatever they can't express, and
+ * what a set shares, goes where frames go that nothing steers. */
 static int steer(const struct efvi_target *target, struct efvi_filter *filter,
                  struct shunt_error *error)
 {
@@ -143,6 +144,7 @@ static int steer(const struct efvi_target *target, struct efvi_filter *filter,
                                 .source_ip = shunt_load_be32(match->source),
                                 .source_port = ntohs(match->source_port),
                                 .protocol = match->protocol,
+                                .priority = match->fields & EFVI_MATCH_SOURCE ? 2 : 1,
                                 .queue = (uint16_t)target->vi->queue->index};
   int result = shunt_port_filter_add(device->port, &wanted, &filter->steering, error);
   filter->steered = !result;

@@ -224,6 +224,46 @@ static void routes(void **state)
   assert_int_equal(ef_vi_free(&second, rig->handle), 0);
 }
 
+static void add_full(struct rig *rig, ef_vi *vi, uint16_t port)
+{
+  ef_filter_spec spec;
+  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
+  assert_int_equal(ef_filter_spec_set_ip4_full(&spec, IPPROTO_UDP, htonl(0x0a000002), htons(port),
+                                               htonl(0x0a000001), htons(1000)),
+                   0);
+  assert_int_equal(ef_vi_filter_add(vi, rig->handle, &spec, NULL), 0);
+}
+
+static void add_local(struct rig *rig, ef_vi *vi, uint16_t port)
+{
+  ef_filter_spec spec;
+  spec_port(&spec, port);
+  assert_int_equal(ef_vi_filter_add(vi, rig->handle, &spec, NULL), 0);
+}
+
+/* Of two interfaces whose filters match the one gets it that asked for more, whoever came first. */
+static void the_closer_match(void **state)
+{
+  struct rig *rig = *state;
+  ef_vi second = {0};
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
+  fill(rig, &rig->vi, 0);
+  assert_int_equal(alloc(rig, &second), 1);
+  fill(rig, &second, HALF);
+  add_local(rig, &rig->vi, 2000);
+  add_full(rig, &second, 2000);
+  add_full(rig, &second, 3000);
+  add_local(rig, &rig->vi, 3000);
+  rig_send_udp(rig, 100, 2000, 1);
+  rig_send_udp(rig, 100, 3000, 1);
+  assert_int_equal(received(rig, &second), 2);
+  assert_int_equal(received(rig, &rig->vi), 0);
+  send_flow(rig, 1001); /* from another port */
+  assert_int_equal(received(rig, &second), 0);
+  assert_int_equal(received(rig, &rig->vi), 1);
+  assert_int_equal(ef_vi_free(&second, rig->handle), 0);
+}
+
 /* --- Filters of other kinds ---------------------------------------------------------------------
  */
 
@@ -295,8 +335,8 @@ int main(void)
 {
 #define ON_RIG(test) cmocka_unit_test_setup_teardown(test, rig_set_up, rig_tear_down)
   const struct CMUnitTest tests[] = {
-      ON_RIG(sets_refuse), ON_RIG(sets_spread), ON_RIG(sets_beside),
-      ON_RIG(routes),      ON_RIG(sniffing),    ON_RIG(kernel_and_queues),
+      ON_RIG(sets_refuse),      ON_RIG(sets_spread), ON_RIG(sets_beside),       ON_RIG(routes),
+      ON_RIG(the_closer_match), ON_RIG(sniffing),    ON_RIG(kernel_and_queues),
   };
   return cmocka_run_group_tests_name("efvi_sets", tests, NULL, NULL);
 }

@@ -262,8 +262,17 @@ static void capabilities(void **state)
   const ef_driver_handle handle = rig->handle;
   assert_int_equal(ef_vi_capabilities_max(), EF_VI_CAP_RX_FILTER_ID);
   for (int i = 0; i <= ef_vi_capabilities_max(); i++) {
-    assert_non_null(ef_vi_capabilities_name((enum ef_vi_capability)i));
-    assert_int_equal(ef_vi_capabilities_get(handle, 77, (enum ef_vi_capability)i, &value), 0);
+    const enum ef_vi_capability cap = (enum ef_vi_capability)i;
+    assert_non_null(ef_vi_capabilities_name(cap));
+    for (int device = 0; device < 3; device++) { /* an 82599, by the other path, AF_XDP */
+      value = 99;
+      const int result = ef_vi_capabilities_get_from_pd_flags(
+          handle, device == 2 ? 1 : 77, device == 1 ? EF_PD_EXPRESS : EF_PD_DEFAULT, cap, &value);
+      const bool zero = cap == EF_VI_CAP_PIO || cap == EF_VI_CAP_CTPIO ||
+                        cap == EF_VI_CAP_RX_FW_VARIANT || cap == EF_VI_CAP_TX_FW_VARIANT;
+      assert_int_equal(result, value || zero ? 0 : -EOPNOTSUPP);
+      assert_int_not_equal(value, 99);
+    }
   }
   assert_null(ef_vi_capabilities_name(EF_VI_CAP_MAX));
   assert_int_equal(ef_pd_capabilities_get(handle, &rig->pd, handle, EF_VI_CAP_RXQ_SIZES, &value),
@@ -273,10 +282,12 @@ static void capabilities(void **state)
   assert_int_equal(value, 0);
   assert_int_equal(ef_vi_capabilities_get(handle, 77, EF_VI_CAP_RX_FILTER_TYPE_SNIFF, &value), 0);
   assert_int_equal(value, 1);
+  assert_int_equal(ef_vi_capabilities_get(handle, 77, EF_VI_CAP_HW_TX_TIMESTAMPING, &value),
+                   -EOPNOTSUPP);
+  assert_int_equal(ef_vi_capabilities_get(handle, 1, EF_VI_CAP_HW_TX_TIMESTAMPING, &value), 0);
   assert_int_equal(ef_vi_capabilities_get_from_pd_flags(handle, 1, EF_PD_DEFAULT,
                                                         EF_VI_CAP_RX_FILTER_TYPE_SNIFF, &value),
-                   0);
-  assert_int_equal(value, 0); /* AF_XDP */
+                   -EOPNOTSUPP); /* AF_XDP */
   assert_int_equal(ef_vi_capabilities_get_from_pd_flags(handle, 1, EF_PD_DEFAULT,
                                                         EF_VI_CAP_RX_FILTER_TYPE_ETH_LOCAL, &value),
                    0);
