@@ -57,11 +57,14 @@
  * XDP_UMEM_UNALIGNED_CHUNK_FLAG is not used. What it brings, no region has: chunks of any length,
  * in any place. What would be of use is there without: a frame to send begins at any byte of its
  * buffer, a buffer is posted by any byte of it, and what is longer than a buffer goes in pieces.
- * In copy mode Linux 6.18 gives what was posted at an odd address back by the even one below it
- * (xsk_skb_destructor_get_addr, net/xdp/xsk.c), which is in the same buffer. And it isn't free: each received address is in two parts that have to be added up (the offset is
+ * And it isn't free: each received address is in two parts that have to be added up (the offset is
  * in the upper 16 bits), and each frame's pages are looked at for being one piece of memory
  * (xp_desc_crosses_non_contig_pg, include/net/xsk_buff_pool.h). Memory that is not the region's, as
  * programs for ef_vi register it, can't be used by either: it has to be there before the bind.
+ *
+ * In copy mode Linux 6.18 gives back what was sent from an odd address by the even one below, which
+ * is in the same buffer: the lowest bit of its note is a mark (xsk_skb_destructor_get_addr,
+ * net/xdp/xsk.c).
  *
  * A queue is bound while its fill ring is empty, for the buffers are the caller's. In zero-copy
  * mode a driver that finds nothing to fill its own ring with would wait for ever for an interrupt;

@@ -414,12 +414,12 @@ static void metadata_asks_the_kernel(void **state)
   assert_int_equal(metadata.flags, XDP_TX_META_CHECKSUM | XDP_TX_META_TIMESTAMP);
   assert_int_equal(metadata.request.checksum_start, 34);
   assert_int_equal(metadata.request.checksum_offset, 6);
-  metadata.completion.tx_time_ns = 12345;
+  metadata.completion.tx_time_ns = UINT64_C(12345678901);
   memcpy(data(&frame) - sizeof(metadata), &metadata, sizeof(metadata));
   shunt_tx_push(q);
   rig_take(0, 1);
   assert_int_equal(shunt_tx_poll(q, &buf, 1), 1);
-  assert_int_equal(shunt_xdp_tx_time(inlined, buf), 12345);
+  assert_int_equal(shunt_xdp_tx_time(inlined, buf), UINT64_C(12345678901));
   /* Inline, by ones and by more, each gets its metadata, with flags or without. */
   struct shunt_frame plain[2] = {{.addr = buf_of(4) + 256, .len = 60},
                                  {.addr = buf_of(5) + 256, .len = 60}};
