@@ -39,7 +39,7 @@ struct sender {
   ef_vi vi;
   ef_memreg memreg;
   uint8_t *memory;
-  int stamped; /* by the device */
+  int stamped; /* by the NIC, or by the kernel for it */
 };
 
 static int64_t clock_ns(clockid_t clock)
@@ -162,7 +162,8 @@ static unsigned long send_all(struct sender *sender, unsigned long count, int64_
     last_ns = at_ns;
   }
   printf("%lu packets left, by %s; from one to the next in ns:\n", sent,
-         sender->stamped ? "the device's time stamps" : "the clock, as the device stamps none");
+         sender->stamped ? "the time stamps of their events"
+                         : "the clock, as the device stamps none");
   if (sent > 1)
     printf("  least %lld   mean %lld   most %lld\n", (long long)least,
            (long long)((last_ns - first_ns) / (int64_t)(sent - 1)), (long long)most);

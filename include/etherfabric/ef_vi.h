@@ -178,12 +178,12 @@ typedef union {
   struct {
     uint16_t type;
     uint8_t q_id;
-    uint8_t flags;
+    uint8_t flags : 8 - EF_VI_TX_TS_FRAC_NS_BITS;
+    uint8_t ts_nsec_frac : EF_VI_TX_TS_FRAC_NS_BITS; /* in 1/16 ns */
     uint32_t rq_id;
     uint32_t ts_sec;
-    uint32_t ts_nsec;
-    uint8_t ts_nsec_frac; /* in 1/16 ns */
-    uint8_t ts_flags;
+    uint32_t ts_nsec : 30;
+    uint32_t ts_flags : 2; /* EF_VI_SYNC_FLAG_* */
   } tx_timestamp;
   struct {
     uint16_t type;

@@ -21,7 +21,7 @@ struct in6_addr;
  *
  * evq_capacity, rxq_capacity, txq_capacity
  *          how many events and buffers; -1: the default; 0: none. Rings are rounded up to the next
- *          power of two, 64 to 4096, and hold one less
+ *          power of two, 512 to 4096, and hold one less
  * evq_opt  another interface, whose event queue this one uses, with its handle evq_dh; NULL: its
  *          own, whatever evq_capacity says
  * flags    enum ef_vi_flags; what the device can't do is refused. Time stamps and zero copy are the
@@ -29,7 +29,8 @@ struct in6_addr;
  *          above 1024 where another will
  * Owner    the caller, until ef_vi_free; vi must stay where it is until then
  * Returns  which queue of the device it has (0 or more), or -EINVAL, -EBADF, -EBUSY (the device has
- *          no queue left: see the key queues in shunt/port.h), -EOPNOTSUPP, -EPERM (opening the
+ *          no queue left: see the key queues in shunt/port.h; or evq_opt has
+ *          EF_VI_MAX_QS already), -EOPNOTSUPP, -EPERM (opening the
  *          device takes a privilege), -ENOMEM, and what shunt_port_open returns
  * A frame arrives only when a filter of the interface says so. */
 extern int ef_vi_alloc_from_pd(ef_vi *vi, ef_driver_handle vi_dh, struct ef_pd *pd,

@@ -9,7 +9,7 @@
 
 #include "src/efvi/efvi.h"
 
-/* 64, 128, ..., 4096 */
+/* 512, 1024, 2048 and 4096 */
 #define RING_SIZES   (2 * EFVI_RING_MOST - EFVI_RING_LEAST)
 #define PACKED_SIZES (1024 | 64)
 

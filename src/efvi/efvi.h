@@ -38,7 +38,7 @@
 #define EFVI_ALTS         16u   /* alternatives of an interface */
 #define EFVI_ALT_BUFS     64u   /* buffers that they share: bits of a word */
 #define EFVI_PIO_BYTES    4096u /* most bytes of a PIO region */
-#define EFVI_RING_LEAST   64u
+#define EFVI_RING_LEAST   512u  /* of any card that programs were written on */
 #define EFVI_RING_MOST    4096u
 #define EFVI_RING_DEFAULT 512u
 #define EFVI_RING_SHARED  1024u /* at least, of a device that several interfaces may share */
@@ -48,7 +48,7 @@
 #define EFVI_HEADER_MOST  18u   /* Ethernet header and a VLAN tag */
 #define EFVI_BURST        16u
 #define EFVI_INBOX        512u /* buffers of frames that others handed over (spread.c) */
-#define EFVI_FILTERS      32u
+#define EFVI_FILTERS      1024u
 #define EFVI_SW_EVENTS    16u
 #define EFVI_QUEUES       16u
 #define EFVI_QUEUES_USUAL 4u /* of an 82599 whose name does not say */

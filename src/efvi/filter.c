@@ -252,7 +252,7 @@ static int filter_find_free(const struct efvi_filters *filters, const struct efv
   }
   return unused >= 0
              ? unused
-             : shunt_error_set(error, -ENOSPC, "there are at most %u filters", EFVI_FILTERS);
+             : shunt_error_set(error, -ENOSPC, "an interface has at most %u filters", EFVI_FILTERS);
 }
 
 /* A filter leads to its own interface. */

@@ -9,13 +9,13 @@
 
 #include "src/efvi/efvi.h"
 
-/* Where an entry of the map ends: at a comma that the next entry's "name=" follows. A device's name
- * may have commas itself, as in "udp=127.0.0.1:4000,127.0.0.1:4001". */
+/* Where an entry of the map ends: at a comma that the next entry's "name=" follows, or nothing. A
+ * device's name may have commas itself, as in "udp=127.0.0.1:4000,127.0.0.1:4001". */
 static const char *entry_end(const char *entry)
 {
   for (const char *c = strchr(entry, ','); c; c = strchr(c + 1, ',')) {
     const char *behind = c + 1 + strcspn(c + 1, "=:?&,");
-    if (*behind == '=' && behind > c + 1)
+    if (!c[1] || (*behind == '=' && behind > c + 1))
       return c;
   }
   return entry + strlen(entry);
@@ -29,13 +29,18 @@ static int map_find(const char *map, const char *name, char device[EFVI_NAME_BYT
     end = entry_end(entry);
     const char *equals = memchr(entry, '=', (size_t)(end - entry));
     size_t bytes = equals ? (size_t)(end - equals - 1) : 0;
-    if (!equals || equals == entry || bytes == 0 || bytes >= EFVI_NAME_BYTES) {
+    if (!equals || equals == entry || bytes == 0) {
       shunt_error_set(error, -EINVAL, "SHUNT_EFVI_DEVICE is wrong at \"%.64s\"", entry);
       shunt_error_remedy(error, "write NAME=DEVICE[,NAME=DEVICE...], as eth0=ixgbe:twin?wire=a");
       return -EINVAL;
     }
     if ((size_t)(equals - entry) != strlen(name) || memcmp(entry, name, strlen(name)) != 0)
       continue;
+    if (bytes >= EFVI_NAME_BYTES)
+      return shunt_error_set(
+          error, -EINVAL,
+          "SHUNT_EFVI_DEVICE gives %s a device of %zu characters, and %u is the most", name, bytes,
+          EFVI_NAME_BYTES - 1);
     memcpy(device, equals + 1, bytes);
     device[bytes] = '\0';
     return 1;

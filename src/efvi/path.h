@@ -24,8 +24,9 @@ void efvi_clock_start(struct efvi_clock *clock, int id, uint64_t (*read_ns)(int 
 #define EFVI_STAMP_DEVICE (UINT64_C(1) << 63)
 uint64_t efvi_stamp_ns(const struct efvi_device *device, const struct shunt_frame *frame);
 /* A frame's time by the clock, as what the calls hand out: UTC where that can be known. 0 is none.
- * One time is always the same, and a later one is later, unless UTC is set meanwhile.
- * Returns 0 or -ENODATA. */
+ * One time is always the same, and a later one is later, unless meanwhile UTC is set, or a
+ * comparison of clocks that was held up 100 times is followed by one that was not. Returns 0 or
+ * -ENODATA. */
 int efvi_time_of(struct efvi_clock *clock, uint64_t time_ns, ef_precisetime *time);
 
 /* receive.c */

@@ -184,20 +184,29 @@ int efvi_transmit_copy_pio(ef_vi *user, int offset, const void *data, int len, e
   return efvi_transmit_pio(user, offset, len, id);
 }
 
+/* These warm up for themselves alone: who did so around them goes on. */
+static bool warm_begin(ef_vi *user)
+{
+  const bool warm = efvi_own(user)->tx_warm;
+  if (!warm)
+    efvi_start_transmit_warm(user, NULL, NULL);
+  return !warm;
+}
+
 void efvi_transmit_pio_warm(ef_vi *user)
 {
-  ef_vi_tx_warm_state saved;
-  efvi_start_transmit_warm(user, &saved, NULL);
+  const bool begun = warm_begin(user);
   (void)efvi_transmit_pio(user, 0, EFVI_FRAME_LEAST, 0);
-  efvi_stop_transmit_warm(user, &saved);
+  if (begun)
+    efvi_stop_transmit_warm(user, NULL);
 }
 
 void efvi_transmit_copy_pio_warm(ef_vi *user, int offset, const void *data, int len)
 {
-  ef_vi_tx_warm_state saved;
-  efvi_start_transmit_warm(user, &saved, NULL);
+  const bool begun = warm_begin(user);
   (void)efvi_transmit_copy_pio(user, offset, data, len, 0);
-  efvi_stop_transmit_warm(user, &saved);
+  if (begun)
+    efvi_stop_transmit_warm(user, NULL);
 }
 
 /* --- CTPIO --------------------------------------------------------------------------------------

@@ -376,9 +376,9 @@ static int timed_events(struct efvi_vi *vi, uint8_t q_id, uint32_t left, ef_even
     events[made].tx_timestamp.flags = 0;
     events[made].tx_timestamp.rq_id = vi->user->vi_txq.ids[slot];
     events[made].tx_timestamp.ts_sec = (uint32_t)time.tv_sec;
-    events[made].tx_timestamp.ts_nsec = time.tv_nsec;
+    events[made].tx_timestamp.ts_nsec = time.tv_nsec & 0x3FFFFFFF;
     events[made].tx_timestamp.ts_nsec_frac = 0;
-    events[made].tx_timestamp.ts_flags = (uint8_t)time.tv_flags;
+    events[made].tx_timestamp.ts_flags = time.tv_flags & EF_EVENT_TX_WITH_TIMESTAMP_SYNC_MASK;
     vi->counters.tx_packets++;
     vi->counters.tx_bytes += vi->tx_slots[slot].len;
     vi->state.txq.removed = vi->tx_told;

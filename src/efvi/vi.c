@@ -34,8 +34,6 @@ static bool has_all(uint64_t flags, uint64_t wanted)
 /* Which of the flags, with the domain's, can't be had together; NULL: all can. */
 static const char *excluded(uint64_t flags, bool express)
 {
-  if (has_all(flags, EF_VI_TX_ALT | EF_VI_TX_TIMESTAMPS))
-    return "alternatives and time stamps of sent packets";
   if (has_all(flags, EF_VI_RX_PACKED_STREAM | EF_VI_RX_EVENT_MERGE))
     return "packed stream and merged events";
   if (express && flags & (EF_VI_RX_PACKED_STREAM | EF_VI_RX_EVENT_MERGE))
@@ -46,6 +44,8 @@ static const char *excluded(uint64_t flags, bool express)
 /* What none of the device's kind can do, and why; NULL: nothing. */
 static const char *impossible(uint64_t flags, bool is_xdp)
 {
+  if (has_all(flags, EF_VI_TX_ALT | EF_VI_TX_TIMESTAMPS))
+    return "alternatives and time stamps of sent packets exclude each other";
   if (flags & ISCSI_FLAGS)
     return "no device here computes iSCSI digests";
   if (flags & PHYSICAL_FLAGS)
@@ -182,13 +182,15 @@ static int vi_check(const struct efvi_request *request, ef_driver_handle pd_dh,
       (request->evq && !efvi_handle_known(evq_dh)))
     return shunt_error_set(error, -EBADF, "a driver handle is none");
   if (request->evq_capacity < -1 || request->rxq_capacity < -1 || request->txq_capacity < -1 ||
-      request->rxq_capacity >= (int)EFVI_RING_MOST || request->txq_capacity >= (int)EFVI_RING_MOST)
+      request->rxq_capacity > (int)EFVI_RING_MOST || request->txq_capacity > (int)EFVI_RING_MOST)
     return shunt_error_set(error, -EINVAL, "queues of %d, %d and %d: -1, or 0 to %u",
                            request->evq_capacity, request->rxq_capacity, request->txq_capacity,
-                           EFVI_RING_MOST - 1);
-  if (request->evq && (!efvi_vi_of(request->evq) || request->evq->evq_vi != request->evq ||
-                       request->evq->vi_qs_n == EF_VI_MAX_QS))
+                           EFVI_RING_MOST);
+  if (request->evq && (!efvi_vi_of(request->evq) || request->evq->evq_vi != request->evq))
     return shunt_error_set(error, -EINVAL, "no event queue of another's to use");
+  if (request->evq && request->evq->vi_qs_n == EF_VI_MAX_QS)
+    return shunt_error_set(error, -EBUSY, "%d interfaces use the event queue, which is the most",
+                           EF_VI_MAX_QS);
   return check_flags((uint64_t)request->flags, request->pd, error);
 }
 

@@ -20,7 +20,7 @@
 
 #define NEAR        77 /* interface indices, which SHUNT_EFVI_DEVICE maps to the devices */
 #define FAR         78
-#define BUFS        64u
+#define BUFS        1024u
 #define BUF_BYTES   2048u
 #define FRAME_BYTES 100
 #define EVENTS      16

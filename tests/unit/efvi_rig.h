@@ -22,7 +22,8 @@
 #include "shunt/bytes.h"
 #include "src/efvi/efvi.h"
 
-#define RIG_BUFS      256u
+#define RIG_BUFS      1024u
+#define RIG_RING      511 /* slots of either ring of its interface */
 #define RIG_BUF_BYTES 2048u
 #define RIG_OFFSET    64u /* where packets begin in a program's buffer */
 #define RIG_EVENTS    64
@@ -121,8 +122,8 @@ static inline uint8_t *rig_data(struct rig *rig, unsigned buf)
 /* Make an interface, wait for the link, post the first n buffers with their numbers for ids. */
 static inline void rig_open(struct rig *rig, enum ef_vi_flags flags, unsigned n)
 {
-  int result = ef_vi_alloc_from_pd(&rig->vi, rig->handle, &rig->pd, rig->handle, -1, 127, 127, NULL,
-                                   -1, flags);
+  int result = ef_vi_alloc_from_pd(&rig->vi, rig->handle, &rig->pd, rig->handle, -1, RIG_RING,
+                                   RIG_RING, NULL, -1, flags);
   if (result)
     fail_msg("%d: %s; %s", result, shunt_last_error()->what, shunt_last_error()->why);
   assert_int_equal(ef_vi_get_mac(&rig->vi, rig->handle, rig->mac), 0);

@@ -56,11 +56,11 @@ static void receive(void **state)
 static void receive_refuses(void **state)
 {
   struct rig *rig = *state;
-  rig_open(rig, EF_VI_FLAGS_DEFAULT, 127);
+  rig_open(rig, EF_VI_FLAGS_DEFAULT, RIG_RING);
   assert_int_equal(ef_vi_receive_space(&rig->vi), 0);
-  assert_int_equal(ef_vi_receive_init(&rig->vi, rig_addr(rig, 127), 127), -EAGAIN);
+  assert_int_equal(ef_vi_receive_init(&rig->vi, rig_addr(rig, RIG_RING), RIG_RING), -EAGAIN);
   assert_int_equal(ef_vi_flush(&rig->vi, rig->handle), 0);
-  assert_int_equal(ef_vi_receive_space(&rig->vi), 127);
+  assert_int_equal(ef_vi_receive_space(&rig->vi), RIG_RING);
   assert_int_equal(ef_vi_receive_init(&rig->vi, 0, 0), -EFAULT);
   assert_int_equal(ef_vi_receive_init(&rig->vi, EF_INVALID_ADDR, 0), -EFAULT);
   assert_int_equal(ef_vi_receive_init(&rig->vi, rig_addr(rig, RIG_BUFS - 1) + 1000, 0), -EFAULT);
@@ -148,7 +148,7 @@ static void discards(void **state)
 /* --- Transmit ----------------------------------------------------------------------------------
  */
 
-static int unbundle_all(struct rig *rig, ef_request_id ids[256])
+static int unbundle_all(struct rig *rig, ef_request_id ids[RIG_BUFS])
 {
   int n = 0, events = rig_poll(rig);
   for (int i = 0; i < events; i++) {
@@ -161,7 +161,7 @@ static int unbundle_all(struct rig *rig, ef_request_id ids[256])
 static void transmit(void **state)
 {
   struct rig *rig = *state;
-  ef_request_id ids[256];
+  ef_request_id ids[RIG_BUFS];
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
   rig_frame(rig, rig_data(rig, 0), 100, 2000, 0x33);
   assert_int_equal(ef_vi_transmit_init(&rig->vi, rig_addr(rig, 0), 100, 5), 0);
@@ -201,7 +201,7 @@ static void transmit(void **state)
 static void transmit_refuses(void **state)
 {
   struct rig *rig = *state;
-  ef_request_id ids[256];
+  ef_request_id ids[RIG_BUFS];
   ef_iovec none = {.iov_base = 64, .iov_len = 100};
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
   assert_int_equal(ef_vi_transmit(&rig->vi, 0, 100, 1), -EFAULT);
@@ -213,26 +213,26 @@ static void transmit_refuses(void **state)
   assert_int_equal(ef_vi_transmitv(&rig->vi, &none, 1, 1), -EFAULT);
   assert_int_equal(ef_vi_transmit_fill_level(&rig->vi), 0);
   for (int round = 0; round < 5; round++) { /* round the ring, a full one each time */
-    for (int i = 0; i < 127; i++) {
+    for (int i = 0; i < RIG_RING; i++) {
       rig_frame(rig, rig_data(rig, 0), 64, 2000, (uint8_t)i);
       assert_int_equal(ef_vi_transmit_init(&rig->vi, rig_addr(rig, 0), 64, i), 0);
     }
-    assert_int_equal(ef_vi_transmit_init(&rig->vi, rig_addr(rig, 0), 64, 127), -EAGAIN);
+    assert_int_equal(ef_vi_transmit_init(&rig->vi, rig_addr(rig, 0), 64, RIG_RING), -EAGAIN);
     ef_vi_transmit_push(&rig->vi);
     rig_run(rig, 200);
-    assert_int_equal(unbundle_all(rig, ids), 127);
-    for (int i = 0; i < 127; i++)
+    assert_int_equal(unbundle_all(rig, ids), RIG_RING);
+    for (int i = 0; i < RIG_RING; i++)
       assert_int_equal(ids[i], i);
-    assert_int_equal(rig->last[63], 126);
+    assert_int_equal(rig->last[63], (RIG_RING - 1) & 0xFF);
   }
-  assert_int_equal(rig->sent, 5 * 127);
+  assert_int_equal(rig->sent, 5 * RIG_RING);
 }
 
 static void transmit_pieces(void **state)
 {
   struct rig *rig = *state;
   ef_iovec pieces[] = {{rig_addr(rig, 0), 14}, {rig_addr(rig, 3), 0}, {rig_addr(rig, 1), 90}};
-  ef_request_id ids[256] = {0}, id = -1;
+  ef_request_id ids[RIG_BUFS] = {0}, id = -1;
   rig_open(rig, EF_VI_TX_IP_CSUM_DIS | EF_VI_TX_TCPUDP_CSUM_DIS, 0);
   memset(rig_data(rig, 0), 0x11, 14);
   memset(rig_data(rig, 1), 0x22, 90);
@@ -269,7 +269,7 @@ static void transmit_pieces(void **state)
 static void transmit_jumbo(void **state)
 {
   struct rig *rig = *state;
-  ef_request_id ids[256] = {0};
+  ef_request_id ids[RIG_BUFS] = {0};
   setenv("SHUNT_EFVI_DEVICE", "eth0=" RIG_DEVICE "&mtu=9000", 1);
   assert_int_equal(ef_memreg_free(&rig->memreg, rig->handle), 0);
   assert_int_equal(ef_pd_free(&rig->pd, rig->handle), 0);

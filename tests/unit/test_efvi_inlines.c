@@ -181,6 +181,11 @@ static void made_up(void **state)
   event.tx_timestamp.ts_nsec_frac = 9; /* sixteenths of a nanosecond */
   assert_int_equal(EF_EVENT_TX_WITH_TIMESTAMP_Q_ID(event), 5);
   assert_int_equal(EF_EVENT_TX_WITH_TIMESTAMP_NSEC_FRAC16(event), 9 << 12);
+  event.tx_timestamp.ts_nsec = 999999999;
+  event.tx_timestamp.ts_flags = EF_VI_SYNC_FLAG_CLOCK_SET;
+  assert_int_equal(EF_EVENT_TX_WITH_TIMESTAMP_NSEC(event), 999999999);
+  assert_int_equal(EF_EVENT_TX_WITH_TIMESTAMP_SYNC_FLAGS(event), EF_VI_SYNC_FLAG_CLOCK_SET);
+  assert_int_equal(sizeof(event), 16); /* programs keep logs of them */
 }
 
 /* --- The express path ---------------------------------------------------------------------------

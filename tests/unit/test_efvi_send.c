@@ -266,9 +266,9 @@ static void pio_regions(void **state)
   assert_int_equal(rig->last[99], 0x22);
   assert_int_equal(outcome.ids, 2);
   assert_int_equal(outcome.id[1], 4);
-  for (int i = 0; i < 127; i++)
+  for (int i = 0; i < RIG_RING; i++)
     assert_int_equal(ef_vi_transmit_pio(vi, 64, 100, i), 0);
-  assert_int_equal(ef_vi_transmit_pio(vi, 64, 100, 127), -EAGAIN);
+  assert_int_equal(ef_vi_transmit_pio(vi, 64, 100, RIG_RING), -EAGAIN);
 
   assert_int_equal(ef_pio_unlink_vi(&pio, handle, vi, handle), 0);
   assert_int_equal(ef_pio_free(&pio, handle), 0);
@@ -322,7 +322,7 @@ static void ctpio(void **state)
   assert_int_equal(poll_all(rig).ids, 1);
   assert_int_equal(rig->sent, 3);
   assert_int_equal(rig->last[99], 0x32);
-  for (int i = 0; i < 127; i++)
+  for (int i = 0; i < RIG_RING; i++)
     assert_int_equal(ef_vi_transmit(vi, rig_addr(rig, 0), 100, i), 0);
   ef_vi_transmit_ctpio(vi, frame, 100, 64);
   assert_int_equal(vi->last_ctpio_failed, 1);
@@ -366,6 +366,8 @@ static void warming(void **state)
   assert_int_equal(packets, 1);
   for (int i = 0; i < 300; i++) {
     ef_vi_start_transmit_warm(vi, &saved, NULL);
+    ef_vi_transmit_pio_warm(vi); /* which end without ending it */
+    ef_vi_transmit_copy_pio_warm(vi, 64, frame, 100);
     assert_int_equal(ef_vi_transmit(vi, rig_addr(rig, 0), 100, 666), 0);
     assert_int_equal(ef_vi_transmitv(vi, &piece, 1, 666), 0);
     ef_vi_transmit_ctpio(vi, frame, 100, 64);
