@@ -53,7 +53,7 @@
  * Fragments. Rules with ports match no fragment, not even the first one, which has them: all parts
  * of a datagram go to the same place, where they can be put together. With "fragments" a rule with
  * ports, which then has to say udp or tcp, matches every fragment that fits its other conditions,
- * as though it asked for no ports. Rules without ports match fragments anyway.
+ * as though it asked for no ports. Rules without ports match fragments anyway, and can't say it.
  *
  * IPv6 is sound where the version is 6 and the 40 bytes are within the frame. Extension headers
  * (hop-by-hop, routing, destination options) are walked, up to SHUNT_XDP_RULE_EXTENSIONS of them;
@@ -129,7 +129,7 @@ struct shunt_xdp_rule {
   uint16_t ethertype; /* behind the tags; 0: no condition */
   uint8_t ip_version; /* 4 or 6; 0: no condition */
   uint8_t protocol;   /* 0: no condition; with ports: UDP (17), TCP (6), or 0 for either */
-  uint8_t fragments;  /* 1: with ports, match fragments by the other conditions */
+  uint8_t fragments;  /* 1: match fragments by the other conditions; needs protocol and ports */
   uint8_t mac;        /* enum shunt_xdp_mac: of the destination */
   struct shunt_mac mac_address;                /* 0 unless mac is SHUNT_XDP_MAC_ADDRESS */
   struct shunt_xdp_prefix source, destination; /* need ip_version */
@@ -142,7 +142,7 @@ struct shunt_xdp_rule {
  *   size; an action, tag or number out of range; a MAC address or a VLAN id where none is asked
  *   for; an ethertype beside a condition on IP, below 0x0600 or of a VLAN tag; a prefix without IP
  *   version, longer than an address or with bits behind its length; ports of a protocol that has
- *   none; a range that is reversed; fragments beside ports, but no protocol */
+ *   none; a range that is reversed; fragments without ports, or without a protocol */
 int shunt_xdp_rule_check(const struct shunt_xdp_rule *rule, struct shunt_error *error);
 
 /* Read one rule.

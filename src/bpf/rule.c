@@ -103,6 +103,22 @@ static int check_ports(const struct shunt_xdp_rule *rule, const struct shunt_xdp
   return 0;
 }
 
+/* Without ports it would have no effect: "fragments" alone would be another word for "all". */
+static int check_fragments(const struct shunt_xdp_rule *rule, struct shunt_error *error)
+{
+  if (!rule->fragments)
+    return 0;
+  if (!rule->source_ports.count && !rule->destination_ports.count)
+    return refuse(error,
+                  "fragments are to match without their ports, and the rule asks for no ports",
+                  "leave fragments out: a rule without ports matches them anyway; or say of which "
+                  "ports, as in udp port 53 fragments");
+  if (!rule->protocol)
+    return refuse(error, "fragments are to match without their ports, and nothing says of what",
+                  "say udp or tcp");
+  return 0;
+}
+
 int shunt_xdp_rule_check(const struct shunt_xdp_rule *rule, struct shunt_error *error)
 {
   if (rule->size != sizeof(*rule))
@@ -114,13 +130,7 @@ int shunt_xdp_rule_check(const struct shunt_xdp_rule *rule, struct shunt_error *
   result = result ? result : check_prefix(rule, &rule->destination, error);
   result = result ? result : check_ports(rule, &rule->source_ports, error);
   result = result ? result : check_ports(rule, &rule->destination_ports, error);
-  if (result)
-    return result;
-  if (rule->fragments && !rule->protocol &&
-      (rule->source_ports.count || rule->destination_ports.count))
-    return refuse(error, "fragments are to match without their ports, and nothing says of what",
-                  "say udp or tcp");
-  return 0;
+  return result ? result : check_fragments(rule, error);
 }
 
 /* ---- as text ---- */

@@ -221,7 +221,11 @@ static const struct {
     {"user", 5, "follow the action"},
     {"udp drop", 5, "no word of a rule"},
     {"port 53 fragments ip4", 9, "without their ports"},
-    {"fragments src port 53", 11, "without their ports"},
+    {"fragments src port 53", 1, "without their ports"},
+    {"fragments", 1, "no ports"},
+    {"pass all fragments", 10, "no ports"},
+    {"udp dst 10.0.0.1 fragments", 18, "no ports"},
+    {"arp fragments", 5, "no ports"},
 };
 
 static void test_refused(void **state)
@@ -290,6 +294,7 @@ static void test_check(void **state)
   REFUSED(rule.ip_version = 5);
   REFUSED(rule.ip_version = 0);
   REFUSED(rule.fragments = 2);
+  REFUSED(rule.fragments = 1; rule.destination_ports.count = 0);
   REFUSED(rule.protocol = 1);
   REFUSED(rule.ethertype = 0x0806);
   REFUSED(rule.destination.bits = 33);

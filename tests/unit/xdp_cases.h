@@ -123,7 +123,8 @@ static inline void cases_rule(struct cases *c, struct shunt_xdp_rule *rule)
     cases_ports(c, &rule->source_ports);
   if (!cases_one_in(c, 3))
     cases_ports(c, &rule->destination_ports);
-  rule->fragments = rule->protocol && cases_one_in(c, 4);
+  if (rule->source_ports.count || rule->destination_ports.count)
+    rule->fragments = rule->protocol && cases_one_in(c, 4);
 }
 
 /* Rules, some of them in long runs that differ in one thing or two. Returns how many: up to
