@@ -54,6 +54,8 @@ struct filter_options {
   int ifindex;
   const char *interface; /* its name, for errors; copied */
   uint32_t queues;       /* entries of the XSKMAP: queue ids are below it */
+  uint32_t queues_used;  /* with join: those that sockets are set for are below it, so a map that
+                            is there needs no more entries; 0: queues */
   uint32_t mode;         /* XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE or XDP_FLAGS_HW_MODE */
   bool fragments;        /* take frames of several buffers (BPF_F_XDP_HAS_FRAGS) */
   bool receive_time;     /* put the time in front of frames that go to the program */

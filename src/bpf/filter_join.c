@@ -2,6 +2,7 @@
 /* The XSKMAP of a program that is there already. Only its map is touched, and only at our queues:
  * whether a frame gets there is up to that program. */
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "src/bpf/bpf_attach.h"
@@ -63,6 +64,18 @@ static int find_xskmap(const struct bpf_attached *attached, int *fd, struct bpf_
   return count;
 }
 
+static int check_entries(const struct filter *f, const struct bpf_attached *attached,
+                         uint32_t entries, struct shunt_error *error)
+{
+  const uint32_t used = f->options.queues_used ? f->options.queues_used : f->options.queues;
+  char why[80];
+
+  if (entries >= used)
+    return 0;
+  snprintf(why, sizeof(why), "its XSKMAP has %u entries, none for queue %u", entries, used - 1);
+  return refuse(f, attached, why, error);
+}
+
 int filter_join(struct filter *f, struct shunt_error *error)
 {
   struct bpf_attached attached;
@@ -86,9 +99,10 @@ int filter_join(struct filter *f, struct shunt_error *error)
   if (result > 1)
     return refuse(f, &attached, "it has several XSKMAPs, and which is for us can't be known",
                   error);
-  if (info.max_entries < f->options.queues) {
+  result = check_entries(f, &attached, info.max_entries, error);
+  if (result) {
     close(map);
-    return refuse(f, &attached, "its XSKMAP has no entries for all our queues", error);
+    return result;
   }
   f->xskmap = map;
   f->joined = true;

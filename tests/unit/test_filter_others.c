@@ -56,7 +56,11 @@ static void test_join(void **state)
   options.join = true;
   options.queues = 9; /* its map has 4 */
   assert_int_equal(filter_open(&options, NULL, 0, &joined, &error), -EBUSY);
-  options.queues = 4;
+  options.queues_used = 5;
+  assert_int_equal(filter_open(&options, NULL, 0, &joined, &error), -EBUSY);
+  assert_non_null(strstr(error.why, "its XSKMAP has 4 entries"));
+  assert_non_null(strstr(error.why, "queue 4"));
+  options.queues_used = 4;
   options.mode = XDP_FLAGS_DRV_MODE; /* its program is not in the driver, whatever we ask for */
   assert_int_equal(filter_open(&options, NULL, 0, &joined, &error), -EOPNOTSUPP);
   assert_non_null(strstr(error.why, "skb mode"));

@@ -2,6 +2,8 @@
 /* AF_XDP ports on the kernel's own veth pairs: what only a real kernel can show. Takes root, and
  * makes a network namespace for this process; all is gone with it. */
 #include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,12 +18,13 @@
 
 #include "shunt/checksum.h"
 #include "shunt/xdp.h"
+#include "src/bpf/filter.h"
 
 #define BUFS 512u
 
 static const char *missing; /* why nothing can be tested here */
 
-/* a0 = a1, and b0 = b1. */
+/* a0 = a1, b0 = b1, and c0 = c1, which have 4 queues. */
 static int make_interfaces(void **state)
 {
   (void)state;
@@ -31,7 +34,9 @@ static int make_interfaces(void **state)
     missing = "network namespaces can't be made here";
   else if (system("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; for i in a b; do "
                   "ip link add ${i}0 type veth peer name ${i}1 && ip link set ${i}0 up && "
-                  "ip link set ${i}1 up || exit 1; done"))
+                  "ip link set ${i}1 up || exit 1; done; "
+                  "ip link add c0 numrxqueues 4 numtxqueues 4 type veth peer name c1 "
+                  "numrxqueues 4 numtxqueues 4 && ip link set c0 up && ip link set c1 up"))
     missing = "ip can't make veth interfaces here";
   if (missing)
     print_message("%s\n", missing);
@@ -355,6 +360,35 @@ static void what_is_no_rule_stays(void **state)
   end(&bench);
 }
 
+/* A stranger's map may have fewer entries than the interface has queues: what counts is where ours
+ * are. */
+static void a_map_of_few_queues_is_joined(void **state)
+{
+  (void)state;
+  static const char *const names[] = {"xdp:c0?queue=0", "xdp:c1?queue=0&join=1&skb=prefer"};
+  struct shunt_error error = {0};
+  struct filter *stranger = NULL;
+  struct shunt_port *port = NULL;
+  struct shunt_frame frame, got;
+  struct bench bench;
+  if (missing)
+    skip();
+  const struct filter_options options = {.ifindex = (int)if_nametoindex("c1"),
+                                         .interface = "c1",
+                                         .queues = 2,
+                                         .mode = XDP_FLAGS_SKB_MODE};
+  if (filter_open(&options, NULL, 0, &stranger, &error))
+    fail_msg("%s: %s", error.what, error.why);
+  start(&bench, 2, names);
+  assert_int_equal(shunt_port_open("xdp:c1?queue=2&join=1", NULL, &port, &error), -EBUSY);
+  assert_non_null(strstr(error.why, "its XSKMAP has 2 entries"));
+  build(&bench, 9, &frame);
+  send_one(&bench, 0, &frame);
+  assert_int_equal(wait_frames(&bench, 1, &got, 1), 1);
+  end(&bench);
+  filter_close(stranger);
+}
+
 /* Down: what is sent waits. Removed: said by the link, and nothing crashes. */
 static void an_interface_goes(void **state)
 {
@@ -399,6 +433,7 @@ int main(void)
       cmocka_unit_test(rules_change_while_traffic_flows),
       cmocka_unit_test(many_rules_come_and_go_at_once),
       cmocka_unit_test(what_is_no_rule_stays),
+      cmocka_unit_test(a_map_of_few_queues_is_joined),
       cmocka_unit_test(what_is_dropped_is_counted),
       cmocka_unit_test(an_interface_goes),
   };

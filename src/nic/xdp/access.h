@@ -27,6 +27,7 @@ struct xdp_socket_wanted;
 struct xdp_attach {
   uint32_t mode;        /* XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE or XDP_FLAGS_HW_MODE */
   uint32_t queues;      /* entries of the XSKMAP: the interface's queue ids in use are below it */
+  uint32_t queues_used; /* those that sockets are set for are below it: see filter.h */
   bool fragments;       /* frames of several buffers: BPF_F_XDP_HAS_FRAGS */
   uint8_t receive_time; /* enum filter_time: put it in front of the frame; DEVICE: if it can */
   uint8_t vlan;         /* enum filter_vlan: how tags reach the program */

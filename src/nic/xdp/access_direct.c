@@ -64,6 +64,7 @@ static int direct_attach(struct xdp_access *access, const struct xdp_attach *att
       .ifindex = direct->ifindex,
       .interface = direct->interface,
       .queues = attach->queues,
+      .queues_used = attach->queues_used,
       .mode = attach->mode,
       .fragments = attach->fragments,
       .receive_time = attach->receive_time != FILTER_TIME_NONE,

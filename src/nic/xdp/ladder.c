@@ -127,6 +127,7 @@ static int attach(struct xdp *xdp, enum shunt_xdp_mode mode, struct shunt_error 
   const struct xdp_attach attach = {
       .mode = attach_flags[mode],
       .queues = xdp->state.rx_queues,
+      .queues_used = xdp->wanted.first_queue + xdp->options.queues,
       .fragments = xdp->multi_buffer,
       .receive_time = receive_time(xdp),
       .join = xdp->wanted.join,
