@@ -7,7 +7,8 @@
  *
  *   user=, group=  one of them: a name, a number, or * for everybody
  *   interface=     its name, or *
- *   queues=        those that it may take: N or N-M; default: all
+ *   queues=        those that it may receive from: N or N-M; default: all. It can occupy, and send
+ *                  on, any other that is free (protocol.h says why)
  *   setup=         what of the interface may be changed: no; offloads (what spoils frames: the
  *                  default); all (also channels, MTU, promiscuity, up)
  *   rules=         the rest of the line: rules of shunt/xdp_rule.h with ';' between them. A rule

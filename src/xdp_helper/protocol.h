@@ -12,6 +12,13 @@
  * socket, with SOCKET_SET the client's own. The XSKMAP and the link stay with the helper: who has
  * the map can take the queues of others.
  *
+ * The client binds the socket, and registers its memory with it. (For the helper to bind it it
+ * would have to register the memory first: then that would count against the helper's memlock
+ * limit, not the client's, and a bind, for which drivers stop and start their queues, would hold up
+ * all other clients.) To its interface the socket is held (xdp_socket_hold), to a queue the kernel
+ * can't hold it: a client can bind to any that is free, though it receives only from those of
+ * SOCKET_SET, and can send whatever it likes there.
+ *
  * When a connection ends, in whatever way, all that was done for it is undone. */
 #ifndef SRC_XDP_HELPER_PROTOCOL_H
 #define SRC_XDP_HELPER_PROTOCOL_H

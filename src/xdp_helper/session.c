@@ -130,7 +130,9 @@ static int answer_socket_new(struct session *session, const struct xdp_helper_so
   if (session->sockets == SESSION_SOCKETS)
     return shunt_error_set(error, -EMFILE, "the helper makes %d sockets for a client at most",
                            SESSION_SOCKETS);
-  int code = session->world->system->socket_new(&wanted, fd, error);
+  const bool anywhere = !strcmp(session->entry->interface, "*");
+  int code =
+      session->world->system->socket_new(&wanted, anywhere ? 0 : session->ifindex, fd, error);
   session->sockets += code == 0;
   return code;
 }

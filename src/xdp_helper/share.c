@@ -10,12 +10,15 @@
 
 #include "src/core/error_internal.h"
 
-static int new_socket(const struct xdp_socket_wanted *wanted, int *fd, struct shunt_error *error)
+static int new_socket(const struct xdp_socket_wanted *wanted, int ifindex, int *fd,
+                      struct shunt_error *error)
 {
   const int new = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
   if (new < 0)
     return error_set_errno(error, -errno, "the helper can't make an AF_XDP socket");
-  const int code = xdp_socket_options_set(setsockopt, new, wanted, error);
+  int code = xdp_socket_options_set(setsockopt, new, wanted, error);
+  if (code == 0 && ifindex)
+    code = xdp_socket_hold(setsockopt, bind, new, ifindex, error);
   if (code)
     close(new);
   else

@@ -27,7 +27,9 @@ struct share_system {
   int (*filter_rule_hits)(struct filter *filter, uint32_t id, uint64_t *packets, uint64_t *bytes,
                           struct shunt_error *error);
   enum filter_time (*filter_receive_time)(const struct filter *filter, const char **why);
-  int (*socket_new)(const struct xdp_socket_wanted *wanted, int *fd, struct shunt_error *error);
+  /* ifindex: to which alone it can be bound; 0: to any */
+  int (*socket_new)(const struct xdp_socket_wanted *wanted, int ifindex, int *fd,
+                    struct shunt_error *error);
   int (*setup_open)(const char *directory, const char *interface, const struct setup_wanted *wanted,
                     const struct shunt_log *log, struct setup **setup, struct shunt_error *error);
   int (*setup_close)(struct setup *setup, struct shunt_error *error);

@@ -2,6 +2,8 @@
 #include "src/xdp_helper/socket_options.h"
 
 #include <errno.h>
+#include <linux/if_xdp.h>
+#include <stdbool.h>
 
 #include "src/core/error_internal.h"
 
@@ -44,4 +46,30 @@ int xdp_socket_options_set(set_option *set, int fd, const struct xdp_socket_want
 {
   set_send_buffer(set, fd, wanted->send_bytes);
   return set_busy_poll(set, fd, wanted, error);
+}
+
+typedef int bind_socket(int fd, const struct sockaddr *address, socklen_t bytes);
+
+/* A kernel before the commit "xsk: Honor SO_BINDTODEVICE on bind" takes the option and does not
+ * look at it. There is no interface 0: where the option counts it is the wrong one (EINVAL), else
+ * it is looked for (ENODEV), so that either way nothing is bound (xsk_bind, net/xdp/xsk.c). */
+static bool is_held(bind_socket *bind, int fd)
+{
+  const struct sockaddr_xdp none = {.sxdp_family = AF_XDP};
+  return bind(fd, (const struct sockaddr *)&none, sizeof(none)) && errno == EINVAL;
+}
+
+int xdp_socket_hold(set_option *set, bind_socket *bind, int fd, int ifindex,
+                    struct shunt_error *error)
+{
+  if (set(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof(ifindex)))
+    return error_set_errno(error, -errno, "can't hold an AF_XDP socket to one interface");
+  if (is_held(bind, fd))
+    return 0;
+  shunt_error_set(error, -EOPNOTSUPP, "can't hold an AF_XDP socket to one interface");
+  shunt_error_why(error, "this kernel binds it to any that its owner names, whatever "
+                         "SO_BINDTODEVICE says");
+  shunt_error_remedy(error, "take Linux 6.5, or a stable kernel of its time; or serve the user "
+                            "everywhere: interface=*");
+  return -EOPNOTSUPP;
 }

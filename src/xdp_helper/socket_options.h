@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Options of an AF_XDP socket that take CAP_NET_ADMIN: set by whoever makes it, which is the port
+/* Options of an AF_XDP socket that take a capability: set by whoever makes it, which is the port
  * itself or the helper. */
 #ifndef SRC_XDP_HELPER_SOCKET_OPTIONS_H
 #define SRC_XDP_HELPER_SOCKET_OPTIONS_H
@@ -30,5 +30,15 @@ int xdp_socket_options_set(int (*set)(int fd, int level, int option, const void 
                                       socklen_t bytes),
                            int fd, const struct xdp_socket_wanted *wanted,
                            struct shunt_error *error);
+
+/* Have a new socket bound to this interface alone, whoever binds it: what is made for somebody else
+ * could otherwise be bound to any, and send there. Changing that takes CAP_NET_RAW. Which queue it
+ * is bound to is not held (Documentation/networking/af_xdp.rst, "SO_BINDTODEVICE setsockopt").
+ *
+ * set, bind  setsockopt and bind, or a test's own
+ * Returns    0; -EOPNOTSUPP: the kernel has AF_XDP sockets bound to any; -errno */
+int xdp_socket_hold(int (*set)(int fd, int level, int option, const void *value, socklen_t bytes),
+                    int (*bind)(int fd, const struct sockaddr *address, socklen_t bytes), int fd,
+                    int ifindex, struct shunt_error *error);
 
 #endif

@@ -303,6 +303,27 @@ static void serves_so_many_of_one_user(void **state)
     leave(clients[i]);
 }
 
+/* What is made for a user who may have any interface can be bound to any. */
+static void holds_sockets_to_the_interface(void **state)
+{
+  (void)state;
+  char text[64];
+  struct shunt_error error = {0};
+  int client = join();
+  assert_int_equal(hello(client, "eth0"), 0);
+  assert_int_equal(ask_bare(client, XDP_HELPER_SOCKET_NEW), 0);
+  assert_int_equal(fake.held_to, FAKE_IFINDEX);
+  leave(client);
+  memset(&policy, 0, sizeof(policy));
+  snprintf(text, sizeof(text), "user=%u interface=*", getuid());
+  assert_int_equal(policy_parse(&policy, "a test", text, &error), 0);
+  client = join();
+  assert_int_equal(hello(client, "eth0"), 0);
+  assert_int_equal(ask_bare(client, XDP_HELPER_SOCKET_NEW), 0);
+  assert_int_equal(fake.held_to, 0);
+  leave(client);
+}
+
 /* ---- The driver's side ---- */
 
 static atomic_bool ends;
@@ -339,6 +360,7 @@ static void use_access(const char *path)
   assert_int_equal(access->ops->socket(access, &socket_wanted, &fd, &error), 0);
   assert_true(fd >= 0);
   assert_memory_equal(&fake.wanted, &socket_wanted, sizeof(socket_wanted));
+  assert_int_equal(fake.held_to, FAKE_IFINDEX);
   assert_int_equal(access->ops->socket_set(access, 1, fd, &error), 0);
   assert_int_equal(access->ops->socket_set(access, 3, fd, &error), -EACCES);
   const struct shunt_xdp_rule more[] = {rule, rule, rule};
@@ -468,6 +490,7 @@ int main(void)
       TEST(cuts_off_who_breaks_the_protocol),
       TEST(cuts_off_who_does_not_read),
       TEST(serves_so_many_of_one_user),
+      TEST(holds_sockets_to_the_interface),
       TEST(serves_the_driver),
       TEST(stays_in_step),
   };

@@ -25,6 +25,7 @@ struct fake_kernel {
   unsigned changes; /* of the rules of a filter that is there */
   bool refuse_filter;
   struct xdp_socket_wanted wanted; /* of the last socket */
+  int held_to;                     /* likewise: the interface, or 0 */
 };
 
 /* One for a process, as the kernel is: the table of functions has no context to find it by. */
@@ -131,13 +132,14 @@ static inline enum filter_time fake_receive_time(const struct filter *filter, co
   return FILTER_TIME_SOFTWARE;
 }
 
-static inline int fake_socket_new(const struct xdp_socket_wanted *wanted, int *fd,
+static inline int fake_socket_new(const struct xdp_socket_wanted *wanted, int ifindex, int *fd,
                                   struct shunt_error *error)
 {
   (void)error;
   *fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   fake.sockets++;
   fake.wanted = *wanted;
+  fake.held_to = ifindex;
   return *fd < 0 ? -errno : 0;
 }
 
