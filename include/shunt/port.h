@@ -336,7 +336,9 @@ int shunt_port_filter_add(struct shunt_port *port, const struct shunt_filter *fi
  * does not answer. */
 int shunt_port_filter_remove(struct shunt_port *port, uint32_t id, struct shunt_error *error);
 
-/* The NIC's clock in nanoseconds, the one that stamps frames. Returns 0 or -EOPNOTSUPP. */
+/* The clock that stamps frames, in nanoseconds: the NIC's, or on AF_XDP CLOCK_MONOTONIC where
+ * software stamps them. Returns 0 or -EOPNOTSUPP, also where on AF_XDP the NIC stamps them: its
+ * clock is read by way of the kernel (PTP). */
 int shunt_port_time(struct shunt_port *port, uint64_t *time_ns, struct shunt_error *error);
 
 SHUNT_END_DECLS

@@ -98,7 +98,10 @@ holds mtu 9000
 for mode in skb drv; do
   run 0 info "xdp:v0?mode=$mode&rx_time=1"
   says "time stamps: by the kernel's program"
+  says "clock              no: a clock of its own, which stamps frames; frames are stamped by the kernel's"
 done
+run 0 info xdp:v0
+says "which stamps frames; opened without time stamps: add rx_time=1"
 start echo echo --ip $near_ip "xdp:v0?mode=drv&rx_time=1"
 kernel_ping 20 -i 0.01
 stop echo

@@ -64,6 +64,21 @@ static bool try_vlan(struct shunt_port *port, struct shunt_error *error)
   return shunt_port_vlan_add(port, 1, error) == 0 && shunt_port_vlan_remove(port, 1, error) == 0;
 }
 
+/* A kernel's interface has a clock that stamps frames where its driver lets programs ask for it,
+ * which is known once it was asked; that clock can't be read through the port. */
+static bool try_clock(struct shunt_port *port, struct shunt_error *error)
+{
+  struct shunt_xdp_info xdp = {.size = sizeof(xdp)};
+  uint64_t time_ns;
+  if (shunt_xdp_info(port, &xdp, NULL))
+    return shunt_port_time(port, &time_ns, error) == 0;
+  if (xdp.rx_time == SHUNT_XDP_TIME_NONE)
+    shunt_error_why(error, "opened without time stamps: add rx_time=1 to the name");
+  else if (xdp.rx_time != SHUNT_XDP_TIME_DEVICE)
+    shunt_error_why(error, "frames are stamped by the kernel's clock (CLOCK_MONOTONIC)");
+  return xdp.rx_time == SHUNT_XDP_TIME_DEVICE;
+}
+
 enum { RSS, FIVE_TUPLE, PERFECT, MULTICAST, VLAN, CLOCK, INTERRUPTS, ABILITIES };
 
 /* Nothing is taken from a table of what should be: each is tried on the device and undone. */
@@ -80,7 +95,6 @@ static void try_all(struct shunt_port *port, const struct shunt_port_info *info,
       {"interrupts", "queues that can sleep"},
   };
   struct shunt_error error;
-  uint64_t time_ns;
   for (unsigned i = 0; i < ABILITIES; i++) {
     memset(&error, 0, sizeof(error));
     struct ability *ability = &abilities[i];
@@ -101,7 +115,7 @@ static void try_all(struct shunt_port *port, const struct shunt_port_info *info,
       ability->can = try_vlan(port, &error);
       break;
     case CLOCK:
-      ability->can = shunt_port_time(port, &time_ns, &error) == 0;
+      ability->can = try_clock(port, &error);
       break;
     default:
       ability->can = info->interrupts;
