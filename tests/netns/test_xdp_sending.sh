@@ -78,9 +78,119 @@ for key in checksum=kernel checksum=device tx_time=1; do
   near_ip=10.82.60.3 kernel_ping 5 -i 0.01
   stop forward
 
+  run 1 forward ixgbe:twin "xdp:v0?$key" # no room in front of what the twin has received
+  says "24 bytes in front of each"
+
   ip netns exec "$near_space" ip link del w0
   [ "$(far_errors)" = 0 ] || fail "$key: their kernel found $(far_errors) wrong sums"
 done
+
+# --- Frames that the driver drops are not sent: their end of the pair is down meanwhile ---
+
+# book SPACE NAME: what that space counts of v0.
+book() {
+  ip netns exec "$1" cat "/sys/class/net/v0/statistics/$2"
+}
+
+# rises SPACE NAME NUMBER: it has come so far, within a while.
+rises() {
+  for _ in $(seq 300); do
+    [ "$(book "$1" "$2")" -ge "$3" ] && return
+    sleep 0.05
+  done
+  fail "$2 of v0 did not reach $3"
+}
+
+# goes_away: their end goes down once frames come, and up again when some were dropped; then more come.
+# Sets dropped_then, what was dropped before.
+goes_away() {
+  rises "$far_space" rx_packets $(($(book "$far_space" rx_packets) + 20))
+  dropped_then=$(book "$near_space" tx_dropped)
+  ip -n "$far_space" link set v0 down
+  rises "$near_space" tx_dropped $((dropped_then + 20))
+  ip -n "$far_space" link set v0 up
+  rises "$far_space" rx_packets $(($(book "$far_space" rx_packets) + 20))
+}
+
+# begin NAME ARGUMENTS...: as start, for what says no "ready".
+begin() {
+  local name=$1
+  shift
+  "$shunt" "$@" >"$scratch/$name" 2>"$scratch/$name.err" &
+  child=$!
+  children+=("$child")
+}
+
+# stop_with EXIT NAME PID
+stop_with() {
+  child=$3
+  kill -INT "$(pgrep -P "$child" 2>/dev/null || echo "$child")" 2>/dev/null
+  finish "$2" "$1"
+}
+
+# sums_up TOTAL NUMBER...: the numbers make up the total.
+sums_up() {
+  local total=$1 sum=0 number
+  shift
+  for number; do sum=$((sum + ${number:-0})); done
+  [ "${total:-none}" = $sum ] || fail "$* are not ${total:-none}"
+}
+
+for mode in skb drv; do
+  make_veth
+  begin send send --json --mac 02:00:00:00:00:01 --rate 500 "xdp:v0?mode=$mode"
+  goes_away
+  stop_with 3 send $child
+  dropped=$(number tx_dropped_frames)
+  sums_up "$(book "$near_space" tx_dropped)" "$dropped_then" "$dropped"
+  sums_up "$(number count)" "$(number sent_frames)" "$dropped" # of lateness: what was taken
+done
+
+make_veth
+mac=$(ip netns exec "$far_space" cat /sys/class/net/v0/address)
+begin send send --mac "$mac" --rate 500 xdp:v0
+goes_away
+stop_with 3 send $child
+count "dropped by the driver" "$(($(book "$near_space" tx_dropped) - dropped_then))"
+
+begin ping ping --json --ip $near_ip/24 --mac "$mac" --rate 500 --count 100000 xdp:v0 $far_ip
+goes_away
+stop_with 3 ping $child
+dropped=$(number tx_dropped_frames)
+sums_up "$(book "$near_space" tx_dropped)" "$dropped_then" "$dropped"
+sums_up $(($(number sent) + dropped)) "$(number answered)" "$(number lost)"
+
+# What goes through: frames from w1 to their end, which is away for a while.
+ip netns exec "$near_space" ip link add w0 type veth peer name w1
+for link in w0 w1; do ip -n "$near_space" link set $link up; done
+start forward forward --json xdp:w0 xdp:v0
+forward=$child
+tx_then=$(($(book "$near_space" tx_packets) + $(book "$near_space" tx_dropped)))
+begin send send --json --mac "$mac" --rate 500 xdp:w1
+goes_away
+stop_with 0 send $child
+total=$(number sent_frames)
+rises "$near_space" tx_packets $((tx_then + total - $(book "$near_space" tx_dropped)))
+stop_with 3 forward "$forward"
+dropped=$(number dropped_frames)
+holds tx_dropped_frames "$dropped"
+sums_up "$(book "$near_space" tx_dropped)" "$dropped_then" "$dropped"
+sums_up "$total" "$(number frames)" "$dropped"
+
+# Answers: their end has asked, and is gone when echo comes to answer.
+ip netns exec "$near_space" ip link del w0
+start echo echo --json --ip $near_ip xdp:v0
+kernel_ping 5 -i 0.01
+dropped_then=$(book "$near_space" tx_dropped)
+kill -STOP "$child"
+far ping -n -c 10 -i 0.01 -W 1 $near_ip
+ip -n "$far_space" link set v0 down
+kill -CONT "$child"
+rises "$near_space" tx_dropped $((dropped_then + 10))
+stop_with 3 echo $child
+sums_up "$(book "$near_space" tx_dropped)" "$dropped_then" "$(number tx_dropped_frames)"
+sums_up "$(number received_frames)" "$(number answered_frames)" "$(number unanswered_frames)" \
+  "$(number no_room_frames)" "$(number tx_dropped_frames)"
 
 # --- What is recorded carries the time of day ---
 

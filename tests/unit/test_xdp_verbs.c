@@ -538,6 +538,18 @@ static void statistics_are_the_kernels_and_ours(void **state)
   rig_end(port);
 }
 
+static void what_the_driver_dropped_was_not_sent(void **state)
+{
+  (void)state;
+  answers((const int[]){EBUSY, EBUSY}, 2, 20);
+  assert_int_equal(sending->consumer, 40);
+  assert_int_equal(statistic("tx_dropped_by_driver"), 2);
+  assert_int_equal(statistic("tx_packets"), 38);
+  sending->consumer = 1; /* dropped, and not yet told to be taken */
+  assert_int_equal(statistic("tx_packets"), 0);
+  rig_end(port);
+}
+
 static void what_the_nic_missed_counts_from_the_opening_on(void **state)
 {
   (void)state;
@@ -572,6 +584,7 @@ int main(void)
       cmocka_unit_test(received_frames_are_stamped),
       cmocka_unit_test(drivers_without_a_clock_are_not_asked),
       cmocka_unit_test(statistics_are_the_kernels_and_ours),
+      cmocka_unit_test(what_the_driver_dropped_was_not_sent),
       cmocka_unit_test(what_the_nic_missed_counts_from_the_opening_on),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

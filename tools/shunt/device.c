@@ -317,6 +317,8 @@ int devices_begin(struct devices *devices)
   code = code ? code : give_up(devices, &error);
   if (code)
     return cli_fail(devices->cli, &error);
+  for (unsigned i = 0; i < devices->count; i++)
+    device_dropped_from_now(&devices->device[i]);
   devices->start_ns = devices_now_ns(devices);
   if (devices->seconds > 0)
     devices->deadline_ns = devices->start_ns + (uint64_t)(devices->seconds * 1e9);

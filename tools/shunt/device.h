@@ -42,6 +42,7 @@ struct device {
   struct shunt_pool *pool; /* what the Rx rings did not take */
   uint32_t at_rest;        /* buffers in it while nothing is on its way out */
   uint32_t headroom;       /* bytes that frames to send leave free in front of them */
+  uint64_t dropped_before; /* frames that its driver had dropped when devices_begin was called */
   struct shunt_queue *queues[DEVICE_QUEUES_MOST];
   struct shunt_link link; /* as devices_wait_for_links has found it */
 };
@@ -184,6 +185,14 @@ unsigned device_frame_put(struct device *device, const void *bytes, uint32_t len
 /* Take the buffers of sent frames back into the pool. */
 void device_reclaim(struct device *device, unsigned queue);
 
+/* Frames that were taken from the send rings since devices_begin and went nowhere, for the driver
+ * dropped them: the peer of a veth was down, a queue was full. Of taken frames, those that did go;
+ * where others were sent beside these (answers to ARP), as if none of those had been dropped. */
+uint64_t device_dropped(const struct device *device);
+uint64_t device_sent(const struct device *device, uint64_t taken);
+/* For devices_begin. */
+void device_dropped_from_now(struct device *device);
+
 /* How many buffers of its pool are on their way out: on the send rings, or made and not posted. */
 uint32_t device_unsent(const struct device *device);
 
@@ -216,7 +225,8 @@ struct json_object *devices_json(const struct devices *devices);
 #define DEVICES_FAULTS 10
 #define DEVICES_DROPS  8
 struct devices_findings {
-  uint64_t missed; /* came to the NIC, which had no buffer or no descriptor for them */
+  uint64_t missed;  /* came to the NIC, which had no buffer or no descriptor for them */
+  uint64_t dropped; /* on their way out, by a driver of the kernel: device_dropped of all */
   uint64_t wire_lost, wire_duplicated, wire_reordered, wire_corrupted;
   uint64_t faults[DEVICES_FAULTS]; /* of the driver, as the twins count them */
   uint64_t drops[DEVICES_DROPS];   /* frames that a twin did not deliver, by cause */

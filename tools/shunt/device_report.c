@@ -102,17 +102,34 @@ static const char *const drop_names[DEVICES_DROPS] = {
     "rx_disabled", "not_addressed", "vlan_filtered",  "too_long",
     "too_short",   "no_descriptor", "queue_disabled", "filter_dropped"};
 
-static uint64_t missed(struct shunt_port *port)
+/* The sum of the port's statistics of these names (b may be NULL). */
+static uint64_t count_of(struct shunt_port *port, const char *a, const char *b)
 {
   unsigned n = shunt_port_statistics(port, NULL, 0);
   struct shunt_statistic *statistics = calloc(n ? n : 1, sizeof(*statistics));
   uint64_t frames = 0;
   n = statistics ? shunt_port_statistics(port, statistics, n) : 0;
   for (unsigned i = 0; i < n; i++)
-    if (!strcmp(statistics[i].name, "rx_missed") || !strcmp(statistics[i].name, "rx_dropped"))
+    if (!strcmp(statistics[i].name, a) || (b && !strcmp(statistics[i].name, b)))
       frames += statistics[i].value;
   free(statistics);
   return frames;
+}
+
+void device_dropped_from_now(struct device *device)
+{
+  device->dropped_before = count_of(device->port, "tx_dropped_by_driver", NULL);
+}
+
+uint64_t device_dropped(const struct device *device)
+{
+  return count_of(device->port, "tx_dropped_by_driver", NULL) - device->dropped_before;
+}
+
+uint64_t device_sent(const struct device *device, uint64_t taken)
+{
+  const uint64_t dropped = device_dropped(device);
+  return taken > dropped ? taken - dropped : 0;
 }
 
 static void find_in_twin(struct devices *devices, const struct shunt_model *model,
@@ -137,8 +154,10 @@ void devices_find(struct devices *devices, struct devices_findings *findings)
 {
   const struct shunt_model *model;
   memset(findings, 0, sizeof(*findings));
-  for (unsigned i = 0; i < devices->count; i++)
-    findings->missed += missed(devices->device[i].port);
+  for (unsigned i = 0; i < devices->count; i++) {
+    findings->missed += count_of(devices->device[i].port, "rx_missed", "rx_dropped");
+    findings->dropped += device_dropped(&devices->device[i]);
+  }
   for (unsigned i = 0; (model = shunt_testbed_model(devices->testbed, i)) != NULL; i++)
     find_in_twin(devices, model, findings);
 }
@@ -174,6 +193,8 @@ static void print_rules(const struct devices *devices, const struct device *devi
 void devices_findings_print(const struct devices *devices, const struct devices_findings *findings)
 {
   cli_print_count("missed by the NIC", findings->missed);
+  if (findings->dropped)
+    cli_print_count("dropped by the driver", findings->dropped);
   for (unsigned i = 0; i < devices->count; i++)
     print_rules(devices, &devices->device[i]);
   if (!devices->model)
@@ -200,6 +221,7 @@ void devices_findings_json(const struct devices *devices, const struct devices_f
 {
   struct json_object *nic = json_object_new_object(), *wire;
   cli_add_u64(nic, "missed_frames", findings->missed);
+  cli_add_u64(nic, "tx_dropped_frames", findings->dropped);
   json_object_object_add(document, "nic", nic);
   if (devices->ended.code)
     cli_add_error(document, &devices->ended);

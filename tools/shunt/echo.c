@@ -113,6 +113,13 @@ static void sum(const struct run *run, struct totals *totals)
       totals->by_cause[cause] += echo->unanswered[cause];
   }
   totals->received = totals->answered + totals->unanswered + totals->no_room;
+  totals->answered = device_sent(&run->devices.device[0], totals->answered);
+}
+
+/* What is not answered is no loss, for who knows why it was asked; an answer that is gone is. */
+static int exit_of(const struct devices_findings *findings)
+{
+  return findings->dropped ? CLI_FINDINGS : CLI_OK;
 }
 
 static int report_json(struct run *run, const struct totals *totals, double seconds,
@@ -136,7 +143,7 @@ static int report_json(struct run *run, const struct totals *totals, double seco
     cli_add_u64(causes, "too-many-pieces", totals->too_many_pieces);
   json_object_object_add(document, "unanswered_by_cause", causes);
   devices_findings_json(&run->devices, findings, document);
-  return cli_json(document, CLI_OK);
+  return cli_json(document, exit_of(findings));
 }
 
 static int report(struct run *run)
@@ -162,7 +169,7 @@ static int report(struct run *run)
            (unsigned long long)totals.too_many_pieces, SHUNT_ECHO_PIECES);
   cli_print_count("no room to send", totals.no_room);
   devices_findings_print(&run->devices, &findings);
-  return CLI_OK;
+  return exit_of(&findings);
 }
 
 /* ---- Setting up ---- */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* shunt forward: what one device receives the other sends, both ways. One region is behind both, so
  * a frame goes from ring to ring without being copied. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "shunt/xdp.h"
 #include "tools/shunt/device.h"
 
 /* Room for a burst behind the pieces of a frame whose end has not come yet. */
@@ -13,9 +15,9 @@
 /* One way through. Queue i of the one device feeds queue i of the other. */
 struct way {
   struct shunt_queue *in, *out;
-  unsigned held; /* pieces of an unfinished frame */
-  bool skipping; /* the rest of a frame of too many pieces */
-  uint64_t frames, bytes, no_room, too_many_pieces;
+  unsigned held;                                    /* pieces of an unfinished frame */
+  bool skipping;                                    /* the rest of a frame of too many pieces */
+  uint64_t frames, bytes, no_room, too_many_pieces; /* frames: that the send ring has taken */
   struct shunt_frame pieces[ROOM];
   shunt_buf sent[DEVICE_BURST]; /* buffers on their way back */
 };
@@ -183,9 +185,13 @@ static void forward_ixgbe(struct run *run)
 
 /* ---- The report ---- */
 
-static struct way sum(const struct run *run, unsigned way)
+struct totals {
+  uint64_t frames, bytes, no_room, too_many_pieces, dropped;
+};
+
+static struct totals sum(const struct run *run, unsigned way)
 {
-  struct way all = {0};
+  struct totals all = {0};
   for (unsigned i = 0; i < run->queues; i++) {
     const struct way *one = &run->ways[way][i];
     all.frames += one->frames;
@@ -193,12 +199,14 @@ static struct way sum(const struct run *run, unsigned way)
     all.no_room += one->no_room;
     all.too_many_pieces += one->too_many_pieces;
   }
+  all.dropped = device_dropped(&run->devices.device[!way]);
+  all.frames = device_sent(&run->devices.device[!way], all.frames);
   return all;
 }
 
 static struct json_object *way_json(const struct run *run, unsigned way, double seconds)
 {
-  struct way all = sum(run, way);
+  struct totals all = sum(run, way);
   struct json_object *object = json_object_new_object();
   cli_add_text(object, "from", run->devices.device[way].info.name);
   cli_add_text(object, "to", run->devices.device[!way].info.name);
@@ -206,6 +214,7 @@ static struct json_object *way_json(const struct run *run, unsigned way, double 
   cli_add_u64(object, "bytes", all.bytes);
   cli_add_double(object, "rate_pps", (double)all.frames / seconds);
   cli_add_u64(object, "no_room_frames", all.no_room);
+  cli_add_u64(object, "dropped_frames", all.dropped);
   cli_add_u64(object, "too_many_pieces_frames", all.too_many_pieces);
   return object;
 }
@@ -221,7 +230,7 @@ static int report_json(struct run *run, double seconds, const struct devices_fin
     json_object_array_add(ways, way_json(run, way, seconds));
   json_object_object_add(document, "ways", ways);
   devices_findings_json(&run->devices, findings, document);
-  return cli_json(document, CLI_OK);
+  return cli_json(document, findings->dropped ? CLI_FINDINGS : CLI_OK);
 }
 
 static int report(struct run *run)
@@ -234,17 +243,19 @@ static int report(struct run *run)
     return report_json(run, seconds, &findings);
   printf("\nafter %.3f s\n", seconds);
   for (unsigned way = 0; way < 2; way++) {
-    struct way all = sum(run, way);
+    struct totals all = sum(run, way);
     printf("%s\n", way ? "second to first" : "first to second");
     cli_print_count("forwarded", all.frames);
     cli_print_count("bytes", all.bytes);
     cli_print_count("per second", (uint64_t)((double)all.frames / seconds));
     cli_print_count("no room to send", all.no_room);
+    if (all.dropped)
+      cli_print_count("dropped by the driver", all.dropped);
     cli_print_count("too many pieces", all.too_many_pieces);
   }
   puts("both");
   devices_findings_print(&run->devices, &findings);
-  return CLI_OK;
+  return findings.dropped ? CLI_FINDINGS : CLI_OK;
 }
 
 /* ---- Setting up ---- */
@@ -263,6 +274,26 @@ static void connect(struct run *run)
     }
 }
 
+/* A frame goes out of the buffer that it came in. What has to stand in front of it has room there
+ * where AF_XDP received it, which leaves some; an 82599 fills a buffer from its first byte on. */
+static int check_headroom(struct run *run)
+{
+  struct shunt_error error;
+  const struct device *device = run->devices.device;
+  for (unsigned way = 0; way < 2; way++) {
+    const struct device *in = &device[way], *out = &device[!way];
+    if (!out->headroom || shunt_xdp_queue_of(in->queues[0]))
+      continue;
+    shunt_error_set(&error, -EINVAL, "%s can't send the frames of %s uncopied", out->info.name,
+                    in->info.name);
+    shunt_error_why(&error, "with checksum= or tx_time= it needs %u bytes in front of each",
+                    out->headroom);
+    shunt_error_remedy(&error, "leave these keys out");
+    return cli_fail(run->cli, &error);
+  }
+  return CLI_OK;
+}
+
 static int open_devices(struct run *run, char **names)
 {
   struct shunt_port_options options = {
@@ -273,6 +304,7 @@ static int open_devices(struct run *run, char **names)
     return exit;
   options.region = shunt_port_region(run->devices.device[0].port);
   exit = devices_open(&run->devices, names[1], &options);
+  exit = exit ? exit : check_headroom(run);
   return exit ? exit : devices_wait_for_links(&run->devices, false);
 }
 

@@ -34,7 +34,7 @@ static void SHUNT_PRINTF(3, 4) add(char *text, size_t bytes, const char *format,
   va_end(arguments);
 }
 
-/* What went either way, and what was lost on the way in. */
+/* What went either way, and what was lost on the way. */
 static void add_counters(struct shunt_port *port, char *text, size_t bytes)
 {
   const unsigned n = shunt_port_statistics(port, NULL, 0);
@@ -43,7 +43,8 @@ static void add_counters(struct shunt_port *port, char *text, size_t bytes)
   for (unsigned i = 0; i < got && i < n; i++) {
     const char *name = statistics[i].name;
     const bool moved = !strcmp(name, "tx_packets") || !strcmp(name, "rx_packets"),
-               lost = !strcmp(name, "rx_missed") || !strcmp(name, "rx_dropped");
+               lost = !strcmp(name, "rx_missed") || !strcmp(name, "rx_dropped") ||
+                      !strcmp(name, "tx_dropped_by_driver");
     if (moved || (lost && statistics[i].value))
       add(text, bytes, ", %s %llu", name, (unsigned long long)statistics[i].value);
   }

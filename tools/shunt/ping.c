@@ -324,7 +324,7 @@ static int report_json(struct run *run, const struct devices_findings *findings,
   cli_add_double(document, "rate_pps", run->rate);
   cli_add_u64(document, "payload_bytes", run->size);
   cli_add_double(document, "seconds", run->measured_s);
-  cli_add_u64(document, "sent", run->next);
+  cli_add_u64(document, "sent", device_sent(&run->devices.device[0], run->next));
   cli_add_u64(document, "answered", run->answered);
   cli_add_u64(document, "lost", run->lost);
   cli_add_u64(document, "late", run->late);
@@ -341,13 +341,13 @@ static int report(struct run *run)
 {
   struct devices_findings findings;
   char text[SHUNT_IPV4_TEXT_BYTES];
-  int exit = run->lost || run->corrupted ? CLI_FINDINGS : CLI_OK;
   devices_find(&run->devices, &findings);
+  int exit = run->lost || run->corrupted || findings.dropped ? CLI_FINDINGS : CLI_OK;
   if (run->cli->json)
     return report_json(run, &findings, exit);
   printf("\n%llu bytes of payload to %s, %s loop, %.3f s\n", (unsigned long long)run->size,
          shunt_ipv4_format(run->ends.destination, text), loop_name(run), run->measured_s);
-  cli_print_count("sent", run->next);
+  cli_print_count("sent", device_sent(&run->devices.device[0], run->next));
   cli_print_count("answered", run->answered);
   cli_print_count("lost", run->lost);
   cli_print_count("answered too late", run->late);

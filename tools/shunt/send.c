@@ -237,10 +237,16 @@ static uint64_t behind(const struct run *run)
   return meant > (double)run->sent + 1 ? (uint64_t)meant - run->sent : 0;
 }
 
-static double achieved_pps(const struct run *run)
+/* Of those that the ring has taken, the frames that went out. */
+static uint64_t sent(const struct run *run)
 {
-  return run->last_ns > run->first_ns
-             ? (double)(run->sent - 1) * 1e9 / (double)(run->last_ns - run->first_ns)
+  return device_sent(&run->devices.device[0], run->sent);
+}
+
+static double achieved_pps(const struct run *run, uint64_t frames)
+{
+  return frames && run->last_ns > run->first_ns
+             ? (double)(frames - 1) * 1e9 / (double)(run->last_ns - run->first_ns)
              : 0;
 }
 
@@ -252,11 +258,11 @@ static int report_json(struct run *run, double seconds, const struct devices_fin
   json_object_object_add(document, "devices", devices_json(&run->devices));
   cli_add_bool(document, "model", run->devices.model);
   cli_add_double(document, "seconds", seconds);
-  cli_add_u64(document, "sent_frames", run->sent);
+  cli_add_u64(document, "sent_frames", sent(run));
   cli_add_u64(document, "sent_bytes", run->bytes);
   cli_add_u64(document, "unsent_buffers", unsent(run));
   cli_add_double(document, "intended_pps", run->pacing.interval_ns > 0 ? run->rate : 0);
-  cli_add_double(document, "achieved_pps", achieved_pps(run));
+  cli_add_double(document, "achieved_pps", achieved_pps(run, sent(run)));
   cli_add_u64(document, "behind_frames", behind(run));
   cli_add_u64(document, "skipped_oversized_frames", run->source.skipped_oversized);
   cli_add_u64(document, "padded_frames", run->source.padded);
@@ -269,18 +275,18 @@ static int report_json(struct run *run, double seconds, const struct devices_fin
 static int report(struct run *run, double seconds)
 {
   struct devices_findings findings;
-  int exit = behind(run) ? CLI_FINDINGS : CLI_OK;
   devices_find(&run->devices, &findings);
+  int exit = behind(run) || findings.dropped ? CLI_FINDINGS : CLI_OK;
   if (run->cli->json)
     return report_json(run, seconds, &findings, exit);
   printf("\nafter %.3f s\n", seconds);
-  cli_print_count("sent", run->sent);
+  cli_print_count("sent", sent(run));
   cli_print_count("bytes", run->bytes);
   if (unsent(run))
     cli_print_count("buffers not sent yet", unsent(run));
   if (run->pacing.interval_ns > 0)
     printf("  %-22s %12.0f\n", "intended per second", run->rate);
-  printf("  %-22s %12.0f\n", "achieved per second", achieved_pps(run));
+  printf("  %-22s %12.0f\n", "achieved per second", achieved_pps(run, sent(run)));
   cli_print_count("behind", behind(run));
   if (run->pcap) {
     cli_print_count("left out, too long", run->source.skipped_oversized);

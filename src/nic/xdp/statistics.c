@@ -61,12 +61,23 @@ static const char *const names[VALUES] = {
     [TX_SUMS] = "tx_sums_software",
 };
 
-/* Frames that the kernel took from the ring. Its index has 32 bits; ours, which leads by at most a
+/* Pieces that the kernel took from the ring. Its index has 32 bits; ours, which leads by at most a
  * ring, has 64. */
-static uint64_t sent_pieces(const struct shunt_xdp_queue *q)
+static uint64_t taken_pieces(const struct shunt_xdp_queue *q)
 {
   const uint32_t taken = __atomic_load_n(q->tx_consumer, __ATOMIC_RELAXED);
   return q->tx_tail - (uint32_t)((uint32_t)q->tx_tail - taken);
+}
+
+/* Frames that were taken, less those that went nowhere. The kernel tells of a frame that its driver
+ * dropped at once, and that it took it perhaps by the next call only (__xsk_generic_xmit,
+ * net/xdp/xsk.c). */
+static uint64_t sent_frames(const struct xdp_queue *queue, const struct xdp_statistics *kernel)
+{
+  const struct xdp_counts *counts = &queue->counts;
+  const uint64_t taken = taken_pieces(&queue->inlined);
+  const uint64_t not_sent = counts->tx_extra_pieces + kernel->tx_invalid_descs + counts->tx_busy;
+  return taken > not_sent ? taken - not_sent : 0;
 }
 
 static void read_queue(const struct xdp_queue *queue, uint64_t values[VALUES])
@@ -77,7 +88,7 @@ static void read_queue(const struct xdp_queue *queue, uint64_t values[VALUES])
   xdp_statistics_kernel(queue, &kernel);
   const uint64_t all[VALUES] = {
       [RX_PACKETS] = q->rx_head - counts->rx_extra_pieces,
-      [TX_PACKETS] = sent_pieces(q) - counts->tx_extra_pieces - kernel.tx_invalid_descs,
+      [TX_PACKETS] = sent_frames(queue, &kernel),
       [RX_DROPPED] = kernel.rx_dropped,
       [RX_INVALID] = kernel.rx_invalid_descs,
       [TX_INVALID] = kernel.tx_invalid_descs,
