@@ -63,6 +63,8 @@ void efvi_spread_left(struct efvi_queue *queue);
 unsigned efvi_spread_poll(struct efvi_vi *vi, struct shunt_frame frames[], unsigned n);
 /* A piece of its own queue's that no filter of its takes: give it to whom it belongs. */
 void efvi_spread_pass(struct efvi_vi *vi, const struct shunt_frame *frame);
+/* All such pieces of what was polled last have been given. */
+void efvi_spread_sorted(struct efvi_vi *vi);
 /* Whether the buffer is of the inbox; it is used up; the device gets all that the interface has. */
 bool efvi_spread_keeps(const struct efvi_vi *vi, shunt_buf buf);
 void efvi_spread_release(struct efvi_vi *vi, shunt_buf buf);

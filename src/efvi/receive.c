@@ -150,6 +150,8 @@ static void filter_from(struct efvi_vi *vi, unsigned first)
     frame_release(vi, frame);
   }
   vi->frame_count = kept;
+  if (SHUNT_UNLIKELY(vi->device->spread))
+    efvi_spread_sorted(vi);
 }
 
 void efvi_frames_filter(struct efvi_vi *vi)

@@ -19,7 +19,9 @@
 struct efvi_hand {
   pthread_mutex_t rx;
   bool polled; /* atomic: its interface was here since another looked */
-  bool midway; /* the rest of a frame is to come, which its interface has begun */
+  /* Its interface has taken frames from it and not handed over yet what is another's, or has begun
+   * one whose rest is to come: what is behind those has to wait. Set under rx; atomic. */
+  bool midway;
   /* Pieces of a frame that is handed over once it is whole; apart: by another than the interface */
   struct shunt_frame pending[EFVI_BURST];
   unsigned pending_count;
@@ -90,7 +92,7 @@ void efvi_spread_left(struct efvi_queue *queue)
   struct efvi_hand *hand = queue->hand;
   pthread_mutex_lock(&hand->rx);
   __atomic_store_n(&hand->polled, false, __ATOMIC_RELAXED);
-  hand->midway = false;
+  __atomic_store_n(&hand->midway, false, __ATOMIC_RELAXED);
   pthread_mutex_unlock(&hand->rx);
 }
 
@@ -241,7 +243,8 @@ static void others_pump(struct efvi_vi *vi)
     if (__atomic_exchange_n(&hand->polled, false, __ATOMIC_RELAXED) ||
         pthread_mutex_trylock(&hand->rx))
       continue;
-    if (!hand->midway && (!hand->pending_count || hand->apart))
+    if (!__atomic_load_n(&hand->midway, __ATOMIC_ACQUIRE) &&
+        (!hand->pending_count || hand->apart))
       pump(vi, index);
     pthread_mutex_unlock(&hand->rx);
   }
@@ -260,9 +263,15 @@ static unsigned own_take(struct efvi_vi *vi, struct shunt_frame frames[], unsign
   else if (hand->head == __atomic_load_n(&hand->tail, __ATOMIC_ACQUIRE) || vi->rx_inside)
     taken = shunt_rx_poll(vi->queue, frames, n);
   if (taken)
-    hand->midway = (frames[taken - 1].flags & SHUNT_FRAME_MORE) != 0;
+    __atomic_store_n(&hand->midway, true, __ATOMIC_RELAXED);
   pthread_mutex_unlock(&hand->rx);
   return taken;
+}
+
+void efvi_spread_sorted(struct efvi_vi *vi)
+{
+  if (!vi->rx_inboxed)
+    __atomic_store_n(&vi->rx->hand->midway, vi->rx_inside, __ATOMIC_RELEASE);
 }
 
 /* A frame's pieces all come from the same place. */
