@@ -16,8 +16,13 @@
  * would have to register the memory first: then that would count against the helper's memlock
  * limit, not the client's, and a bind, for which drivers stop and start their queues, would hold up
  * all other clients.) To its interface the socket is held (xdp_socket_hold), to a queue the kernel
- * can't hold it: a client can bind to any that is free, though it receives only from those of
- * SOCKET_SET, and can send whatever it likes there.
+ * can't hold it: a client can bind to any that is free, though it is handed frames only from those
+ * of SOCKET_SET, and can send whatever it likes there. In zero-copy mode each frame of a queue lies
+ * in the memory of who has bound it before the program sees it.
+ *
+ * A connection whose first request is not a HELLO that succeeds ends behind the reply. Where there
+ * is no place for a client it is sent a reply to HELLO at once, and the connection ends, too:
+ * either before it has sent one, so that sending fails, or instead of an answer.
  *
  * When a connection ends, in whatever way, all that was done for it is undone. */
 #ifndef SRC_XDP_HELPER_PROTOCOL_H

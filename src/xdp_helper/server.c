@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,7 +21,8 @@
 #define GROUPS_MOST 256
 
 struct client {
-  int socket; /* -1: free */
+  int socket;      /* -1: free */
+  uint64_t number; /* the how many-th it is */
   gid_t groups[GROUPS_MOST];
   struct session session;
 };
@@ -28,6 +30,7 @@ struct client {
 struct server {
   struct session_world world;
   struct client clients[SERVER_CLIENTS];
+  uint64_t come;
 };
 
 /* ---- Life ---- */
@@ -74,7 +77,43 @@ unsigned server_clients(const struct server *server)
 
 /* ---- Clients come ---- */
 
-static struct client *place_for(struct server *server, uid_t user)
+/* Tell a client that there is no place for it. It may be about to send its HELLO, or have sent it:
+ * what it sends after this fails, and what lay here unread would have its next call fail, and not
+ * read the reply (unix_release_sock, net/unix/af_unix.c). */
+static void turn_away(struct server *server, int socket, const char *why)
+{
+  struct xdp_helper_reply reply = {.head = {XDP_HELPER_MAGIC, XDP_HELPER_VERSION, XDP_HELPER_HELLO},
+                                   .code = -EUSERS};
+  union xdp_helper_request unread;
+  shutdown(socket, SHUT_RD);
+  while (recv(socket, &unread, sizeof(unread), MSG_DONTWAIT) > 0)
+    ;
+  snprintf(reply.what, sizeof(reply.what), "the helper has no place for another client");
+  snprintf(reply.why, sizeof(reply.why), "%s", why);
+  snprintf(reply.remedy, sizeof(reply.remedy),
+           "close a port that it serves, and open this one again");
+  xdp_helper_send(socket, &reply, sizeof(reply), -1);
+  shunt_log_write(server->world.log, SHUNT_LOG_WARNING, "a client was turned away: %s", why);
+}
+
+/* Make room by letting go who has waited longest without a HELLO that was granted. */
+static struct client *evict(struct server *server)
+{
+  struct client *oldest = NULL;
+  for (unsigned i = 0; i < SERVER_CLIENTS; i++) {
+    struct client *client = &server->clients[i];
+    if (!client->session.entry && (!oldest || client->number < oldest->number))
+      oldest = client;
+  }
+  if (!oldest)
+    return NULL;
+  turn_away(server, oldest->socket, "it did not say in time what it wants, and others came");
+  drop(oldest);
+  return oldest;
+}
+
+/* A place for one more of that user, or NULL, and why. */
+static struct client *place_for(struct server *server, uid_t user, const char **why)
 {
   struct client *place = NULL;
   unsigned of_user = 0;
@@ -85,18 +124,22 @@ static struct client *place_for(struct server *server, uid_t user)
     else
       of_user += client->session.peer.user == user;
   }
-  return of_user < SERVER_USER_CLIENTS ? place : NULL;
+  *why = of_user < SERVER_USER_CLIENTS ? "so many are served already, of several users"
+                                       : "this user has all the places that one user may have";
+  if (of_user >= SERVER_USER_CLIENTS)
+    return NULL;
+  return place ? place : evict(server);
 }
 
 int server_add(struct server *server, int socket)
 {
   struct ucred who = {0};
   socklen_t length = sizeof(who);
+  const char *why = "who it is can't be known";
   bool known = getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0;
-  struct client *client = known ? place_for(server, who.uid) : NULL;
+  struct client *client = known ? place_for(server, who.uid, &why) : NULL;
   if (!client) {
-    shunt_log_write(server->world.log, SHUNT_LOG_WARNING, "a client was turned away: %s",
-                    known ? "there are too many" : "who it is can't be known");
+    turn_away(server, socket, why);
     close(socket);
     return known ? -EUSERS : -EPERM;
   }
@@ -108,6 +151,7 @@ int server_add(struct server *server, int socket)
                                    .groups = client->groups,
                                    .group_count = (unsigned)(length / sizeof(gid_t))};
   client->socket = socket;
+  client->number = server->come++;
   session_open(&client->session, &server->world, &peer);
   return 0;
 }
@@ -174,23 +218,24 @@ static void serve(struct server *server, struct client *client)
     close_foreign(fd);
   if (reply_fd >= 0)
     close(reply_fd);
-  if (code < 0)
+  if (code < 0 || !client->session.entry) /* nobody keeps a place who is refused */
     drop(client);
 }
 
+/* The listener is looked at before the clients, and served behind them: who closes a connection and
+ * makes another finds its place free. */
 int server_turn(struct server *server, int listener, int timeout_ms)
 {
-  struct pollfd waits[SERVER_CLIENTS + 1];
+  struct pollfd waits[1 + SERVER_CLIENTS] = {{.fd = listener, .events = POLLIN}};
   for (unsigned i = 0; i < SERVER_CLIENTS; i++)
-    waits[i] = (struct pollfd){.fd = server->clients[i].socket, .events = POLLIN};
-  waits[SERVER_CLIENTS] = (struct pollfd){.fd = listener, .events = POLLIN};
-  int ready = poll(waits, SERVER_CLIENTS + 1, timeout_ms);
+    waits[1 + i] = (struct pollfd){.fd = server->clients[i].socket, .events = POLLIN};
+  int ready = poll(waits, 1 + SERVER_CLIENTS, timeout_ms);
   if (ready < 0)
     return errno == EINTR ? 0 : -errno;
   for (unsigned i = 0; i < SERVER_CLIENTS; i++)
-    if (waits[i].fd >= 0 && waits[i].revents)
+    if (waits[1 + i].fd >= 0 && waits[1 + i].revents)
       serve(server, &server->clients[i]);
-  if (waits[SERVER_CLIENTS].revents)
+  if (waits[0].revents)
     take_clients(server, listener);
   return 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The helper: it listens, and serves its clients one message at a time each, from one thread. A
- * client that breaks the protocol, or does not read its replies, is cut off. */
+ * client that breaks the protocol, does not read its replies, or is refused by the policy is cut
+ * off. Until its HELLO has been granted a client has its place only as long as nobody else wants
+ * it: so whom the policy does not serve can keep nobody out. */
 #ifndef SRC_XDP_HELPER_SERVER_H
 #define SRC_XDP_HELPER_SERVER_H
 
@@ -21,7 +23,10 @@ int server_open(const struct policy *policy, const struct share_system *system,
                 const char *journals, const struct shunt_log *log, struct server **server,
                 struct shunt_error *error);
 
-/* Serve a connected socket, which is the server's from here on, also where it fails. */
+/* Serve a connected socket, which is the server's from here on, also where it fails. Where all
+ * places are taken, whoever has waited longest without a HELLO goes.
+ *
+ * Returns 0; -EUSERS (no place, of which the client is told); -EPERM (who it is can't be known) */
 int server_add(struct server *server, int socket);
 
 /* Wait for what clients ask, and answer it.

@@ -103,7 +103,8 @@ int xdp_access_direct_open(const char *interface, int ifindex, const struct shun
  *
  * path  the helper's UNIX socket
  * Returns 0; -ENOENT or -ECONNREFUSED (no helper there), -EACCES (it does not serve this user or
- * this interface), -ETIMEDOUT */
+ * this interface), -EUSERS (it has no place for one more), -EXDEV (it is in another network
+ * namespace), -ECONNRESET, -EPROTO, -ETIMEDOUT */
 int xdp_access_helper_open(const char *path, const char *interface, int ifindex,
                            struct xdp_access **access, struct shunt_error *error);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -292,19 +293,24 @@ static int no_helper(int code, const char *path, struct shunt_error *error)
                        path);
   else if (code == -EACCES)
     shunt_error_remedy(error, "its socket's directory has to be open to this user (mode 0755)");
+  else if (code == -ETIMEDOUT)
+    remedy(error);
   return code;
 }
 
 static int connect_to(const char *path, struct helped *helped)
 {
+  const struct timeval patience = {.tv_sec = REPLY_DEADLINE_NS / 1000000000};
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof(address.sun_path))
     return -ENAMETOOLONG;
   memcpy(address.sun_path, path, strlen(path) + 1);
-  helped->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  helped->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  /* Where many come at once, who waits gets in as it came (unix_stream_connect). */
   if (helped->socket < 0 ||
+      setsockopt(helped->socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
       connect(helped->socket, (const struct sockaddr *)&address, sizeof(address)))
-    return -errno;
+    return errno == EAGAIN ? -ETIMEDOUT : -errno;
   return 0;
 }
 
