@@ -106,12 +106,22 @@ start echo echo --ip $near_ip "$at&$rules" # and serves the next one
 kernel_ping 3 -i 0.05
 stop echo
 
-# kill -9 of the helper: the kernel takes the program off, the next helper puts the settings back.
-start echo echo --ip $near_ip "$at&mtu=2000&$rules"
+# kill -9 of the helper: the kernel takes the program off, commands say so and end, the next helper puts
+# the settings back.
+start echo echo --ip $near_ip "$at&mtu=2000&queue=0&$rules"
+first=$child
+start recv recv "$at&queue=1&mtu=2000&rules=udp port 9"
+second=$child
 kill -KILL "$helper_pid"
 wait "$helper_pid" 2>/dev/null
 program_gone
-stop echo
+for name in echo recv; do
+  child=$first
+  [ $name = recv ] && child=$second
+  finish $name 1
+  says "the connection to the helper is over"
+  says "try:"
+done
 start_helper "user=$user interface=v0"
 no_program
 start echo echo --ip $near_ip "$at"
@@ -126,6 +136,14 @@ run 2 xdp-helper --socket "$scratch/other"
 says "serve nobody"
 run 2 xdp-helper --socket "$scratch/other" --allow "user=nobody-of-this-name interface=v0"
 says "there is no user"
+run 2 xdp-helper --socket "$scratch/other" --policy "$scratch/none"
+says "try: write it"
+printf '# was: user=* interface=*|user=* interface=v0\nuser=0 interface=v0 queues=x\n' >"$scratch/policy"
+run 2 xdp-helper --socket "$scratch/other" --policy "$scratch/policy"
+says "$scratch/policy, line 2"
+sed -i 2d "$scratch/policy"
+run 2 xdp-helper --socket "$scratch/other" --policy "$scratch/policy"
+says "serve nobody" # what stands in a comment is no entry
 kill -TERM "$helper_pid"
 child=$helper_pid
 finish helper 0
