@@ -163,7 +163,13 @@ const char *shunt_xdp_mode_text(enum shunt_xdp_mode mode, int zero_copy);
  *
  * A change waits for a grace period of the kernel, some 10 ms: make one of many rules, or from a
  * thread that receives nothing. Calls on one port: one at a time; queues may be polled meanwhile. A
- * port that was opened without rules has all frames: what is added there matches nothing. */
+ * port that was opened without rules has all frames: what is added there matches nothing.
+ *
+ * By a helper (helper=) each call is one or several requests to it, and can also return -EACCES (its
+ * policy does not allow the rule), -ETIMEDOUT (it has not answered for 15 s), -EPROTO (what came is
+ * no reply of this version's helper) and -ECONNRESET (it has ended). After any of the last three the
+ * connection is over: the port's frames go to the kernel, each further call returns -ECONNRESET, and
+ * so does shunt_port_check; all that is left is to close the port. */
 
 /* Put rules behind those that are there, in their order and with one change of the program: all of
  * them, or none. No frame is lost or goes astray meanwhile: each sees the rules as they were, or as
@@ -174,12 +180,12 @@ const char *shunt_xdp_mode_text(enum shunt_xdp_mode mode, int zero_copy);
  * Thread    any, one at a time on a port, also while others poll its queues
  * Returns   0; -EINVAL (port is none of AF_XDP, or a rule can't be expressed), -E2BIG, -ENOMEM,
  *           -EPERM (privileges were given up), -EOPNOTSUPP (the program was joined: its rules are
- *           its owner's) */
+ *           its owner's); by a helper also -EACCES, -ETIMEDOUT, -EPROTO and -ECONNRESET, see above */
 int shunt_xdp_rules_add(struct shunt_port *port, const struct shunt_xdp_rule rules[], unsigned n,
                         uint32_t ids[], struct shunt_error *error);
 /* Take rules away, likewise; what only they matched passes to the kernel. Returns 0; -ENOENT (there
  * is no such rule, as on a port that was opened without, or an id stands there twice), -EINVAL,
- * -ENOMEM or -EPERM. */
+ * -ENOMEM or -EPERM; by a helper also -ETIMEDOUT, -EPROTO and -ECONNRESET. */
 int shunt_xdp_rules_remove(struct shunt_port *port, const uint32_t ids[], unsigned n,
                            struct shunt_error *error);
 /* The same for one. */
@@ -193,7 +199,8 @@ int shunt_xdp_rule_at(struct shunt_port *port, unsigned place, uint32_t *id,
                       struct shunt_xdp_rule *rule, struct shunt_error *error);
 /* How often the rule has matched since it was added; where no rules were given nothing is counted.
  * The port's statistics have the same, as rule_0_packets and rule_0_bytes for the rule of id 0.
- * Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP. */
+ * Returns 0, -ENOENT, -EINVAL or -EOPNOTSUPP; by a helper also -ETIMEDOUT, -EPROTO and
+ * -ECONNRESET. */
 int shunt_xdp_rule_hits(struct shunt_port *port, uint32_t id, uint64_t *packets, uint64_t *bytes,
                         struct shunt_error *error);
 
