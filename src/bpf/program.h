@@ -259,15 +259,16 @@ void program_test(struct bpf_assembler *a, const struct program_match *match,
 bool program_test_same(const struct program_match *a, const struct program_match *b,
                        enum program_test test);
 
-/* program_table.c: how many rules, from the first on, can share a table; and which. */
+/* program_table.c: how many rules, from the first on, can share a table, and which; a count of 0
+ * where none is worth one. */
 struct program_run {
   enum program_table_type type;
   unsigned count;
   uint8_t by; /* the tests (1 << enum program_test) that the table makes */
 };
 struct program_run program_run_find(const struct program_match matches[], unsigned n);
-/* Whether a run is worth a table: else its rules are better in a chain. */
-bool program_run_pays(const struct program_run *run);
+/* The id of a rule's tag as STACK_VLAN has it; PROGRAM_VLAN_NONE where it asks for none, or any. */
+uint32_t program_vlan_id(const struct shunt_xdp_rule *rule);
 /* Add a run's table. *index is its number for instructions. Returns 0 or -ENOMEM. */
 int program_table_add(struct program *program, const struct program_match matches[],
                       const struct program_run *run, int *index, struct shunt_error *error);

@@ -101,10 +101,9 @@ static void test_mac(struct bpf_assembler *a, const struct shunt_xdp_rule *rule,
 static void test_vlan(struct bpf_assembler *a, const struct shunt_xdp_rule *rule,
                       struct bpf_label miss)
 {
-  int32_t id = rule->vlan == SHUNT_XDP_VLAN_ID ? rule->vlan_id : PROGRAM_VLAN_NONE;
-
   bpf_load(a, BPF_W, R1, R10, STACK_VLAN);
-  bpf_jump_imm(a, rule->vlan == SHUNT_XDP_VLAN_ANY ? BPF_JEQ : BPF_JNE, R1, id, miss);
+  bpf_jump_imm(a, rule->vlan == SHUNT_XDP_VLAN_ANY ? BPF_JEQ : BPF_JNE, R1,
+               (int32_t)program_vlan_id(rule), miss);
 }
 
 /* The mask of the word `word` of a prefix, as it is loaded. */
@@ -281,11 +280,16 @@ static void key_port(struct bpf_assembler *a, bool asked, int at, enum bpf_regis
     bpf_store_imm(a, BPF_H, R10, at, 0);
 }
 
-static void key_exact(struct bpf_assembler *a, const struct program_match *match)
+static void key_exact(struct bpf_assembler *a, const struct program_match *match, uint8_t by)
 {
   const struct shunt_xdp_rule *rule = match->rule;
   int at = STACK_KEY;
 
+  if (by & BIT(TEST_VLAN)) {
+    bpf_load(a, BPF_W, R1, R10, STACK_VLAN);
+    bpf_store(a, BPF_W, R10, at, R1);
+    at += 4;
+  }
   if (match->tests & BIT(TEST_SOURCE))
     at = key_address(a, rule, TEST_SOURCE, rule->source.bits, at);
   if (match->tests & BIT(TEST_DESTINATION))
@@ -347,7 +351,7 @@ static void look_up(struct program *program, const struct program_match *match,
     return;
   }
   if (run->type == PROGRAM_EXACT)
-    key_exact(a, match);
+    key_exact(a, match, run->by);
   else
     key_prefix(a, match, run->by);
   bpf_load_map(a, R1, table);
@@ -434,8 +438,7 @@ int program_section_code(struct program *program, const struct program_match mat
                          struct program_labels *labels, struct shunt_error *error)
 {
   struct program_run run = program_run_find(matches, n);
-  const bool gathered =
-      labels->gathers && run.count == n && program_run_pays(&run) && can_gather(matches, &run);
+  const bool gathered = labels->gathers && run.count == n && can_gather(matches, &run);
   unsigned chained = 0; /* from here on no code was made */
 
   if (labels->gathers && !gathered)
@@ -443,7 +446,7 @@ int program_section_code(struct program *program, const struct program_match mat
   for (unsigned i = 0; i < n;) {
     if (i)
       run = program_run_find(&matches[i], n - i);
-    if (!program_run_pays(&run)) {
+    if (!run.count) {
       i++;
       continue;
     }

@@ -27,6 +27,12 @@ static bool has_single_ports(const struct program_match *match)
           is_single(&match->rule->destination_ports));
 }
 
+/* An id, or that there is no tag: what a key can hold. */
+static bool has_single_vlan(const struct program_match *match)
+{
+  return !(match->tests & BIT(TEST_VLAN)) || match->rule->vlan != SHUNT_XDP_VLAN_ANY;
+}
+
 static bool is_of_singles(enum program_table_type type)
 {
   return type == PROGRAM_FEW || type == PROGRAM_EXACT;
@@ -46,7 +52,8 @@ static bool is_alike(const struct program_match *a, const struct program_match *
   if (type == PROGRAM_FEW)
     return has_single_ports(b);
   return type != PROGRAM_EXACT ||
-         (has_single_ports(b) && a->rule->source.bits == b->rule->source.bits &&
+         (has_single_ports(b) && (!(by & BIT(TEST_VLAN)) || has_single_vlan(b)) &&
+          a->rule->source.bits == b->rule->source.bits &&
           a->rule->destination.bits == b->rule->destination.bits);
 }
 
@@ -55,27 +62,31 @@ static unsigned run_length(const struct program_match matches[], unsigned n,
 {
   unsigned count = 1;
 
-  if (!(matches[0].tests & by) || (is_of_singles(type) && !has_single_ports(&matches[0])))
+  if (!(matches[0].tests & by) || (is_of_singles(type) && !has_single_ports(&matches[0])) ||
+      (by & BIT(TEST_VLAN) && !has_single_vlan(&matches[0])))
     return 0;
   while (count < n && is_alike(&matches[0], &matches[count], type, by))
     count++;
   return type == PROGRAM_FEW && count > PROGRAM_FEW_MOST ? 0 : count;
 }
 
-bool program_run_pays(const struct program_run *run)
+/* Whether a run is worth a table: else its rules are better in a chain. */
+static bool run_pays(const struct program_run *run)
 {
   return run->count >= (run->type == PROGRAM_FEW ? PROGRAM_FEW_LEAST : PROGRAM_CHAIN_MOST + 1);
 }
 
 struct program_run program_run_find(const struct program_match matches[], unsigned n)
 {
-  /* Of tables for equally many rules the first, which is the fastest to load and to ask. */
+  /* Of tables that pay the longest; of equally long ones the first, which is the fastest to load
+   * and to ask. */
   static const struct program_run candidates[] = {
       {PROGRAM_FEW, 0, BIT(TEST_DESTINATION_PORT)},
       {PROGRAM_FEW, 0, BIT(TEST_SOURCE_PORT)},
       {PROGRAM_PORTS, 0, BIT(TEST_DESTINATION_PORT)},
       {PROGRAM_PORTS, 0, BIT(TEST_SOURCE_PORT)},
       {PROGRAM_EXACT, 0, ENDS},
+      {PROGRAM_EXACT, 0, ENDS | BIT(TEST_VLAN)},
       {PROGRAM_PREFIXES, 0, BIT(TEST_DESTINATION)},
       {PROGRAM_PREFIXES, 0, BIT(TEST_SOURCE)},
   };
@@ -85,7 +96,7 @@ struct program_run program_run_find(const struct program_match matches[], unsign
     struct program_run run = candidates[i];
     run.count = run_length(matches, n, run.type, run.by);
     run.by &= matches[0].tests;
-    if (run.count > best.count)
+    if (run.count > best.count && run_pays(&run))
       best = run;
   }
   return best;
@@ -180,13 +191,21 @@ static void put(struct entry *entry, const void *bytes, uint32_t count)
   entry->key_bytes += count;
 }
 
-/* The addresses that are asked for, and both ports, in the order in which program_match.c writes
- * them. */
-static void key_exact(struct entry *entry, const struct program_match *match)
+uint32_t program_vlan_id(const struct shunt_xdp_rule *rule)
+{
+  return rule->vlan == SHUNT_XDP_VLAN_ID ? rule->vlan_id : PROGRAM_VLAN_NONE;
+}
+
+/* The tag, if the table looks at it, the addresses that are asked for, and both ports, in the order
+ * in which program_match.c writes them. */
+static void key_exact(struct entry *entry, const struct program_match *match, uint8_t by)
 {
   const struct shunt_xdp_rule *rule = match->rule;
+  const uint32_t vlan = program_vlan_id(rule);
   uint16_t source = 0, destination = 0;
 
+  if (by & BIT(TEST_VLAN))
+    put(entry, &vlan, sizeof(vlan));
   if (match->tests & BIT(TEST_SOURCE))
     put(entry, rule->source.address, address_bytes(match));
   if (match->tests & BIT(TEST_DESTINATION))
@@ -278,7 +297,7 @@ static int fill_keys(struct program_table *table, const struct program_match mat
     entries[i].order = i;
     entries[i].value = matches[i].value;
     if (run->type == PROGRAM_EXACT)
-      key_exact(&entries[i], &matches[i]);
+      key_exact(&entries[i], &matches[i], run->by);
     else
       key_prefix(&entries[i], &matches[i], run->by);
   }

@@ -379,6 +379,40 @@ static void test_many_macs(void **state)
   assert_int_equal(b->machine.hits[4].packets, 0);
 }
 
+/* Rules that differ in the tag's id are looked up with it, also where one asks for no tag; one that
+ * asks for any tag can't be. */
+static void test_many_vlans(void **state)
+{
+  struct bench *b = *state;
+
+  b->n = CASES_RULES;
+  for (unsigned i = 0; i < b->n; i++) {
+    char text[40];
+    struct shunt_error error;
+    snprintf(text, sizeof(text), "vlan %u udp port %u", i / 2, 9 + i % 3);
+    assert_int_equal(
+        shunt_xdp_rule_parse(i == 7 ? "vlan none udp port 9" : text, &b->rules[i], &error), 0);
+  }
+  bench_make(b);
+  assert_int_equal(b->program.table_count, 1);
+  assert_int_equal(b->program.tables[0].type, PROGRAM_EXACT);
+  uint32_t bytes = packet_read(MACS TAG5 IPV4 UDP4(A_TO_B) PORTS_7_9, b->frame);
+  for (unsigned id = 0; id < 200; id++) {
+    shunt_store_be16(b->frame + 14, (uint16_t)(0x2000 | id));
+    for (uint16_t port = 8; port < 13; port++) {
+      shunt_store_be16(b->frame + 18 + 22, port);
+      bench_judge(b, bytes);
+    }
+  }
+  bench_judge(b, packet_read(MACS IPV4 UDP4(A_TO_B) PORTS_7_9, b->frame));
+  assert_int_equal(b->machine.hits[8].packets, 1);
+
+  b->rules[100].vlan = SHUNT_XDP_VLAN_ANY;
+  b->rules[100].vlan_id = 0;
+  bench_make(b);
+  assert_int_equal(b->program.table_count, 2); /* before it and behind */
+}
+
 /* The first of two rules for a port counts in a small table, too, and ports that nobody asked for
  * are met by none of its places. */
 static void test_few_ports(void **state)
@@ -495,6 +529,7 @@ int main(void)
       cmocka_unit_test(test_too_long),
       cmocka_unit_test(test_lanes),
       WITH_BENCH(test_few_ports),
+      WITH_BENCH(test_many_vlans),
       WITH_BENCH(test_words_out_of_place),
       WITH_BENCH(test_next_headers),
       WITH_BENCH(test_mac_cost),

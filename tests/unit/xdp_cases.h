@@ -136,7 +136,7 @@ static inline unsigned cases_rules(struct cases *c, struct shunt_xdp_rule rules[
   for (unsigned groups = cases_below(c, 9); groups; groups--) {
     struct shunt_xdp_rule base;
     unsigned count = CASES_OF(c, 1, 1, 2, 5, 16, 17, 30, 40);
-    uint32_t vary = cases_below(c, 64);
+    uint32_t vary = cases_below(c, 128);
     cases_rule(c, &base);
     for (unsigned i = 0; i < count && n < CASES_RULES; i++) {
       struct shunt_xdp_rule rule = base;
@@ -150,6 +150,8 @@ static inline unsigned cases_rules(struct cases *c, struct shunt_xdp_rule rules[
         cases_prefix(c, &rule.destination, rule.ip_version);
       if (vary & 32 && rule.mac == SHUNT_XDP_MAC_ADDRESS)
         cases_mac(c, rule.mac_address.bytes);
+      if (vary & 64 && rule.vlan == SHUNT_XDP_VLAN_ID)
+        rule.vlan_id = (uint16_t)CASES_OF(c, 0, 5, 6, 7, 8, 4095);
       if (vary & 16)
         rule.action = (uint8_t)cases_below(c, 3);
       if (vary & 3 && base.destination_ports.count == 1) {
