@@ -69,9 +69,12 @@ void efvi_spread_sorted(struct efvi_vi *vi);
 bool efvi_spread_keeps(const struct efvi_vi *vi, shunt_buf buf);
 void efvi_spread_release(struct efvi_vi *vi, shunt_buf buf);
 void efvi_spread_give(struct efvi_vi *vi);
-/* It may sleep: have frames wake the handle that are handed over, or come by queues that nobody
- * else looks into. Returns 0 or a negative errno. */
-int efvi_spread_prime(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error);
+/* It may sleep: have frames wake the handle that are handed over, or come by any queue. Returns 0
+ * or a negative errno. */
+int efvi_spread_watch(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error);
+void efvi_spread_arm(struct efvi_vi *vi);
+/* The interface ends, and with it what its handle wakes for. Lock held. */
+void efvi_spread_unwatch(struct efvi_vi *vi);
 
 /* packed.c: the event of frames that wait, or 0: they found no room. */
 int efvi_packed_event(struct efvi_vi *vi, uint8_t q_id, ef_event *event);
@@ -158,6 +161,10 @@ void efvi_wake_sent(struct efvi_vi *vi);
 void efvi_wake_over(const ef_vi *user);
 /* The interface ends. */
 void efvi_wake_end(struct efvi_vi *vi);
+/* Have frames that come by the queue wake the handle once it is armed, and not any more. Returns 0
+ * or a negative errno. */
+int efvi_watch(struct shunt_queue *queue, ef_driver_handle handle, struct shunt_error *error);
+void efvi_unwatch(struct shunt_queue *queue, ef_driver_handle handle);
 /* A timer in the handle. Returns its descriptor or a negative errno. */
 int efvi_timer_open(ef_driver_handle handle);
 

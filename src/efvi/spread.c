@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "src/efvi/path.h"
 
@@ -135,34 +134,42 @@ static unsigned inbox_take(struct efvi_vi *vi, struct shunt_frame frames[], unsi
   return taken;
 }
 
-/* Whether its interface receives, and so can be left to look into the queue. */
-static bool is_looked_into(struct efvi_hand *hand)
+/* --- Sleeping -----------------------------------------------------------------------------------
+ */
+
+/* All queues wake: whether another interface looks into its own in time, nobody can know. */
+int efvi_spread_watch(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error)
 {
-  pthread_mutex_lock(&hand->inbox);
-  const bool looked_into = hand->vi && (hand->vi->filters.count || hand->vi->set);
-  pthread_mutex_unlock(&hand->inbox);
-  return looked_into;
+  int result = 0;
+  efvi_lock();
+  for (unsigned i = 0; i < vi->device->info.queues && !result; i++)
+    result = efvi_watch(shunt_port_queue(vi->device->port, i), handle, error);
+  if (!result)
+    vi->wake_handle = handle;
+  efvi_unlock();
+  return result;
 }
 
-int efvi_spread_prime(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error)
+void efvi_spread_unwatch(struct efvi_vi *vi)
 {
-  struct epoll_event event = {.events = EPOLLIN};
+  struct efvi_device *device = vi->device;
+  for (unsigned i = 0; i < device->info.queues; i++)
+    if (device->queues[i].owner && device->queues[i].owner != vi &&
+        device->queues[i].owner->wake_handle == vi->wake_handle)
+      return; /* who may sleep on them */
+  for (unsigned i = 0; i < device->info.queues; i++)
+    efvi_unwatch(shunt_port_queue(device->port, i), vi->wake_handle);
+}
+
+void efvi_spread_arm(struct efvi_vi *vi)
+{
   __atomic_store_n(&vi->rx->hand->has_primed, true, __ATOMIC_SEQ_CST);
   for (unsigned i = 0; i < vi->device->info.queues; i++) {
     struct efvi_hand *hand = vi->device->queues[i].hand;
-    struct shunt_queue *const q = shunt_port_queue(vi->device->port, i);
-    if (i == vi->queue->index || is_looked_into(hand))
-      continue;
-    const int fd = shunt_queue_fd(q, error);
-    if (fd < 0)
-      return fd;
-    if (epoll_ctl(handle, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST)
-      return shunt_error_set(error, -errno, "can't wait with the handle %d", handle);
     pthread_mutex_lock(&hand->rx);
-    shunt_queue_arm(q);
+    shunt_queue_arm(shunt_port_queue(vi->device->port, i));
     pthread_mutex_unlock(&hand->rx);
   }
-  return 0;
 }
 
 /* --- Handing over -------------------------------------------------------------------------------
@@ -243,8 +250,7 @@ static void others_pump(struct efvi_vi *vi)
     if (__atomic_exchange_n(&hand->polled, false, __ATOMIC_RELAXED) ||
         pthread_mutex_trylock(&hand->rx))
       continue;
-    if (!__atomic_load_n(&hand->midway, __ATOMIC_ACQUIRE) &&
-        (!hand->pending_count || hand->apart))
+    if (!__atomic_load_n(&hand->midway, __ATOMIC_ACQUIRE) && (!hand->pending_count || hand->apart))
       pump(vi, index);
     pthread_mutex_unlock(&hand->rx);
   }

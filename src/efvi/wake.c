@@ -62,12 +62,30 @@ static int wake_make(struct efvi_vi *vi, ef_driver_handle handle)
   return fd < 0 ? fd : 0;
 }
 
+int efvi_watch(struct shunt_queue *queue, ef_driver_handle handle, struct shunt_error *error)
+{
+  struct epoll_event event = {.events = EPOLLIN};
+  const int fd = shunt_queue_fd(queue, error);
+  if (fd < 0)
+    return fd;
+  if (epoll_ctl(handle, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST)
+    return shunt_error_set(error, -errno, "can't wait with the handle %d", handle);
+  return 0;
+}
+
+void efvi_unwatch(struct shunt_queue *queue, ef_driver_handle handle)
+{
+  struct shunt_error error;
+  (void)epoll_ctl(handle, EPOLL_CTL_DEL, shunt_queue_fd(queue, &error), NULL);
+}
+
 /* The handle stays, and so may the queue: what comes for it later wakes nobody. */
 void efvi_wake_end(struct efvi_vi *vi)
 {
-  struct shunt_error error;
-  if (vi->wake_handle >= 0)
-    (void)epoll_ctl(vi->wake_handle, EPOLL_CTL_DEL, shunt_queue_fd(vi->queue, &error), NULL);
+  if (vi->wake_handle >= 0 && vi->device->spread)
+    efvi_spread_unwatch(vi);
+  else if (vi->wake_handle >= 0)
+    efvi_unwatch(vi->queue, vi->wake_handle);
   if (vi->wake_fd >= 0)
     close(vi->wake_fd);
 }
@@ -91,26 +109,28 @@ static uint64_t turn_ns(const ef_vi *user)
 /* --- Priming ------------------------------------------------------------------------------------
  */
 
-/* Put the queue's descriptor into the handle, where it is not there yet, and arm it. */
 static int prime_one(struct efvi_vi *vi, ef_driver_handle handle, struct shunt_error *error)
 {
-  struct epoll_event event = {.events = EPOLLIN};
+  const bool spread = vi->device->spread;
   if (!vi->device->sleeps) {
     shunt_error_set(error, -EOPNOTSUPP, "%s can't wake anybody", vi->device->name);
     shunt_error_why(error, "the device has no interrupts that reach this process");
     shunt_error_remedy(error, "poll it");
     return -EOPNOTSUPP;
   }
-  int fd = shunt_queue_fd(vi->queue, error);
-  if (fd < 0)
-    return fd;
-  if (epoll_ctl(handle, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST)
-    return shunt_error_set(error, -errno, "can't wait with the handle %d", handle);
-  vi->wake_handle = handle;
+  const int result =
+      spread ? efvi_spread_watch(vi, handle, error) : efvi_watch(vi->queue, handle, error);
+  if (result)
+    return result;
+  if (!spread)
+    vi->wake_handle = handle;
   vi->primed = vi->tx_aside = true;
   __atomic_store_n(&vi->detour, true, __ATOMIC_RELAXED); /* the next poll sees that it was */
-  shunt_queue_arm(vi->queue);
-  return vi->device->spread ? efvi_spread_prime(vi, handle, error) : 0;
+  if (spread)
+    efvi_spread_arm(vi);
+  else
+    shunt_queue_arm(vi->queue);
+  return 0;
 }
 
 /* What is sent from now on is told of as well: once is enough, as who wakes and finds nothing

@@ -2,6 +2,7 @@
 /* ef_vi on an interface of the kernel with four queues: whichever queue a frame comes by, it gets
  * to the interface whose filter asks for it. Takes root, and makes a network namespace for this
  * process; all is gone with it. */
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -291,6 +292,67 @@ static void waits(unsigned vi)
   }
 }
 
+/* The same with poll(2) on the handle, which nothing but a wake-up ends: prime, then a frame by
+ * each queue. */
+static void wakes_for_each(unsigned vi)
+{
+  struct got got = {0};
+  for (unsigned i = 0; i < 10 * QUEUES; i++) {
+    struct pollfd wait = {.fd = theirs.handle, .events = POLLIN};
+    bool is_sent = false;
+    while (got.count <= i) {
+      assert_int_equal(
+          ef_vi_prime(&theirs.vi[vi], theirs.handle, ef_eventq_current(&theirs.vi[vi])), 0);
+      if (!is_sent)
+        sends(i % QUEUES, 2000, (uint16_t)i);
+      is_sent = true;
+      if (poll(&wait, 1, (int)(DEADLINE_NS / 1000000)) != 1)
+        fail_msg("frame %u by queue %u wakes nobody", i, i % QUEUES);
+      polls(vi, 2000, &got);
+    }
+  }
+}
+
+/* Another interface has a queue and filters, and never polls; and then it is gone, while the first
+ * one sleeps. */
+static void an_idle_interface_keeps_nobody_asleep(void **state)
+{
+  ef_filter_cookie cookie;
+  struct pollfd waits[2] = {{.events = POLLIN}, {.events = POLLIN}};
+  ef_vi other;
+  (void)state;
+  if (!there)
+    skip();
+  domain_open(&theirs, VETH_THEIRS, EF_PD_DEFAULT);
+  filter(&theirs, add(&theirs, 127), 2000, &cookie);
+  filter(&theirs, add(&theirs, 127), 2001, &cookie);
+  wakes_for_each(0);
+
+  waits[0].fd = theirs.handle;
+  assert_int_equal(ef_driver_open(&waits[1].fd), 0);
+  assert_int_equal(ef_vi_alloc_from_pd(&other, waits[1].fd, &theirs.pd, theirs.handle, -1, 127, 127,
+                                       NULL, -1, EF_VI_FLAGS_DEFAULT),
+                   2);
+  assert_int_equal(ef_vi_prime(&other, waits[1].fd, 0), 0);
+  assert_int_equal(ef_vi_prime(&theirs.vi[1], theirs.handle, 0), 0);
+  assert_int_equal(ef_vi_prime(&theirs.vi[0], theirs.handle, 0), 0);
+  assert_int_equal(ef_vi_free(&other, waits[1].fd), 0);
+  assert_int_equal(ef_vi_free(&theirs.vi[--theirs.count], theirs.handle), 0);
+  for (unsigned queue = 1; queue < 3; queue++) { /* of those that are gone */
+    struct got got = {0};
+    const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+    sends(queue, 2000, 0);
+    assert_int_equal(poll(waits, 1, (int)(DEADLINE_NS / 1000000)), 1);
+    assert_int_equal(poll(waits + 1, 1, 0), 0); /* a handle that nobody sleeps on any more */
+    while (!got.count && shunt_monotonic_ns() < end_ns)
+      polls(0, 2000, &got);
+    assert_int_equal(got.count, 1);
+    assert_int_equal(ef_vi_prime(&theirs.vi[0], theirs.handle, 0), 0);
+  }
+  assert_int_equal(ef_driver_close(waits[1].fd), 0);
+  end_close(&theirs);
+}
+
 static void a_sleeper_wakes(void **state)
 {
   ef_filter_cookie cookie;
@@ -371,10 +433,15 @@ int main(void)
 {
   there = veth_rig_enter();
   const struct CMUnitTest tests[] = {
-      ON_VETH(one_interface_gets_all), ON_VETH(the_express_path_gets_all),
-      ON_VETH(each_gets_its_own),      ON_VETH(nobody_is_in_the_way),
-      ON_VETH(losses_are_counted),     ON_VETH(interfaces_come_and_go),
-      ON_VETH(long_frames_stay_whole), ON_VETH(a_sleeper_wakes),
+      ON_VETH(one_interface_gets_all),
+      ON_VETH(the_express_path_gets_all),
+      ON_VETH(each_gets_its_own),
+      ON_VETH(nobody_is_in_the_way),
+      ON_VETH(losses_are_counted),
+      ON_VETH(interfaces_come_and_go),
+      ON_VETH(long_frames_stay_whole),
+      ON_VETH(a_sleeper_wakes),
+      ON_VETH(an_idle_interface_keeps_nobody_asleep),
       ON_VETH(a_name_may_say_fewer),
   };
   return cmocka_run_group_tests_name("efvi_spread", tests, NULL, NULL);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interfaces of one device with several queues, polled by a thread each: whoever looks into a queue
  * leaves its frames whole and in order. */
-#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
