@@ -13,6 +13,9 @@
 #include "src/netlink/ethtool.h"
 #include "src/netlink/netlink.h"
 
+#ifndef IFLA_ALT_IFNAME
+#define IFLA_ALT_IFNAME 53 /* uapi/linux/if_link.h, Linux 5.5 */
+#endif
 #ifndef IFLA_PARENT_DEV_NAME
 #define IFLA_PARENT_DEV_NAME 56 /* uapi/linux/if_link.h, Linux 5.14 */
 #endif
@@ -149,9 +152,12 @@ static int take_one(const struct nlmsghdr *header, void *context)
 
 /* ---- One interface ---- */
 
+/* By IFLA_IFNAME the kernel takes short altnames, too; long ones don't fit there. One before 5.5
+ * does not know the question. */
 static int ask_link(struct netlink *netlink, const char *name, int ifindex,
                     struct interface_state *state)
 {
+  const bool is_long = name && strlen(name) >= IF_NAMESIZE;
   char buffer[NETLINK_REQUEST_BYTES];
   struct ifinfomsg *message;
   int code = netlink_open(netlink, NETLINK_ROUTE);
@@ -162,23 +168,23 @@ static int ask_link(struct netlink *netlink, const char *name, int ifindex,
   message->ifi_family = AF_UNSPEC;
   message->ifi_index = ifindex;
   if (name)
-    mnl_attr_put_strz(request, IFLA_IFNAME, name);
+    mnl_attr_put_strz(request, is_long ? IFLA_ALT_IFNAME : IFLA_IFNAME, name);
   code = netlink_talk(netlink, request, take_one, state);
   netlink_close(netlink);
-  return code;
+  return code == -EINVAL && is_long ? -ENODEV : code;
 }
 
 static int read_one(const char *name, int ifindex, struct interface_state *state,
                     struct shunt_error *error)
 {
   struct netlink netlink;
-  char whose[IF_NAMESIZE + 16];
+  char whose[SHUNT_ERROR_TEXT_BYTES];
   if (name)
-    snprintf(whose, sizeof(whose), "\"%.*s\"", IF_NAMESIZE, name);
+    snprintf(whose, sizeof(whose), "\"%s\"", name);
   else
     snprintf(whose, sizeof(whose), "of index %d", ifindex);
   memset(state, 0, sizeof(*state));
-  int code = name && (!*name || strlen(name) >= IF_NAMESIZE)
+  int code = name && (!*name || strlen(name) >= INTERFACE_NAME_BYTES)
                  ? -ENODEV
                  : ask_link(&netlink, name, ifindex, state);
   if (code == 0 && state->ifindex) {

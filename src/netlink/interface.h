@@ -105,8 +105,12 @@ struct interface_state {
   uint32_t speed_mbps;          /* 0: down or not known */
 };
 
+/* Room for any name of an interface: altnames (ip-link(8), "property") are longer than its own. */
+#define INTERFACE_NAME_BYTES 128 /* ALTIFNAMSIZ of linux/if.h */
+
 /* Read the state of one interface.
  *
+ * name     its own, which state has afterwards, or an altname of its
  * Returns 0; -ENODEV (there is none of this name in this namespace); -errno of netlink */
 int interface_read(const char *name, struct interface_state *state, struct shunt_error *error);
 int interface_read_index(int ifindex, struct interface_state *state, struct shunt_error *error);

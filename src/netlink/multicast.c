@@ -3,12 +3,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/netlink/interface.h"
 #include "src/netlink/membership.h"
 
 struct shunt_multicast {
@@ -19,15 +19,17 @@ struct shunt_multicast {
 #define XDP_PORT "xdp:"
 
 /* The interface that a name means: itself, or what stands between "xdp:" and '?'. */
-static int interface_of(const char *name, char interface[IF_NAMESIZE], struct shunt_error *error)
+static int interface_of(const char *name, struct interface_state *state, struct shunt_error *error)
 {
+  char interface[INTERFACE_NAME_BYTES];
   bool port = !strncmp(name, XDP_PORT, strlen(XDP_PORT));
   const char *from = port ? name + strlen(XDP_PORT) : name;
   size_t length = port ? strcspn(from, "?") : strlen(from);
-  if (length > 0 && length < IF_NAMESIZE) {
-    snprintf(interface, IF_NAMESIZE, "%.*s", (int)length, from);
-    if (if_nametoindex(interface))
-      return 0;
+  if (length < sizeof(interface)) {
+    snprintf(interface, sizeof(interface), "%.*s", (int)length, from);
+    int code = interface_read(interface, state, error);
+    if (code != -ENODEV)
+      return code;
   }
   if (!port && strchr(name, ':')) {
     shunt_error_set(error, -EOPNOTSUPP, "can't join groups on %.100s", name);
@@ -47,9 +49,12 @@ int shunt_multicast_open(const char *name, struct shunt_multicast **multicast,
   struct shunt_multicast *new = calloc(1, sizeof(*new));
   if (!new)
     return shunt_error_set(error, -ENOMEM, "can't join groups: out of memory");
-  int code = interface_of(name, new->interface, error);
-  if (code == 0)
-    code = membership_open((int)if_nametoindex(new->interface), &new->membership, error);
+  struct interface_state state;
+  int code = interface_of(name, &state, error);
+  if (code == 0) {
+    memcpy(new->interface, state.name, sizeof(new->interface));
+    code = membership_open(state.ifindex, &new->membership, error);
+  }
   if (code < 0) {
     free(new);
     return code;

@@ -103,6 +103,33 @@ static void sees_a_peer_that_is_elsewhere(void **context)
   waitpid(child, NULL, 0);
 }
 
+static void takes_altnames(void **context)
+{
+  (void)context;
+  static const char longer[] = "an-altname-that-is-longer-than-fifteen";
+  struct interface_state state;
+  struct shunt_error error = {0};
+  char command[160], longest[INTERFACE_NAME_BYTES + 1] = "";
+  if (!usable)
+    skip();
+  snprintf(command, sizeof(command),
+           "ip link property add dev " VETH_OURS " altname shortalt altname %s", longer);
+  if (system(command))
+    skip(); /* a kernel before 5.5 */
+  const int ifindex = read_back(VETH_OURS).ifindex;
+  assert_int_equal(read_back("shortalt").ifindex, ifindex);
+  assert_int_equal(read_back(longer).ifindex, ifindex);
+  assert_string_equal(read_back(longer).name, VETH_OURS);
+  assert_int_equal(interface_read("an-altname-that-nobody-has", &state, &error), -ENODEV);
+  assert_non_null(strstr(error.what, "\"an-altname-that-nobody-has\""));
+  memset(longest, 'a', sizeof(longest) - 1);
+  assert_int_equal(interface_read(longest, &state, &error), -ENODEV);
+  assert_non_null(strstr(error.what, longest));
+  snprintf(command, sizeof(command),
+           "ip link property del dev " VETH_OURS " altname shortalt altname %s", longer);
+  assert_int_equal(system(command), 0);
+}
+
 static void changes_what_it_is_asked_to(void **context)
 {
   (void)context;
@@ -208,6 +235,7 @@ int main(void)
       cmocka_unit_test(names_offloads),
       cmocka_unit_test(reads_a_veth),
       cmocka_unit_test(sees_a_peer_that_is_elsewhere),
+      cmocka_unit_test(takes_altnames),
       cmocka_unit_test(changes_what_it_is_asked_to),
       cmocka_unit_test(says_why_it_can_not),
       cmocka_unit_test(lists_all),

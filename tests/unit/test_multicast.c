@@ -193,6 +193,12 @@ static void says_what_is_wrong(void **context)
   assert_int_equal(shunt_multicast_open("shuntx", &multicast, &error), -ENODEV);
   assert_int_equal(shunt_multicast_open("xdp:", &multicast, &error), -ENODEV);
   assert_int_equal(shunt_multicast_open("", &multicast, &error), -ENODEV);
+  if (!system("ip link property add dev " VETH_OURS " altname the-other-name-of-this-one")) {
+    shunt_multicast_close(open_on("xdp:the-other-name-of-this-one?queue=0"));
+    assert_int_equal(system("ip link property del dev " VETH_OURS " altname "
+                            "the-other-name-of-this-one"),
+                     0);
+  }
   multicast = open_on(VETH_OURS);
   assert_int_equal(shunt_multicast_join(multicast, "10.0.0.1", NULL, &error), -EINVAL);
   assert_int_equal(shunt_multicast_join(multicast, "239.1", NULL, &error), -EINVAL);

@@ -87,7 +87,7 @@ int doctor_xdp_try(const char *device, const struct shunt_log *log, doctor_tell 
                    void *context, struct shunt_error *missing)
 {
   int granted = 0;
-  char interface[64];
+  char interface[INTERFACE_NAME_BYTES];
   struct interface_state state;
   const struct shunt_port_options options = {
       .size = sizeof(options), .rx_ring = 64, .tx_ring = 64, .log = log};
