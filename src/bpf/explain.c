@@ -130,9 +130,8 @@ static const struct explain_case explain_cases[] = {
     {"back-edge", "the program jumps back, where this kernel allows no loops",
      "unroll the loop (bounded loops came with Linux 5.3, and need CAP_BPF)"},
     {"program is too large", "walking all paths took more than a million steps",
-     "bound loops by smaller constants, have fewer branches, or look rules up in a map"},
-    {"jumps is too complex", "too many branches wait to be walked at once",
-     "have fewer branches in a row, or look rules up in a map"},
+     "bound loops by smaller constants; of a filter " EXPLAIN_SHARE_TABLES},
+    {"jumps is too complex", "too many branches wait to be walked at once", EXPLAIN_SHARE_TABLES},
     {"Unreleased reference", "something that was taken is not given back on this path",
      "call the releasing function on every path before exit"},
     {"unreachable insn", "no path leads to this instruction",
@@ -311,7 +310,7 @@ static void explain_too_big(const struct bpf_program_spec *spec, struct shunt_er
   if (spec->count > BPF_ASSEMBLER_MOST) {
     shunt_error_why(error, "it has %u instructions, and the kernel takes %u", spec->count,
                     BPF_ASSEMBLER_MOST);
-    shunt_error_remedy(error, "look rules up in a map instead of comparing one by one");
+    shunt_error_remedy(error, EXPLAIN_SHARE_TABLES);
     return;
   }
   if (spec->count > BPF_MAXINSNS) {
@@ -319,7 +318,7 @@ static void explain_too_big(const struct bpf_program_spec *spec, struct shunt_er
                     "it has %u instructions, and without CAP_BPF, or before Linux 5.2, %u "
                     "are taken",
                     spec->count, BPF_MAXINSNS);
-    shunt_error_remedy(error, "run with CAP_BPF, or look rules up in a map");
+    shunt_error_remedy(error, "run with CAP_BPF; or " EXPLAIN_SHARE_TABLES);
     return;
   }
   error_why_errno(error, -E2BIG);

@@ -9,6 +9,11 @@
 #include "shunt/error.h"
 #include "src/bpf/bpf.h"
 
+/* The remedy for whoever wrote the rules of a filter (program_table.c, and PROGRAM_CHAIN_MOST). */
+#define EXPLAIN_SHARE_TABLES                                                                       \
+  "put rules next to each other that differ only in VLAN id, addresses of one length and single "  \
+  "ports, or only in ports, or only in an address: more than 16 of these share a table"
+
 /* What decides over a permission; read from the machine, or a test's own. */
 struct explain_rights {
   uint64_t capabilities;  /* effective, a bit each (linux/capability.h) */

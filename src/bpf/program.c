@@ -10,6 +10,7 @@
 
 #include "shunt/ethernet.h"
 #include "shunt/ipv4.h"
+#include "src/bpf/explain.h"
 
 #define BIT(test) (1u << (test))
 
@@ -385,6 +386,8 @@ static int make(struct program_maker *m, struct shunt_error *error)
   return 0;
 }
 
+static_assert(PROGRAM_CHAIN_MOST == 16, "EXPLAIN_SHARE_TABLES says so");
+
 static int finish(struct program *program, struct shunt_error *error)
 {
   int result = bpf_assemble(program->assembler, &program->insns, &program->count, error);
@@ -394,10 +397,7 @@ static int finish(struct program *program, struct shunt_error *error)
   shunt_error_set(error, -E2BIG, "the rules make too long a program");
   shunt_error_why(error, "%u instructions, and a jump reaches over 32767",
                   bpf_assembler_count(program->assembler));
-  shunt_error_remedy(error,
-                     "put rules next to each other that differ only in their ports or only "
-                     "in an address: more than %d of these share a table",
-                     PROGRAM_CHAIN_MOST);
+  shunt_error_remedy(error, EXPLAIN_SHARE_TABLES);
   return -E2BIG;
 }
 

@@ -139,7 +139,8 @@ struct program_hits program_hits_sum(const struct program_hits *hits, uint32_t l
  * xskmap, hits  file descriptors, the caller's
  * spec          flags, ifindex and name are the caller's to fill; the rest is filled here
  * fd            the caller's; it keeps all maps alive
- * Returns       0; errors of bpf_map_new, bpf_map_set and bpf_program_load */
+ * Returns       0; -E2BIG: more rules that share no table than the verifier takes; errors of
+ *               bpf_map_new, bpf_map_set and bpf_program_load */
 int program_load(const struct program *program, int xskmap, int hits, struct bpf_program_spec *spec,
                  int *fd, struct shunt_error *error);
 

@@ -116,6 +116,9 @@ static int load(const struct program *program, const int maps[], struct bpf_prog
   spec->source = program->assembler;
   int result = bpf_program_load(spec, fd, error);
   free(insns);
+  /* So the verifier says that too many branches wait (push_stack of kernel/bpf/verifier.c). */
+  if (result == -EFAULT)
+    return shunt_error_within(error, -E2BIG, "the rules make too complex a program");
   return result;
 }
 

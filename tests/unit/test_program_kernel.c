@@ -191,6 +191,39 @@ static void test_many_macs(void **state)
   close(fd);
 }
 
+/* Rules for which there is no table can be more than the verifier takes: said in words for whoever
+ * wrote the rules. */
+static void test_too_complex(void **state)
+{
+  (void)state;
+  static struct shunt_xdp_rule rules[SHUNT_XDP_RULES_MOST];
+  struct bpf_program_spec spec = {.name = "shunt_test"};
+  struct shunt_error error = {0};
+  int fd = -1;
+
+  if (!kernel) {
+    skip();
+    return;
+  }
+  for (unsigned i = 0; i < SHUNT_XDP_RULES_MOST; i++) {
+    assert_int_equal(shunt_xdp_rule_parse("mac 02:00:00:00:00:01 udp port 9", &rules[i], &error),
+                     0);
+    shunt_store_be16(rules[i].mac_address.bytes + 4, (uint16_t)i);
+  }
+  assert_int_equal(cases_program(&kernel->program, 0, rules, SHUNT_XDP_RULES_MOST, &error), 0);
+  int result = program_load(&kernel->program, kernel->xskmap, kernel->hits, &spec, &fd, &error);
+  if (result == 0) {
+    close(fd);
+    print_message("this kernel takes them all\n");
+    return;
+  }
+  assert_int_equal(result, -E2BIG);
+  assert_int_equal(error.code, -E2BIG);
+  assert_non_null(strstr(error.what, "too complex a program"));
+  assert_non_null(strstr(error.why, "the verifier says"));
+  assert_non_null(strstr(error.remedy, "share a table"));
+}
+
 /* ---- cost ---- */
 
 static uint64_t now_ns(void)
@@ -315,9 +348,9 @@ static void test_time_to_load(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cases),        cmocka_unit_test(test_random),
-      cmocka_unit_test(test_many_macs),    cmocka_unit_test(test_cost_per_packet),
-      cmocka_unit_test(test_time_to_load),
+      cmocka_unit_test(test_cases),           cmocka_unit_test(test_random),
+      cmocka_unit_test(test_many_macs),       cmocka_unit_test(test_too_complex),
+      cmocka_unit_test(test_cost_per_packet), cmocka_unit_test(test_time_to_load),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
