@@ -3,7 +3,7 @@
 #ifndef BENCH_COST_EFVI_H
 #define BENCH_COST_EFVI_H
 
-#define COST_EFVI_SERIES 8u
+#define COST_EFVI_SERIES 10u
 /* Count them. Returns 0, or 1 with a word on stderr. */
 int cost_efvi_work(void);
 

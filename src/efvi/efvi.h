@@ -177,8 +177,13 @@ struct efvi_quick {
 
 /* The filters of an interface or of a set. Interfaces read those of their set from threads of their
  * own: a filter is whole before it is used, and stays as it was after. */
+#define EFVI_LOCAL_BITS 11u
+#define EFVI_LOCALS     (1u << EFVI_LOCAL_BITS)
+_Static_assert(EFVI_LOCALS >= 2 * EFVI_FILTERS, "a table that is at most half full");
 struct efvi_filters {
-  struct efvi_quick quick; /* of an interface's own */
+  struct efvi_quick quick; /* the first of an interface's own */
+  unsigned local_count;
+  uint64_t locals[EFVI_LOCALS]; /* of all, by address and port (quick.h); 0: nothing */
   struct efvi_filter list[EFVI_FILTERS];
   unsigned count;
   uint32_t fields; /* EFVI_MATCH_* of all */

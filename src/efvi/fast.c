@@ -10,25 +10,15 @@
 #include "shunt/ixgbe.h"
 #include "shunt/xdp.h"
 #include "src/efvi/path.h"
+#include "src/efvi/quick.h"
 
 static const struct shunt_queue_verbs ixgbe_verbs = SHUNT_IXGBE_VERBS;
 static const struct shunt_queue_verbs xdp_verbs = SHUNT_XDP_VERBS;
 
-#define INLINE   static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 
 /* What keeps a received frame from being told of at once. */
 #define NOT_PLAIN (SHUNT_FRAME_MORE | SHUNT_FRAME_DAMAGED | SHUNT_FRAME_L4_BAD | SHUNT_FRAME_IP_BAD)
-
-/* Frames of market data and orders are mostly this short: four moves of fixed length copy them.
- * What is moved behind a frame's end lies inside of its buffer, which is at least this long. */
-#define SHORT_BYTES 64u
-_Static_assert(SHORT_BYTES <= EFVI_SHORT_STRIDE, "one a place");
-
-INLINE bool is_short(uint32_t bytes)
-{
-  return SHUNT_LIKELY(bytes - EFVI_FRAME_LEAST <= SHORT_BYTES - EFVI_FRAME_LEAST);
-}
 
 INLINE void copy_short(uint8_t *to, const uint8_t *from)
 {
@@ -57,110 +47,6 @@ INLINE void fetch_to_write(const uint8_t *line)
 #else
   __builtin_prefetch(line, 1);
 #endif
-}
-
-/* --- Filters ------------------------------------------------------------------------------------
- */
-
-/* The words begin where fields do: ethertype, then fragment and protocol, then the destination with
- * its port; and those that few ask for: MAC addresses, then the source with its port. */
-static const uint8_t word_at[EFVI_QUICK_WORDS] = {12, 20, 30, 0, 26};
-#define USUAL_WORDS 3u
-
-static void want(struct efvi_quick *quick, unsigned at, const void *value, const void *mask,
-                 uint32_t bytes)
-{
-  for (unsigned word = 0; word < EFVI_QUICK_WORDS; word++) {
-    const unsigned first = word_at[word];
-    if (at < first || at + bytes > first + sizeof(uint64_t))
-      continue;
-    memcpy((uint8_t *)&quick->value[word] + (at - first), value, bytes);
-    memcpy((uint8_t *)&quick->mask[word] + (at - first), mask, bytes);
-    quick->more = quick->more || word >= USUAL_WORDS;
-    return;
-  }
-}
-
-static void want_all(struct efvi_quick *quick, unsigned at, const void *value, uint32_t bytes)
-{
-  static const uint8_t all[6] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
-  want(quick, at, value, all, bytes);
-}
-
-/* The bytes that a filter asks for in an untagged frame, of IPv4 without options or fragments where
- * it asks for anything of IP (match.c has the general form). Returns whether there are such. */
-static bool quick_read(struct efvi_quick *quick, const struct efvi_match *match)
-{
-  static const uint8_t ipv4[3] = {0x08, 0x00, 0x45}, none[2] = {0}, fragment[2] = {0x3F, 0xFF};
-  static const uint8_t tag[2] = {0x81, 0x00}, group_bit = 1;
-  const uint32_t fields = match->fields;
-  const uint8_t is_group = fields & EFVI_MATCH_MULTICAST ? 1 : 0;
-  *quick = (struct efvi_quick){.least = EFVI_FRAME_LEAST, .span = SHORT_BYTES - EFVI_FRAME_LEAST};
-  if (fields & (EFVI_MATCH_VLAN | EFVI_MATCH_IP6 | EFVI_MATCH_NONE_OTHER | EFVI_MATCH_ALL |
-                EFVI_MATCH_NOTHING) ||
-      (fields & EFVI_MATCH_ETHERTYPE && !memcmp(&match->ethertype, tag, sizeof(tag))))
-    return false;
-  if (fields & (EFVI_MATCH_IP4 | EFVI_MATCH_PROTOCOL)) {
-    quick->least = 38;
-    quick->span = SHORT_BYTES - 38;
-    want_all(quick, 12, ipv4, sizeof(ipv4));
-  }
-  if (fields & EFVI_MATCH_ETHERTYPE) {
-    if (quick->least == 38 && memcmp(&match->ethertype, ipv4, sizeof(match->ethertype)) != 0)
-      return false;
-    want_all(quick, 12, &match->ethertype, sizeof(match->ethertype));
-  }
-  if (fields & EFVI_MATCH_PROTOCOL)
-    want_all(quick, 23, &match->protocol, 1);
-  if (fields & EFVI_MATCH_IP4) {
-    want(quick, 20, none, fragment, sizeof(none));
-    want_all(quick, 30, match->destination, 4);
-    want_all(quick, 36, &match->destination_port, 2);
-  }
-  if (fields & EFVI_MATCH_SOURCE) {
-    want_all(quick, 26, match->source, 4);
-    want_all(quick, 34, &match->source_port, 2);
-  }
-  if (fields & EFVI_MATCH_MAC)
-    want_all(quick, 0, match->mac, sizeof(match->mac));
-  else if (fields & (EFVI_MATCH_UNICAST | EFVI_MATCH_MULTICAST))
-    want(quick, 0, &is_group, &group_bit, 1);
-  return true;
-}
-
-void efvi_quick_update(struct efvi_filters *filters)
-{
-  for (unsigned i = 0; i < EFVI_FILTERS; i++)
-    if (filters->list[i].used && quick_read(&filters->quick, &filters->list[i].match))
-      return;
-  filters->quick = (struct efvi_quick){.least = UINT64_MAX}; /* takes none */
-}
-
-INLINE bool quick_differs(const struct efvi_quick *quick, const uint8_t *frame, unsigned word)
-{
-  uint64_t bytes;
-  memcpy(&bytes, frame + word_at[word], sizeof(bytes));
-  return ((bytes ^ quick->value[word]) & quick->mask[word]) != 0;
-}
-
-INLINE bool quick_match_words(const struct efvi_quick *quick, const uint8_t *frame)
-{
-  if (SHUNT_UNLIKELY(quick_differs(quick, frame, 0) || quick_differs(quick, frame, 1) ||
-                     quick_differs(quick, frame, 2)))
-    return false;
-  return !quick->more || !(quick_differs(quick, frame, 3) || quick_differs(quick, frame, 4));
-}
-
-/* Whether a frame is short, and the filter takes it. */
-INLINE bool quick_match(const struct efvi_quick *quick, const uint8_t *frame, uint64_t bytes)
-{
-  return bytes - quick->least <= quick->span && quick_match_words(quick, frame);
-}
-
-/* The same of a longer one. */
-INLINE bool quick_match_long(const struct efvi_quick *quick, const uint8_t *frame, uint64_t bytes)
-{
-  return !is_short(bytes) && bytes >= quick->least && quick_match_words(quick, frame);
 }
 
 /* --- Polling ------------------------------------------------------------------------------------
@@ -257,8 +143,8 @@ INLINE void event_received(struct efvi_vi *vi, const ef_vi *user, shunt_buf addr
   rx->rx_given--;
 }
 
-/* A frame that is not short. What the filter does not take, is damaged or finds no room goes the
- * general way, as if that had polled it. */
+/* A frame that is not short, or that another filter takes than the first. What none of them takes,
+ * is damaged or finds no room goes the general way, as if that had polled it. */
 NOINLINE int poll_other(ef_vi *user, ef_event *events, int n, shunt_buf addr, uint32_t flags,
                         uint32_t bytes)
 {
@@ -266,7 +152,9 @@ NOINLINE int poll_other(ef_vi *user, ef_event *events, int n, shunt_buf addr, ui
   const uint8_t *data = vi->queue->base + addr;
   const uint32_t slot = vi->rx_filled & user->vi_rxq.mask;
   if (!(flags & NOT_PLAIN) && vi->rx_filled != vi->state.rxq.posted &&
-      bytes <= vi->rx_rooms[slot] && quick_match_long(&vi->filters.quick, data, bytes)) {
+      bytes <= vi->rx_rooms[slot] &&
+      (quick_match_long(&vi->filters.quick, data, bytes) ||
+       local_match(&vi->filters, data, bytes))) {
     memcpy(vi->rx_targets[slot], data, bytes);
     event_received(vi, user, addr, data, bytes, events);
     vi->state.evq.evq_ptr++;

@@ -140,9 +140,9 @@ void efvi_alt_flush(struct efvi_vi *vi);
 /* sums.c: fill in the checksums of a packet to send. ip, l4: which. */
 void efvi_sums_fill(uint8_t *frame, uint32_t bytes, bool ip, bool l4);
 
-/* fast.c: give a new interface the operations of its device that take no detour; and have them know
- * its filters, after each change of these. */
+/* fast.c: give a new interface the operations of its device that take no detour. */
 void efvi_fast_install(struct efvi_vi *vi);
+/* quick.c: have them know its filters, after each change of these. */
 void efvi_quick_update(struct efvi_filters *filters);
 
 /* event.c */

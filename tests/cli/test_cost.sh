@@ -72,6 +72,7 @@ above() { # WORKLOAD INSTRUCTIONS
     }' "$out/table"
 }
 above answer 40
+above answer-of-40 200
 above round 400
 above answer-200 170
 above answer-sums 240
