@@ -135,7 +135,7 @@ static uint32_t bufs_a_queue(const struct efvi_device *device, unsigned queues, 
 {
   return rx_ring + tx_ring + EFVI_TX_SPARE + EFVI_ALT_BUFS +
          tx_ring * EFVI_SHORT_STRIDE / EFVI_BUF_BYTES +
-         (device->is_xdp && queues > 1 ? EFVI_INBOX : 0);
+         (device->is_xdp && queues > 1 ? rx_ring : 0);
 }
 
 static int make_region(struct efvi_device *device, const struct shunt_port_options *options,
@@ -262,6 +262,7 @@ static int learn(struct efvi_device *device, const struct shunt_port_options *op
   device->route_set = NULL;
   device->route_queue = device->route_filters = 0;
   device->spread = device->is_xdp && device->info.queues > 1;
+  device->inbox = device->spread ? device->info.rx_ring : 0;
   return route_write(device, 0, NULL, error);
 }
 
@@ -381,6 +382,27 @@ static int device_fits(const struct efvi_device *device, uint64_t flags, uint32_
   return -EINVAL;
 }
 
+/* An interface of the kernel has the queues that it was made with, a device that we drive those
+ * that its name asks for. */
+static void queue_remedy(const struct efvi_device *device, struct shunt_error *error)
+{
+  const char *name = device->name + 4; /* behind "xdp:" */
+  const int bytes = (int)strcspn(name, "?");
+  if (!device->is_xdp)
+    shunt_error_remedy(error, "add queues=N to the device's name (SHUNT_EFVI_DEVICE)");
+  else if (strstr(name + bytes, "queue") || strstr(name + bytes, "channels="))
+    shunt_error_remedy(error,
+                       "ask for more in the device's name (SHUNT_EFVI_DEVICE), or add a "
+                       "macvlan for the interface: ip link add link %.*s name mv0 type "
+                       "macvlan mode bridge",
+                       bytes, name);
+  else
+    shunt_error_remedy(error,
+                       "add channels (ethtool -L %.*s combined N), or a macvlan for the "
+                       "interface: ip link add link %.*s name mv0 type macvlan mode bridge",
+                       bytes, name, bytes, name);
+}
+
 /* A queue that nobody has, with its receive buffers. Returns its index or a negative errno. */
 static int queue_take(struct efvi_device *device, struct efvi_vi *vi, struct shunt_error *error)
 {
@@ -391,7 +413,7 @@ static int queue_take(struct efvi_device *device, struct efvi_vi *vi, struct shu
   if (index == device->info.queues) {
     shunt_error_set(error, -EBUSY, "%s has no queue left", device->name);
     shunt_error_why(error, "it was opened with %u", device->info.queues);
-    shunt_error_remedy(error, "add queues=N to the device's name (SHUNT_EFVI_DEVICE)");
+    queue_remedy(device, error);
     return -EBUSY;
   }
   struct efvi_queue *queue = &device->queues[index];

@@ -47,7 +47,6 @@
 #define EFVI_FRAME_LEAST  17u   /* shunt_tx_post */
 #define EFVI_HEADER_MOST  18u   /* Ethernet header and a VLAN tag */
 #define EFVI_BURST        16u
-#define EFVI_INBOX        512u /* buffers of frames that others handed over (spread.c) */
 #define EFVI_FILTERS      1024u
 #define EFVI_SW_EVENTS    16u
 #define EFVI_QUEUES       16u
@@ -101,6 +100,7 @@ struct efvi_device {
   unsigned route_queue, route_filters;
   bool is_xdp;
   bool spread;                          /* AF_XDP with several queues: frames are handed over */
+  uint32_t inbox;                       /* a queue's buffers for those; a power of two, or 0 */
   bool copies;                          /* the kernel does: AF_XDP without zero copy */
   bool stamps_received, stamps_sent;    /* opened so */
   struct efvi_clock rx_clock, tx_clock; /* that stamp them */

@@ -21,7 +21,7 @@ static uint64_t first_of(const struct efvi_vi *vi)
 /* ... and behind their numbers come those of the inbox, where the interface has one. */
 static uint32_t buffers(const struct efvi_vi *vi)
 {
-  return vi->device->info.rx_ring + (vi->device->spread ? EFVI_INBOX : 0);
+  return vi->device->info.rx_ring + vi->device->inbox;
 }
 
 /* The buffer that a place lies in; -1: none of the interface's. */

@@ -27,10 +27,11 @@ struct efvi_hand {
   bool apart;
 
   pthread_mutex_t inbox;
-  struct efvi_vi *vi; /* that receives from it, NULL: none */
-  struct shunt_frame waiting[EFVI_INBOX];
+  struct efvi_vi *vi;          /* that receives from it, NULL: none */
+  struct shunt_frame *waiting; /* room for a ring, as in the next one */
+  uint32_t mask;
   uint32_t head, tail; /* free-running; tail atomic */
-  shunt_buf free[EFVI_INBOX];
+  shunt_buf *free;
   uint32_t free_count;
   uint64_t lost;   /* frames that found no room */
   bool has_primed; /* atomic: it may sleep */
@@ -44,9 +45,14 @@ int efvi_spread_start(struct efvi_device *device, struct efvi_queue *queue)
   struct efvi_hand *hand = calloc(1, sizeof(*hand));
   if (!hand)
     return -ENOMEM;
+  queue->hand = hand;
+  hand->mask = device->inbox - 1;
+  hand->waiting = calloc(device->inbox, sizeof(hand->waiting[0]));
+  hand->free = calloc(device->inbox, sizeof(hand->free[0]));
   pthread_mutex_init(&hand->rx, NULL);
   pthread_mutex_init(&hand->inbox, NULL);
-  queue->hand = hand;
+  if (!hand->waiting || !hand->free)
+    return -ENOMEM;
   const unsigned index = (unsigned)(queue - device->queues);
   struct shunt_queue *const q = shunt_port_queue(device->port, index);
   queue->rx_given = shunt_rx_post(q, queue->rx_free, queue->rx_free_count);
@@ -62,6 +68,8 @@ void efvi_spread_end(struct efvi_queue *queue)
     return;
   pthread_mutex_destroy(&queue->hand->rx);
   pthread_mutex_destroy(&queue->hand->inbox);
+  free(queue->hand->waiting);
+  free(queue->hand->free);
   free(queue->hand);
   queue->hand = NULL;
 }
@@ -72,7 +80,7 @@ void efvi_spread_join(struct efvi_vi *vi)
   pthread_mutex_lock(&hand->inbox);
   hand->head = hand->tail = 0;
   hand->lost = 0;
-  for (hand->free_count = 0; hand->free_count < EFVI_INBOX; hand->free_count++)
+  for (hand->free_count = 0; hand->free_count <= hand->mask; hand->free_count++)
     hand->free[hand->free_count] = vi->inbox_first + (shunt_buf)hand->free_count * EFVI_BUF_BYTES;
   hand->vi = vi;
   pthread_mutex_unlock(&hand->inbox);
@@ -108,7 +116,7 @@ static void inbox_put(struct efvi_hand *hand, const uint8_t *from_base,
     return;
   }
   for (unsigned i = 0; i < n; i++) {
-    struct shunt_frame *frame = &hand->waiting[(hand->tail + i) % EFVI_INBOX];
+    struct shunt_frame *frame = &hand->waiting[(hand->tail + i) & hand->mask];
     *frame = pieces[i];
     frame->addr = hand->free[--hand->free_count];
     memcpy(base + frame->addr, from_base + pieces[i].addr, pieces[i].len);
@@ -127,7 +135,7 @@ static unsigned inbox_take(struct efvi_vi *vi, struct shunt_frame frames[], unsi
     return 0;
   pthread_mutex_lock(&hand->inbox);
   while (taken < n && hand->head != hand->tail)
-    frames[taken++] = hand->waiting[hand->head++ % EFVI_INBOX];
+    frames[taken++] = hand->waiting[hand->head++ & hand->mask];
   vi->counters.rx_no_buffer += hand->lost;
   hand->lost = 0;
   pthread_mutex_unlock(&hand->inbox);
@@ -304,7 +312,7 @@ unsigned efvi_spread_poll(struct efvi_vi *vi, struct shunt_frame frames[], unsig
 
 bool efvi_spread_keeps(const struct efvi_vi *vi, shunt_buf buf)
 {
-  return vi->device->spread && buf - vi->inbox_first < (shunt_buf)EFVI_INBOX * EFVI_BUF_BYTES;
+  return buf - vi->inbox_first < (shunt_buf)vi->device->inbox * EFVI_BUF_BYTES;
 }
 
 void efvi_spread_release(struct efvi_vi *vi, shunt_buf buf)

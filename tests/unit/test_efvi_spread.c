@@ -126,6 +126,39 @@ static void nobody_is_in_the_way(void **state)
     }
   }
   assert_each_once(&got, 0, ROUNDS * QUEUES);
+  /* Of a queue more, the interface would have to have one. */
+  ef_vi fifth;
+  assert_int_equal(ef_vi_alloc_from_pd(&fifth, theirs.handle, &theirs.pd, theirs.handle, -1, 127,
+                                       127, NULL, -1, EF_VI_FLAGS_DEFAULT),
+                   -EBUSY);
+  assert_non_null(strstr(shunt_last_error()->remedy, "ethtool -L " VETH_THEIRS));
+  assert_non_null(strstr(shunt_last_error()->remedy, "link " VETH_THEIRS " name mv0 type macvlan"));
+  end_close(&theirs);
+}
+
+/* While an interface does not poll, others keep for it as much as its own ring holds. */
+static void a_burst_finds_room(void **state)
+{
+  struct got got = {0}, none = {0};
+  ef_filter_cookie cookie;
+  const unsigned sent = EFVI_RING_SHARED - 24;
+  (void)state;
+  if (!there)
+    skip();
+  domain_open(&theirs, VETH_THEIRS, EF_PD_DEFAULT);
+  filter(&theirs, add(&theirs, 127), 2000, &cookie);
+  filter(&theirs, add(&theirs, 127), 2001, &cookie);
+  for (unsigned i = 0; i < sent; i++) {
+    sends(2, 2000, (uint16_t)i);
+    polls(1, 2001, &none);
+  }
+  const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
+  while (got.count < sent && shunt_monotonic_ns() < end_ns) {
+    polls(1, 2001, &none);
+    polls(0, 2000, &got);
+  }
+  assert_each_once(&got, 0, sent);
+  assert_int_equal(counted(0, "rx_no_buffer"), 0);
   end_close(&theirs);
 }
 
@@ -135,7 +168,7 @@ static void losses_are_counted(void **state)
   struct got none = {0};
   ef_event events[16];
   ef_filter_cookie cookie;
-  const unsigned sent = EFVI_INBOX + 200;
+  const unsigned sent = EFVI_RING_SHARED + 200;
   (void)state;
   if (!there)
     skip();
@@ -433,15 +466,11 @@ int main(void)
 {
   there = veth_rig_enter();
   const struct CMUnitTest tests[] = {
-      ON_VETH(one_interface_gets_all),
-      ON_VETH(the_express_path_gets_all),
-      ON_VETH(each_gets_its_own),
-      ON_VETH(nobody_is_in_the_way),
-      ON_VETH(losses_are_counted),
-      ON_VETH(interfaces_come_and_go),
-      ON_VETH(long_frames_stay_whole),
-      ON_VETH(a_sleeper_wakes),
-      ON_VETH(an_idle_interface_keeps_nobody_asleep),
+      ON_VETH(one_interface_gets_all), ON_VETH(the_express_path_gets_all),
+      ON_VETH(each_gets_its_own),      ON_VETH(nobody_is_in_the_way),
+      ON_VETH(a_burst_finds_room),     ON_VETH(losses_are_counted),
+      ON_VETH(interfaces_come_and_go), ON_VETH(long_frames_stay_whole),
+      ON_VETH(a_sleeper_wakes),        ON_VETH(an_idle_interface_keeps_nobody_asleep),
       ON_VETH(a_name_may_say_fewer),
   };
   return cmocka_run_group_tests_name("efvi_spread", tests, NULL, NULL);
