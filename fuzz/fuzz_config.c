@@ -9,11 +9,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int visit(void *context, const char *key, const char *value)
+static int visit(void *context, const struct cli_entry *entry)
 {
   const struct cli_config *config = context;
   /* Each entry is found by its key; the last of several wins, so the value may be another. */
-  if (!cli_config_get(config, "echo", key) || !value)
+  if (!cli_config_get(config, "echo", entry->key) || !entry->value || !entry->line)
     abort();
   return 0;
 }

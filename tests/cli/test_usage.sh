@@ -98,6 +98,29 @@ done
 printf '[layout]\ntiles = 3\n[rpc]\nport = 8899\n' >"$work/others.ini"
 run 0 bind --help --config "$work/others.ini"
 
+# [net.xdp] is looked at by every command, whether it opens such a device or not.
+printf '\n[net.xdp]\nqueue = 1\nbogus = 1\n' >"$work/xdp.ini"
+for command in "info" "info xdp:nosuch" "doctor xdp:nosuch" "recv ixgbe:twin"; do
+  # shellcheck disable=SC2086
+  run 2 $command --config "$work/xdp.ini"
+  has "$err" "$work/xdp.ini:4: in [net.xdp]: the key bogus is not known"
+done
+printf '[net.xdp]\nxdp_zero_copy = true\nzero_copy = never\n' >"$work/xdp.ini"
+run 2 info --config "$work/xdp.ini"
+has "$err" "$work/xdp.ini:3: in [net.xdp]: the key zero_copy is given twice: by xdp_zero_copy in line 2"
+printf '[net.xdp]\nxdp_mode = native\n' >"$work/xdp.ini"
+run 2 info --config "$work/xdp.ini"
+has "$err" "$work/xdp.ini:2: in [net.xdp]: mode=native is refused"
+printf '[net.xdp]\nrules = arp\njoin = 1\n' >"$work/xdp.ini"
+run 2 info --config "$work/xdp.ini"
+has "$err" "$work/xdp.ini: in [net.xdp]: rules and join exclude each other"
+printf '[net.xdp]\nrules = %0250d\n' 1 >"$work/xdp.ini"
+run 2 info --config "$work/xdp.ini"
+has "$err" "line 2"
+printf '[shunt]\n\nquite = yes\n' >"$work/xdp.ini"
+run 2 info --config "$work/xdp.ini"
+has "$err" "$work/xdp.ini:3: quite in [shunt]"
+
 # Names of devices that are none say what one looks like.
 run 1 echo ixgb:twin
 has "$err" "such as ixgbe:0000:03:00.0, ixgbe:twin or xdp:eth0"

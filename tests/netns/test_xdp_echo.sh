@@ -118,6 +118,14 @@ says "AF_XDP, skb, copy"
 run 0 info --config "$scratch/config" "xdp:v0?mode=drv"
 says "AF_XDP, drv, copy"
 
+run 0 info --config "$scratch/config" "xdp:v0?drv=require" # against mode=skb there
+says "AF_XDP, drv, copy"
+printf '[net.xdp]\nrules = udp port 9\n' >"$scratch/other"
+start echo echo --ip $near_ip "xdp:v0?mode=skb&queue=0"
+run 1 info --config "$scratch/other" "xdp:v0?join=1&mode=skb" # against rules there
+says "queue 0"
+stop echo
+
 # What was refused before, with the kernel's words; busy polling that can't work.
 run 0 info "xdp:v0?busy_poll_us=20"
 says "refused      drv, zero copy: the driver (veth) has no zero copy (EOPNOTSUPP)"

@@ -270,9 +270,10 @@ struct applying {
   const char *section;
 };
 
-static int apply(void *context, const char *key, const char *value)
+static int apply(void *context, const struct cli_entry *entry)
 {
   const struct applying *applying = context;
+  const char *key = entry->key;
   const struct cli_option *option = find(applying->options, key);
   const char *meant = nearest(key, applying->options, applying->common);
   char why[160];
@@ -281,9 +282,9 @@ static int apply(void *context, const char *key, const char *value)
   option = option ? option : find(applying->common, key);
   if (option && option->value == &applying->cli->config)
     option = NULL;
-  if (option && !set_value(option, value, why, sizeof(why)))
+  if (option && !set_value(option, entry->value, why, sizeof(why)))
     return 0;
-  return cli_usage(applying->cli, "%s: %s in [%s]: %s", applying->cli->config, key,
+  return cli_usage(applying->cli, "%s:%u: %s in [%s]: %s", applying->cli->config, entry->line, key,
                    applying->section, why);
 }
 
@@ -316,10 +317,21 @@ static const char *meant_section(const char *section)
   return meant;
 }
 
+/* line 0: no one line is to blame */
+static int wrong_entry(const struct cli *cli, unsigned line, const struct shunt_error *error)
+{
+  char place[24] = "";
+  if (line)
+    snprintf(place, sizeof(place), ":%u", line);
+  return cli_usage(cli, "%s%s: in [net.xdp]: %s%s%s", cli->config, place, error->what,
+                   *error->why ? ": " : "", error->why);
+}
+
 static int apply_file(struct cli *cli, const struct cli_option *options,
                       const struct cli_option *common)
 {
   struct shunt_error error;
+  unsigned line;
   if (cli_config_read(cli->config, &cli->file, &error)) {
     cli_fail(cli, &error);
     return CLI_USAGE;
@@ -331,6 +343,8 @@ static int apply_file(struct cli *cli, const struct cli_option *options,
   if (typo)
     return cli_usage(cli, "%s: there is no section [%s]; did you mean [%s]?", cli->config, typo,
                      meant);
+  if (xdp_config_check(cli->file, &line, &error))
+    return wrong_entry(cli, line, &error);
   int exit = cli_config_each(cli->file, "shunt", apply, &all);
   return exit ? exit : cli_config_each(cli->file, cli->command->name, apply, &own);
 }

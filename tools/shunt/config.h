@@ -17,6 +17,11 @@
 
 struct cli_config;
 
+struct cli_entry {
+  char *section, *key, *value;
+  unsigned line; /* of the file, from 1 on */
+};
+
 /* Read a file, or text that is in memory already. Returns 0, -EINVAL (line and reason), or the
  * errno of reading. */
 int cli_config_read(const char *path, struct cli_config **config, struct shunt_error *error);
@@ -28,7 +33,7 @@ const char *cli_config_get(const struct cli_config *config, const char *section,
 
 /* Call visit for each entry of a section until it returns non-zero; returns that, or 0. */
 int cli_config_each(const struct cli_config *config, const char *section,
-                    int (*visit)(void *context, const char *key, const char *value), void *context);
+                    int (*visit)(void *context, const struct cli_entry *entry), void *context);
 
 /* The first section that has entries and that is_typo finds to be one; NULL: none. meant is what it
  * was meant to be. */

@@ -198,9 +198,9 @@ static int add_argument(struct twins *twins, const char *argument)
   return add_twin(twins, socket, equals + 1);
 }
 
-static int add_entry(void *context, const char *socket, const char *what)
+static int add_entry(void *context, const struct cli_entry *entry)
 {
-  return add_twin(context, socket, what);
+  return add_twin(context, entry->key, entry->value);
 }
 
 /* ---- Turns ---- */

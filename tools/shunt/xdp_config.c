@@ -1,77 +1,191 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tools/shunt/xdp_config.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct name {
-  char *text;
-  bool has_keys; /* a '?' stands in it */
+#include "src/core/params.h"
+#include "src/nic/xdp/xdp.h"
+
+#define SECTION "net.xdp"
+
+/* ---- One entry ---- */
+
+/* What an entry stands for: a key of a device's name, and its value. */
+struct setting {
+  const char *key;
+  char value[PARAMS_TEXT_BYTES];
 };
 
-/* Whether the name has the key: "?key=" or "&key=". */
-static bool has_key(const struct name *name, const char *key)
-{
-  const size_t length = strlen(key);
-  const char *at = strchr(name->text, '?');
-  for (; at; at = strchr(at + 1, '&'))
-    if (!strncmp(at + 1, key, length) && at[1 + length] == '=')
-      return true;
-  return false;
-}
-
-/* The key of a device that an entry of the section stands for; *value becomes its value. */
-static const char *translate(const char *key, const char **value)
+/* The values of the guide, besides zero_copy's own. */
+static void translate_zero_copy(struct setting *setting)
 {
   static const char *const yes[] = {"true", "yes", "on", "1"}, *const no[] = {"false", "no", "off",
                                                                               "0"};
-  if (!strcmp(key, "xdp_mode"))
-    return "mode";
-  if (strcmp(key, "xdp_zero_copy") != 0)
-    return key;
   for (unsigned i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
-    if (!strcmp(*value, yes[i]))
-      *value = "require";
-    else if (!strcmp(*value, no[i]))
-      *value = "never";
+    if (!strcmp(setting->value, yes[i]))
+      strcpy(setting->value, "require");
+    else if (!strcmp(setting->value, no[i]))
+      strcpy(setting->value, "never");
   }
-  return "zero_copy";
 }
 
-static int append(void *context, const char *key, const char *value)
+static void translate(const struct cli_entry *entry, struct setting *setting)
+{
+  size_t length = strlen(entry->value);
+  const bool quoted = length >= 2 && entry->value[0] == '"' && entry->value[length - 1] == '"';
+  snprintf(setting->value, sizeof(setting->value), "%.*s", (int)(quoted ? length - 2 : length),
+           entry->value + quoted);
+  setting->key = entry->key;
+  if (!strcmp(entry->key, "xdp_mode"))
+    setting->key = "mode";
+  if (!strcmp(entry->key, "xdp_zero_copy")) {
+    setting->key = "zero_copy";
+    translate_zero_copy(setting);
+  }
+}
+
+/* ---- Whether they are right ---- */
+
+struct checking {
+  const struct cli_config *config;
+  const struct cli_entry *entry; /* that is looked at */
+  const char *key;               /* that it stands for */
+  char all[PARAMS_TEXT_BYTES];   /* those before it, as behind a name */
+  struct shunt_error *error;
+};
+
+static int find_twice(void *context, const struct cli_entry *other)
+{
+  const struct checking *checking = context;
+  struct setting setting;
+  if (other == checking->entry)
+    return 1; /* only those before it */
+  translate(other, &setting);
+  if (strcmp(setting.key, checking->key) != 0)
+    return 0;
+  shunt_error_set(checking->error, -EINVAL, "the key %s is given twice", checking->key);
+  shunt_error_why(checking->error, "by %s in line %u, and by %s", other->key, other->line,
+                  checking->entry->key);
+  return -EINVAL;
+}
+
+static int check_entry(void *context, const struct cli_entry *entry)
+{
+  struct checking *checking = context;
+  struct setting setting;
+  const size_t used = strlen(checking->all), room = sizeof(checking->all) - used;
+  translate(entry, &setting);
+  checking->entry = entry;
+  checking->key = setting.key;
+  if (cli_config_each(checking->config, SECTION, find_twice, checking) < 0)
+    return -EINVAL;
+  if (strchr(setting.value, '&')) {
+    shunt_error_set(checking->error, -EINVAL, "the value of %s has an &", entry->key);
+    shunt_error_why(checking->error, "it would end there");
+    return -EINVAL;
+  }
+  if (!strcmp(setting.key, "rules_file"))
+    return 0;
+  if ((size_t)snprintf(checking->all + used, room, "%s%s=%s", used ? "&" : "", setting.key,
+                       setting.value) >= room) {
+    shunt_error_set(checking->error, -EINVAL, "it is too long for a device's name");
+    shunt_error_why(checking->error, "%zu characters are the most", sizeof(checking->all) - 1);
+    return -EINVAL;
+  }
+  const int code = xdp_keys_check(checking->all + used + (used > 0), checking->error);
+  if (code)
+    return code;
+  checking->entry = NULL;
+  return 0;
+}
+
+int xdp_config_check(const struct cli_config *config, unsigned *line, struct shunt_error *error)
+{
+  struct checking checking = {.config = config, .error = error};
+  int code = cli_config_each(config, SECTION, check_entry, &checking);
+  *line = code ? checking.entry->line : 0;
+  return code ? code : xdp_keys_check(checking.all, error);
+}
+
+/* ---- Behind a name ---- */
+
+struct name {
+  const char *given;
+  char *text; /* with what was put behind it so far */
+};
+
+/* The value of a key that the name has: "?key=" or "&key="; else NULL. */
+static const char *value_of(const char *name, const char *key)
+{
+  const size_t length = strlen(key);
+  const char *at = strchr(name, '?');
+  for (; at; at = strchr(at + 1, '&'))
+    if (!strncmp(at + 1, key, length) && at[1 + length] == '=')
+      return at + 2 + length;
+  return NULL;
+}
+
+/* Whether the name has the key. join=0 and helper=0 say nothing against another key. */
+static bool says(const char *name, const char *key)
+{
+  static const char *const off[] = {"0", "no", "off", "false"};
+  const char *value = value_of(name, key);
+  const size_t length = value ? strcspn(value, "&") : 0;
+  if (!value || (strcmp(key, "join") != 0 && strcmp(key, "helper") != 0))
+    return value != NULL;
+  for (unsigned i = 0; i < sizeof(off) / sizeof(off[0]); i++)
+    if (strlen(off[i]) == length && !strncmp(value, off[i], length))
+      return false;
+  return true;
+}
+
+static bool displaced(const char *name, const char *key)
+{
+  static const char *const families[][4] = {{"mode", "hw", "drv", "skb"},
+                                            {"zero_copy", "copy"},
+                                            {"rules", "rules_file", "join"},
+                                            {"helper", "join"}};
+  if (value_of(name, key))
+    return true;
+  for (unsigned i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+    bool member = false, said = false;
+    for (unsigned k = 0; k < 4 && families[i][k]; k++) {
+      member |= !strcmp(key, families[i][k]);
+      said |= says(name, families[i][k]);
+    }
+    if (member && said)
+      return true;
+  }
+  return false;
+}
+
+static int append(void *context, const struct cli_entry *entry)
 {
   struct name *name = context;
-  char plain[512];
-  const size_t length = strlen(value);
-  const char *inside = plain, *key_of_device;
+  struct setting setting;
   char *longer;
-  if (length >= 2 && length < sizeof(plain) && value[0] == '"' && value[length - 1] == '"') {
-    memcpy(plain, value + 1, length - 2);
-    plain[length - 2] = '\0';
-  } else {
-    inside = value;
-  }
-  key_of_device = translate(key, &inside);
-  if (has_key(name, key_of_device))
+  translate(entry, &setting);
+  if (displaced(name->given, setting.key))
     return 0;
-  if (asprintf(&longer, "%s%c%s=%s", name->text, name->has_keys ? '&' : '?', key_of_device,
-               inside) < 0)
-    return -1;
+  if (asprintf(&longer, "%s%c%s=%s", name->text, strchr(name->text, '?') ? '&' : '?', setting.key,
+               setting.value) < 0)
+    return -ENOMEM;
   free(name->text);
   name->text = longer;
-  name->has_keys = true;
   return 0;
 }
 
 const char *xdp_config_name(struct cli_config *config, const char *name)
 {
-  struct name longer = {.has_keys = strchr(name, '?') != NULL};
+  struct name longer = {.given = name};
   if (!config || strncmp(name, "xdp:", 4) != 0)
     return name;
   longer.text = strdup(name);
-  if (!longer.text || cli_config_each(config, "net.xdp", append, &longer)) {
+  if (!longer.text || cli_config_each(config, SECTION, append, &longer)) {
     free(longer.text);
     return name;
   }
