@@ -86,8 +86,8 @@ bool journals_is_foreign(const struct journals *journals, const char *file);
 /* Remove the journals of other namespaces that are of an earlier boot, or whose owners and whose
  * namespace are gone (journal_sweep.c).
  *
- * proc     where processes are looked at; NULL: /proc, where this process sees all of them: else
- *          only those of an earlier boot go
+ * proc     where processes are looked at. NULL: the kernel is asked for each namespace, or /proc
+ *          looked at, where this process sees all of them: else only those of an earlier boot go
  * Returns  how many were removed */
 unsigned journals_sweep(const struct journals *journals, const char *proc,
                         const struct shunt_log *log);

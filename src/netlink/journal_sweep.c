@@ -2,10 +2,11 @@
 /* Journals that nobody will ever read: of an earlier boot, and of network namespaces that are gone,
  * which took their interfaces' settings with them.
  *
- * The kernel lists no namespaces, so they are looked for: one lives as long as a thread is in it, a
- * file is open on it, or it is mounted somewhere (namespaces(7)), and /proc shows all three of
- * every process to who may see them. Inodes of namespaces are given again, so one that is gone may
- * look as though it were there: its journal then stays, and does no harm. */
+ * Kernels from 6.18 on are asked for each (namespace.h). Older ones list no namespaces, so they are
+ * looked for: one lives as long as a thread is in it, a file is open on it, or it is mounted
+ * somewhere (namespaces(7)), and /proc shows all three of every process to who may see them. Inodes
+ * of namespaces are given again, so one that is gone may look as though it were there: its journal
+ * then stays, and does no harm. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,9 @@
 
 #include "shunt/privileges.h"
 #include "src/netlink/journal.h"
+#include "src/netlink/namespace.h"
 
-#define SWEEP_MOST 64
+#define SWEEP_MOST 256
 #define FIRST_PIDS "pid:[4026531836]" /* PROC_PID_INIT_INO of linux/proc_ns.h */
 
 struct candidate {
@@ -30,7 +32,8 @@ struct candidate {
 struct sweep {
   struct candidate candidates[SWEEP_MOST];
   unsigned count;
-  bool blind; /* something could not be looked at */
+  bool can_ask; /* for each namespace; else they are looked for in /proc */
+  bool blind;   /* something could not be looked at */
 };
 
 /* ---- What is there ---- */
@@ -44,10 +47,11 @@ static void mark(struct sweep *sweep, const char *text)
     sweep->candidates[i].there |= sweep->candidates[i].inode == inode;
 }
 
-/* Processes end while they are looked at. */
+/* Processes end while they are looked at; one that has ended and was not waited for yet has no
+ * mounts (EINVAL: mounts_open_common, fs/proc_namespace.c). */
 static void failed(struct sweep *sweep)
 {
-  sweep->blind |= errno != ENOENT && errno != ESRCH;
+  sweep->blind |= errno != ENOENT && errno != ESRCH && errno != EINVAL;
 }
 
 static void look_at_link(struct sweep *sweep, int directory, const char *name)
@@ -131,6 +135,13 @@ static bool sees_all(void)
 
 /* ---- What is not ---- */
 
+static bool is_there(const struct sweep *sweep, const char *file, uint64_t inode)
+{
+  struct namespace_name name = {.inode = inode};
+  return sweep->can_ask && sscanf(file, "setup-%" SCNx64, &name.cookie) == 1 &&
+         !namespace_is_gone(&name);
+}
+
 static void collect(struct sweep *sweep, const struct journals *journals, const char *file)
 {
   struct journal journal;
@@ -140,6 +151,8 @@ static void collect(struct sweep *sweep, const struct journals *journals, const 
     return;
   const bool earlier = strcmp(journal.boot, journals->boot) != 0;
   if (!earlier && (!journal.namespace_inode || journal_bury(&journal)))
+    return;
+  if (!earlier && is_there(sweep, file, journal.namespace_inode))
     return;
   *candidate = (struct candidate){.inode = earlier ? 0 : journal.namespace_inode};
   memcpy(candidate->file, file, strlen(file) + 1);
@@ -168,7 +181,9 @@ static unsigned remove_gone(const struct sweep *sweep, const struct journals *jo
 unsigned journals_sweep(const struct journals *journals, const char *proc,
                         const struct shunt_log *log)
 {
-  struct sweep sweep = {.blind = !proc && !sees_all()};
+  const struct namespace_name own = {journals->space, journals->namespace_inode};
+  const bool can_ask = !proc && namespace_can_ask(&own);
+  struct sweep sweep = {.can_ask = can_ask, .blind = !proc && !can_ask && !sees_all()};
   unsigned living = 0;
   int copy = dup(journals->directory);
   DIR *directory = copy < 0 ? NULL : fdopendir(copy);
@@ -184,7 +199,7 @@ unsigned journals_sweep(const struct journals *journals, const char *proc,
   closedir(directory);
   for (unsigned i = 0; i < sweep.count; i++)
     living += sweep.candidates[i].inode != 0;
-  if (living && !sweep.blind)
+  if (living && !sweep.can_ask && !sweep.blind)
     each_in(&sweep, AT_FDCWD, proc ? proc : "/proc", look_at_process);
   return remove_gone(&sweep, journals, log);
 }

@@ -54,10 +54,21 @@ sees_all() {
   done
 }
 
+# can_ask: the kernel knows namespaces by number, and this process may see all of them.
+can_ask() {
+  [ "$(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.18 ] &&
+    [ "$(readlink /proc/self/ns/user)" = "user:[4026531837]" ]
+}
+
 change_and_die
 ip netns del "$near_space"
 start_elsewhere
-if sees_all; then
+if can_ask || sees_all; then
+  for _ in $(seq 20); do # what a killed process held is let go a little later
+    [ -e "$file" ] || break
+    sleep 0.1
+    start_elsewhere
+  done
   [ -e "$file" ] && fail "the journal of a namespace that is gone stayed"
 else
   echo "not every process can be looked at here, so the journal of a namespace that is gone stays"
