@@ -66,12 +66,12 @@ between() {
 }
 
 # start NAME ARGUMENTS...: shunt in the background; its output goes to $scratch/NAME, its pid to
-# $child. Comes back when it says "ready".
+# $child. Comes back when it says "ready". It does not outlive this shell, also where that is killed.
 start() {
   local name=$1 i
   shift
   rm -f "$scratch/$name" "$scratch/$name.err" # an earlier run's "ready" is not this one's
-  "$shunt" "$@" >"$scratch/$name" 2>"$scratch/$name.err" &
+  setpriv --pdeathsig KILL "$shunt" "$@" >"$scratch/$name" 2>"$scratch/$name.err" &
   child=$!
   children+=("$child")
   for i in $(seq 100); do
@@ -84,15 +84,21 @@ start() {
   fail "shunt $* did not get ready"
 }
 
-# finish NAME EXIT: wait for the last one started, at most a minute.
-finish() {
-  local i got
-  for i in $(seq 600); do
-    kill -0 "$child" 2>/dev/null || break
-    sleep 0.1
+# reap PID: wait for this child, at most a minute, then end it. Returns its exit code; 137: it was ended.
+reap() {
+  local i
+  for i in $(seq 1200); do
+    kill -0 "$1" 2>/dev/null || break
+    sleep 0.05
   done
-  kill -KILL "$child" 2>/dev/null
-  wait "$child" 2>/dev/null
+  kill -KILL "$1" 2>/dev/null
+  wait "$1" 2>/dev/null
+}
+
+# finish NAME EXIT: wait for the last one started.
+finish() {
+  local got
+  reap "$child"
   got=$?
   cp "$scratch/$1" "$scratch/out"
   cp "$scratch/$1.err" "$scratch/err"
@@ -106,8 +112,9 @@ count() {
   [ "${got:-none}" = "$2" ] || fail "\"$1\" is ${got:-none}, not $2"
 }
 
-# Ports of UDP tunnels, another pair for each test that runs at the same time.
-port=$((20000 + $$ % 20000))
+# Ports of UDP tunnels, and two more: four of its own for each test that runs at the same time, below
+# those that the kernel chooses itself (from 32768). Tests that begin together have adjacent pids.
+port=$((10000 + $$ % 5000 * 4))
 near=127.0.0.1:$port
 far=127.0.0.1:$((port + 1))
 

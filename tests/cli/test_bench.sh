@@ -114,6 +114,11 @@ for signal in TERM KILL; do
   done
   [ -n "$server" ] || fail "there is no process that serves"
   kill -$signal "$bench"
+  for _ in {1..600}; do
+    kill -0 "$bench" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL "$bench" 2>/dev/null && fail "SIG$signal: the bench goes on for a minute"
   wait "$bench" 2>/dev/null && fail "a bench that was stopped says that all is well"
   for _ in {1..100}; do
     [ -e "/proc/$server" ] || break

@@ -102,7 +102,7 @@ for signal in TERM KILL; do
   done
   [ -n "$measured" ] || fail "nobody is measured"
   kill -$signal "$bench"
-  wait "$bench" 2>/dev/null && fail "a bench that was stopped says that all is well"
+  reap "$bench" && fail "a bench that was stopped says that all is well"
   for _ in {1..100}; do
     [ -e "/proc/$measured" ] || break
     sleep 0.1

@@ -57,7 +57,7 @@ run 1 capture "$device" -o "$scratch/second.pcapng"
 says "process $capture_pid does"
 run 0 capture --json
 says "\"captured_by_pid\":$capture_pid"
-run 0 ping "$asker" 10.82.59.1 --count 500
+run 0 ping "$asker" 10.82.59.1 --count 500 --timeout 5
 child=$capture_pid
 kill -INT "$child"
 finish capture 0
@@ -89,7 +89,7 @@ fi
 # Part of it: so many, of one direction, cut, of queue 0; to a pipe, by the port's name without keys.
 start capture capture "$device" -o "$scratch/part.pcapng" --count 10 --direction tx --snaplen 34 \
   --queue 0
-run 0 ping "$asker" 10.82.59.1 --count 20
+run 0 ping "$asker" 10.82.59.1 --count 20 --timeout 5
 finish capture 0
 count frames 10
 count received 0
@@ -108,8 +108,8 @@ if [ -n "$tshark" ]; then
     grep -q "^ready" "$scratch/piped.err" && break
     sleep 0.1
   done
-  run 0 ping "$asker" 10.82.59.1 --count 20
-  wait $reader
+  run 0 ping "$asker" 10.82.59.1 --count 20 --timeout 5
+  reap $reader
   [ "$(grep -c '^[08]$' "$scratch/piped")" -eq 40 ] || fail "40 packets did not come by the pipe"
 fi
 # A pipe that nobody reads is no failure.
@@ -122,8 +122,8 @@ for _ in $(seq 100); do
   grep -q "^ready" "$scratch/err" && break
   sleep 0.1
 done
-run 0 ping "$asker" 10.82.59.1 --count 20
-wait $reader
+run 0 ping "$asker" 10.82.59.1 --count 20 --timeout 5
+reap $reader
 for _ in $(seq 100); do
   [ -s "$scratch/status" ] && break
   sleep 0.1
@@ -168,7 +168,7 @@ INI
 start echo echo lab --config "$scratch/config"
 echo_pid=$child
 start capture capture lab --config "$scratch/config" -o "$scratch/alias.pcapng"
-run 0 ping "$asker" 10.82.59.1 --count 2
+run 0 ping "$asker" 10.82.59.1 --count 2 --timeout 5
 finish capture 0
 count frames 1
 count sent 0

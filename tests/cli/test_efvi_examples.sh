@@ -42,7 +42,7 @@ says "0 late, 0 damaged"
 received=$(grep -o '^[0-9]* datagrams' "$scratch/out" | cut -d' ' -f1)
 [ "${received:-0}" -ge 300 ] || fail "the receiver has ${received:-0} datagrams, not 300"
 kill -TERM "$sender"
-wait "$sender" 2>/dev/null
+reap "$sender"
 child=$forwarder
 kill -TERM "$forwarder"
 finish forward 0

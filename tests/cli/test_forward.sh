@@ -71,9 +71,9 @@ forwarder=$child
 start echo echo "ixgbe:twin?mac=02:00:00:00:00:01&udp=$near,$far&mtu=9000"
 responder=$child
 pinger="ixgbe:twin?mac=02:00:00:00:00:02&udp=$middle_far,$middle&mtu=9000"
-run 0 ping "$pinger" 10.82.59.1 --count 300 --json
+run 0 ping "$pinger" 10.82.59.1 --count 300 --timeout 5 --json
 holds lost 0
-run 0 ping "$pinger" 10.82.59.1 --count 100 --size 8972 --json
+run 0 ping "$pinger" 10.82.59.1 --count 100 --size 8972 --timeout 5 --json
 holds lost 0
 kill -INT $forwarder $responder
 child=$forwarder

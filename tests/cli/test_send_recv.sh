@@ -140,7 +140,7 @@ cut_after() {
     sleep 0.05
   done
   echo "cut $scratch/b.sock" >&7
-  wait $sender
+  reap $sender
   got=$?
   [ $got -eq 3 ] || fail "the sender ended with $got"
 }

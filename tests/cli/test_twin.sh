@@ -32,7 +32,7 @@ serve() {
 # stop_with SIGNAL PROCESS: it must end well.
 stop_with() {
   kill -"$1" "$2"
-  wait "$2" || fail "ended with $? after SIG$1"
+  reap "$2" || fail "ended with $? after SIG$1"
 }
 
 # Options and errors.
@@ -162,7 +162,7 @@ until_true grep -q '^ready' "$scratch/out" || fail "echo is not ready"
 kill -KILL "$served"
 wait "$served" 2>/dev/null
 until_true not_running "$echo" || fail "echo runs on without its device"
-wait "$echo"
+reap "$echo"
 [ $? -eq 1 ] || fail "echo did not fail"
 says "ixgbe:vfio-user:$a is gone"
 rm -f "$a" "$b"

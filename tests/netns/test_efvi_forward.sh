@@ -36,11 +36,11 @@ chain() {
   receiver=$!
   children+=("$sender" "$receiver")
   until_says "$scratch/multicast" listening
-  wait "$receiver" || fail "$what: the receiver: $(cat "$scratch/multicast" "$scratch/timestamps")"
+  reap "$receiver" || fail "$what: the receiver: $(cat "$scratch/multicast" "$scratch/timestamps")"
   kill -TERM "$sender"
-  wait "$sender" 2>/dev/null
+  reap "$sender"
   kill -TERM "$forwarder"
-  wait "$forwarder" || fail "$what: the forwarder: $(cat "$scratch/forward")"
+  reap "$forwarder" || fail "$what: the forwarder: $(cat "$scratch/forward")"
   grep -q ' 0 late, 0 damaged' "$scratch/multicast" || fail "$what: $(cat "$scratch/multicast")"
   received=$(grep -o '^[0-9]* datagrams' "$scratch/multicast" | cut -d' ' -f1)
   forwarded=$(sed -n "s/^$in to $out: \([0-9]*\) forwarded.*/\1/p" "$scratch/forward")
@@ -75,7 +75,7 @@ serve() {
 # served_is_over: the twins, and all of their sockets.
 served_is_over() {
   kill -TERM "$twin"
-  wait "$twin" || fail "shunt twin ended with $?"
+  reap "$twin" || fail "shunt twin ended with $?"
   for socket in "$scratch"/*.sock; do
     [ ! -e "$socket" ] || fail "a socket is left behind"
   done

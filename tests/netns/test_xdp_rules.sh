@@ -92,8 +92,8 @@ for mode in skb drv; do
   client=$!
   far perl -e "$(udp_client)" $near_ip 4789 500
   says "echoed 500 of 500"
-  wait $client
-  wait $server
+  reap $client
+  reap $server
   cmp "$scratch/sent" "$scratch/got" || fail "TCP beside the bypass is not what was sent"
 
   rm -f "$scratch/ready"
@@ -102,7 +102,7 @@ for mode in skb drv; do
   await "$scratch/ready"
   far perl -e "$(udp_client)" $near_ip 4790 200
   says "echoed 200 of 200"
-  wait $server
+  reap $server
 
   # Dropped by rule: not even the kernel's "port unreachable" comes back.
   far perl -e "$(udp_client)" $near_ip 9999 1
