@@ -67,7 +67,9 @@ exercise() {
   done
   kernel_ping 5000 -f -q
   kernel_ping 500 -f -q -s 8972
-  within arping -c 3 -w 10 -I tap0 $ours || fail "arping was not answered"
+  for _ in 1 2 3; do # likewise
+    within arping -c 3 -w 10 -I tap0 $ours && grep -qF "Received 3 response(s)" "$scratch/out" && break
+  done
   says "Received 3 response(s)"
 }
 

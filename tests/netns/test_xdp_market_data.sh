@@ -17,6 +17,9 @@ joined() {
   fail "the receiver joined no group"
 }
 
+# All frames of a day fit the receive ring: whoever has to wait for a CPU, none is missed there.
+messages=4000
+
 # exchange MODE RECEIVER-KEYS: one day, and what came of it.
 exchange() {
   local mode=$1 keys=$2
@@ -24,19 +27,19 @@ exchange() {
   ip -n "$near_space" addr add $near_ip/24 dev v0
   rm -f "$scratch/books" "$scratch/truth"
   ip netns exec "$near_space" "$market" receive "xdp:v0?mode=$mode&rx_ring=4096$keys" \
-    --arbitration-us 500000 --books "$scratch/books" --seconds 60 \
+    --arbitration-us 10000000 --books "$scratch/books" --seconds 60 \
     >"$scratch/receiver" 2>"$scratch/receiver.err" &
   child=$!
   children+=("$child")
   joined
   # With rules the kernels go on speaking.
   [ -z "$keys" ] || kernel_ping 5 -i 0.05
-  far "$market" generate "xdp:v0?mode=$mode" --messages 20000 --rate 2000 --loss 0.05 \
+  far "$market" generate "xdp:v0?mode=$mode" --messages $messages --rate 2000 --loss 0.05 \
     --duplicate 0.03 --reorder 0.03 --complete --truth "$scratch/truth" ||
     fail "the generator failed"
   finish receiver 0
   for feed in alpha beta; do
-    count "$feed delivered" 20000
+    count "$feed delivered" $messages
     count "$feed lost" 0
   done
   [ -s "$scratch/truth" ] || fail "there is no truth"
