@@ -165,11 +165,11 @@ const char *shunt_xdp_mode_text(enum shunt_xdp_mode mode, int zero_copy);
  * thread that receives nothing. Calls on one port: one at a time; queues may be polled meanwhile. A
  * port that was opened without rules has all frames: what is added there matches nothing.
  *
- * By a helper (helper=) each call is one or several requests to it, and can also return -EACCES (its
- * policy does not allow the rule), -ETIMEDOUT (it has not answered for 15 s), -EPROTO (what came is
- * no reply of this version's helper) and -ECONNRESET (it has ended). After any of the last three the
- * connection is over: the port's frames go to the kernel, each further call returns -ECONNRESET, and
- * so does shunt_port_check; all that is left is to close the port. */
+ * By a helper (helper=) each call is one or several requests to it, and can also return -EACCES
+ * (its policy does not allow the rule), -ETIMEDOUT (it has not answered for 15 s), -EPROTO (what
+ * came is no reply of this version's helper) and -ECONNRESET (it has ended). After any of the last
+ * three the connection is over: the port's frames go to the kernel, each further call returns
+ * -ECONNRESET, and so does shunt_port_check; all that is left is to close the port. */
 
 /* Put rules behind those that are there, in their order and with one change of the program: all of
  * them, or none. No frame is lost or goes astray meanwhile: each sees the rules as they were, or as
@@ -180,7 +180,8 @@ const char *shunt_xdp_mode_text(enum shunt_xdp_mode mode, int zero_copy);
  * Thread    any, one at a time on a port, also while others poll its queues
  * Returns   0; -EINVAL (port is none of AF_XDP, or a rule can't be expressed), -E2BIG, -ENOMEM,
  *           -EPERM (privileges were given up), -EOPNOTSUPP (the program was joined: its rules are
- *           its owner's); by a helper also -EACCES, -ETIMEDOUT, -EPROTO and -ECONNRESET, see above */
+ *           its owner's); by a helper also -EACCES, -ETIMEDOUT, -EPROTO and -ECONNRESET, see above
+ */
 int shunt_xdp_rules_add(struct shunt_port *port, const struct shunt_xdp_rule rules[], unsigned n,
                         uint32_t ids[], struct shunt_error *error);
 /* Take rules away, likewise; what only they matched passes to the kernel. Returns 0; -ENOENT (there
