@@ -76,8 +76,7 @@ void explain_permission(const struct explain_rights *rights, struct shunt_error 
                     "kernel.unprivileged_bpf_disabled is %d",
                     bpf ? "" : "CAP_BPF", bpf || net ? "" : " and no ", net ? "" : "CAP_NET_ADMIN",
                     rights->unprivileged);
-    shunt_error_remedy(error,
-                       "run as root, or give the program cap_net_admin,cap_bpf=ep with setcap(8)");
+    shunt_error_remedy(error, EXPLAIN_SETCAP);
     return;
   }
   if (rights->memlock_counts && rights->memlock_bytes != UINT64_MAX) {
@@ -168,10 +167,9 @@ static const struct explain_case explain_cases[] = {
      "mask or compare the number before adding it to the pointer"},
     {"math between", "a pointer is moved by a number without a bound",
      "mask or compare the number before adding it to the pointer"},
-    {"prohibited", "without CAP_PERFMON this arithmetic on pointers is refused",
-     "run with CAP_PERFMON as well, or rewrite it"},
+    {"prohibited", "without CAP_PERFMON this arithmetic on pointers is refused", EXPLAIN_SETCAP},
     {"leaks addr", "without CAP_PERFMON no kernel address may be stored where others can read it",
-     "run with CAP_PERFMON as well, or don't store the pointer"},
+     EXPLAIN_SETCAP},
     {"last insn is not an exit or jmp", "the program runs past its end",
      "end with bpf_exit or bpf_go"},
     {"jump out of range", "a jump leaves the program", "place the label inside the program"},

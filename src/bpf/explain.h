@@ -9,6 +9,12 @@
 #include "shunt/error.h"
 #include "src/bpf/bpf.h"
 
+/* What a port of AF_XDP takes in all, so that who lacks one is not told of the others one by one:
+ * its sockets CAP_NET_RAW, its program the rest (shunt/privileges.h). */
+#define EXPLAIN_SETCAP                                                                             \
+  "run as root, or give the program all that AF_XDP takes: "                                       \
+  "setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon=ep PROGRAM"
+
 /* The remedy for whoever wrote the rules of a filter (program_table.c, and PROGRAM_CHAIN_MOST). */
 #define EXPLAIN_SHARE_TABLES                                                                       \
   "put rules next to each other that differ only in VLAN id, addresses of one length and single "  \

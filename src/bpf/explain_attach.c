@@ -60,8 +60,9 @@ static void attach_too_long(const struct attach_case *one, struct shunt_error *e
                   "%.120s; the MTU of %s (%u) or of its peer is more than the driver gives a "
                   "program in one piece",
                   one->said, one->interface.name, one->interface.mtu);
-  shunt_error_remedy(error, "load the program with BPF_F_XDP_HAS_FRAGS (fragments=1), or lower the "
-                            "MTU on both sides");
+  shunt_error_remedy(error,
+                     "take frames in several pieces (multi_buffer=1, which loads the program "
+                     "with BPF_F_XDP_HAS_FRAGS), or lower the MTU on both sides");
 }
 
 static void attach_few_queues(const struct attach_case *one, struct shunt_error *error)

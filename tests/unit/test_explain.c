@@ -445,36 +445,56 @@ static void test_invalid(void **state)
 
 /* ---- permissions ---- */
 
-/* In a child: give up all capabilities, and see what is said. Returns 0, or what was wrong. */
-static int refused_child(void)
+static void write_subtraction(struct bpf_assembler *a, int map)
+{
+  (void)map;
+  bpf_load(a, BPF_W, R2, R1, offsetof(struct xdp_md, data));
+  bpf_load(a, BPF_W, R0, R1, offsetof(struct xdp_md, data_end));
+  bpf_sub(a, R0, R2);
+  bpf_exit(a);
+}
+
+/* In a child that keeps these capabilities alone: load, and see what is said. Returns 0, or what
+ * was wrong. */
+static int refused_child(uint64_t kept, bpf_rig_writer *write, int code, const char *why)
 {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+  const uint32_t low = (uint32_t)kept, high = (uint32_t)(kept >> 32);
+  struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+      {.effective = low, .permitted = low}, {.effective = high, .permitted = high}};
   struct shunt_error error;
   int fd;
-  if (syscall(SYS_capset, &header, none) != 0)
+  if (syscall(SYS_capset, &header, data) != 0)
     return 2;
-  if (bpf_rig_load(bpf_rig_pass, -1, &fd, &error) != -EPERM)
+  if (bpf_rig_load(write, -1, &fd, &error) != code)
     return 3;
-  if (strstr(error.why, "no CAP_BPF and no CAP_NET_ADMIN") == NULL ||
-      strstr(error.remedy, "setcap") == NULL)
+  if (strstr(error.why, why) == NULL ||
+      strstr(error.remedy, "setcap cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon=ep") == NULL)
     return 4;
   return 0;
 }
 
-static void test_no_capability(void **state)
+static void in_child(uint64_t kept, bpf_rig_writer *write, int code, const char *why)
 {
-  (void)state;
   int status = 0;
-  if (!bpf_rig_usable())
-    skip();
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0)
-    _exit(refused_child());
+    _exit(refused_child(kept, write, code, why));
   assert_int_equal(waitpid(child, &status, 0), child);
   assert_true(WIFEXITED(status));
   assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+#define LOADING (UINT64_C(1) << 39 | UINT64_C(1) << CAP_NET_ADMIN) /* 39: CAP_BPF */
+
+static void test_no_capability(void **state)
+{
+  (void)state;
+  if (!bpf_rig_usable())
+    skip();
+  in_child(0, bpf_rig_pass, -EPERM, "no CAP_BPF and no CAP_NET_ADMIN");
+  in_child(LOADING, write_subtraction, -EACCES, "without CAP_PERFMON");
 }
 
 /* Machines that this one is not. */
@@ -482,7 +502,6 @@ static void test_rights(void **state)
 {
   (void)state;
   struct shunt_error error = {0};
-  uint64_t both = UINT64_C(1) << 39 | UINT64_C(1) << CAP_NET_ADMIN;
   struct explain_rights rights = {
       .capabilities = UINT64_C(1) << CAP_NET_ADMIN, .unprivileged = 2, .memlock_bytes = UINT64_MAX};
   explain_permission(&rights, &error);
@@ -493,8 +512,8 @@ static void test_rights(void **state)
   explain_permission(&rights, &error);
   assert_non_null(strstr(error.why, "no CAP_NET_ADMIN;"));
 
-  rights =
-      (struct explain_rights){.capabilities = both, .memlock_bytes = 65536, .memlock_counts = true};
+  rights = (struct explain_rights){
+      .capabilities = LOADING, .memlock_bytes = 65536, .memlock_counts = true};
   explain_permission(&rights, &error);
   assert_non_null(strstr(error.why, "RLIMIT_MEMLOCK is 65536 bytes"));
   assert_non_null(strstr(error.remedy, "LimitMEMLOCK"));

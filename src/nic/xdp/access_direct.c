@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "hw/xdp.h"
+#include "src/bpf/explain.h"
 #include "src/bpf/features.h"
 #include "src/bpf/filter.h"
 #include "src/core/error_internal.h"
@@ -33,11 +34,12 @@ static struct direct *of(struct xdp_access *access)
 static int no_socket(int code, struct shunt_error *error)
 {
   error_set_errno(error, code, "can't make an AF_XDP socket");
-  if (code == -EPERM)
-    shunt_error_remedy(error, "give the process CAP_NET_RAW, or have `shunt xdp-helper` make it "
-                              "(helper=1)");
-  else if (code == -EAFNOSUPPORT)
+  if (code == -EPERM) {
+    shunt_error_why(error, "Operation not permitted (EPERM): this process has no CAP_NET_RAW");
+    shunt_error_remedy(error, EXPLAIN_SETCAP "; or have `shunt xdp-helper` make it (helper=1)");
+  } else if (code == -EAFNOSUPPORT) {
     shunt_error_remedy(error, "take a kernel with CONFIG_XDP_SOCKETS (Linux 4.18)");
+  }
   return code;
 }
 
