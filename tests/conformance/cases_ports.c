@@ -65,7 +65,7 @@ static void an_armed_queue_wakes(const struct device *device)
     for (unsigned turn = 0; turn < 200000 && !readable(fd); turn++)
       shunt_testbed_poll(pair.testbed);
     assert_true(readable(fd));
-    assert_int_equal(pair_receive(&pair, 1, got, 1), 1);
+    assert_int_equal(pair_receive(&pair, 1, got, 1, 1), 1);
   }
   pair_destroy(&pair);
   struct shunt_port *port;
@@ -127,7 +127,7 @@ static void checked_ports_name_the_rule(const struct device *device)
   assert_int_equal(shunt_tx_post(q, &frame, 1), 0); /* twice */
   assert_int_equal(shunt_rx_post(q, &frame.addr, 1), 0);
   shunt_tx_push(q);
-  assert_int_equal(pair_receive(&pair, 1, &got, 1), 1);
+  assert_int_equal(pair_receive(&pair, 1, &got, 1, 1), 1);
   assert_int_equal(shunt_port_violations(pair.port[0], &last), 7);
 
   /* Received, so the caller's: post it, and then once too often. */
@@ -136,7 +136,7 @@ static void checked_ports_name_the_rule(const struct device *device)
   assert_int_equal(shunt_rx_post(q, &got.addr, 1), 0);
   assert_int_equal(shunt_port_violations(pair.port[1], &last), 1);
   assert_non_null(strstr(last.why, "posted for receive already"));
-  assert_int_equal(pair_reclaim(&pair, 0), 1);
+  assert_int_equal(pair_reclaim(&pair, 0, 1), 1);
   pair_destroy(&pair);
 }
 

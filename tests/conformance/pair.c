@@ -10,8 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shunt/clock.h"
 #include "shunt/vfio_user.h"
 #include "src/port/driver.h"
+
+/* For what the kernel, or a twin's thread, does by itself, at most. Loops take the time before they
+ * look, so that one that had to wait for a CPU still looks. */
+#define WAIT_NS UINT64_C(10000000000)
 
 /* ---- Twins behind sockets ---- */
 
@@ -222,32 +227,53 @@ void pair_send(struct pair *pair, unsigned from, const struct shunt_frame frames
   pair_settle(pair);
 }
 
-unsigned pair_receive(struct pair *pair, unsigned at, struct shunt_frame frames[], unsigned n)
+static unsigned take(struct pair *pair, unsigned at, struct shunt_frame frames[], unsigned n)
 {
-  unsigned got = 0;
-  for (unsigned round = 0; round < 64 && got < n; round++) {
-    unsigned more = shunt_rx_poll(pair->queue[at], frames + got, n - got);
-    got += more;
-    if (!more && pair->kernel)
-      usleep(500);
-    pair_settle(pair);
-  }
+  unsigned got = shunt_rx_poll(pair->queue[at], frames, n);
+  if (!got && pair->kernel)
+    usleep(500);
+  pair_settle(pair);
   return got;
 }
 
-unsigned pair_reclaim(struct pair *pair, unsigned from)
+unsigned pair_receive(struct pair *pair, unsigned at, struct shunt_frame frames[], unsigned n,
+                      unsigned least)
+{
+  unsigned got = 0;
+  uint64_t now_ns = shunt_monotonic_ns();
+  for (const uint64_t end_ns = now_ns + WAIT_NS; got < least && now_ns < end_ns;) {
+    now_ns = shunt_monotonic_ns();
+    got += take(pair, at, frames + got, n - got);
+  }
+  for (unsigned round = 0; round < 64 && got < n; round++)
+    got += take(pair, at, frames + got, n - got);
+  return got;
+}
+
+static unsigned reclaim(struct pair *pair, unsigned from)
 {
   shunt_buf bufs[64];
   unsigned all = 0, got;
-  pair_settle(pair);
-  for (unsigned quiet = 0; quiet < (pair->kernel ? 8 : 1); quiet++) {
-    while ((got = shunt_tx_poll(pair->queue[from], bufs, 64))) {
-      shunt_pool_give(pair->pool, bufs, got);
-      all += got;
-    }
-    if (pair->kernel)
-      usleep(20);
+  while ((got = shunt_tx_poll(pair->queue[from], bufs, 64))) {
+    shunt_pool_give(pair->pool, bufs, got);
+    all += got;
   }
+  if (pair->kernel)
+    usleep(20);
+  return all;
+}
+
+unsigned pair_reclaim(struct pair *pair, unsigned from, unsigned least)
+{
+  unsigned all = 0;
+  uint64_t now_ns = shunt_monotonic_ns();
+  pair_settle(pair);
+  for (const uint64_t end_ns = now_ns + WAIT_NS; all < least && now_ns < end_ns;) {
+    now_ns = shunt_monotonic_ns();
+    all += reclaim(pair, from);
+  }
+  for (unsigned quiet = 0; quiet < (pair->kernel ? 8 : 1); quiet++)
+    all += reclaim(pair, from);
   return all;
 }
 

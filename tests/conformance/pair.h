@@ -76,11 +76,13 @@ uint8_t *pair_data(struct pair *pair, const struct shunt_frame *frame);
 /* Send one frame (or its pieces) and settle. */
 void pair_send(struct pair *pair, unsigned from, const struct shunt_frame frames[], unsigned n);
 
-/* Take what arrived at an end, up to n, settling in between. */
-unsigned pair_receive(struct pair *pair, unsigned at, struct shunt_frame frames[], unsigned n);
+/* Take what arrived at an end, up to n, settling in between: wait until least are there, and see
+ * whether more follow. */
+unsigned pair_receive(struct pair *pair, unsigned at, struct shunt_frame frames[], unsigned n,
+                      unsigned least);
 
-/* Give sent buffers back to the pool. Returns how many. */
-unsigned pair_reclaim(struct pair *pair, unsigned from);
+/* Give sent buffers back to the pool, and wait in the same way. Returns how many. */
+unsigned pair_reclaim(struct pair *pair, unsigned from, unsigned least);
 void pair_give(struct pair *pair, const struct shunt_frame frames[], unsigned n);
 
 uint64_t pair_statistic(struct pair *pair, unsigned at, const char *name);
