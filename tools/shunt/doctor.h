@@ -70,8 +70,9 @@ typedef void doctor_tell(void *context, const char *name, const struct doctor_li
 /* doctor_xdp.c: which ways of AF_XDP each interface would likely give. */
 void doctor_xdp_hints(doctor_tell *tell, void *context);
 /* Try each way on a device ("xdp:eth0"). Attaches a program for moments, which takes no frame.
- * Returns how many were granted, or -errno where there is no such interface. */
+ * Returns how many were granted, or -errno where there is no such interface or the name is wrong.
+ */
 int doctor_xdp_try(const char *device, const struct shunt_log *log, doctor_tell *tell,
-                   void *context, struct shunt_error *missing);
+                   void *context, struct shunt_error *error);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "shunt/port.h"
 #include "src/bpf/features.h"
+#include "src/core/params.h"
+#include "src/nic/xdp/xdp.h"
 #include "tools/shunt/doctor.h"
 #include "tools/shunt/xdp_hint.h"
 
@@ -73,8 +75,7 @@ void doctor_xdp_hints(doctor_tell *tell, void *context)
 
 /* ---- One, for real ---- */
 
-/* Each rung of the ladder by itself. The rule is of an ethertype for experiments within a site
- * (IEEE 802, 0x88b5), so nothing that passes there is taken from the kernel; nothing is set up. */
+/* Each rung of the ladder by itself. */
 static const struct rung {
   const char *name, *keys;
 } rungs[] = {
@@ -83,35 +84,99 @@ static const struct rung {
     {"skb-copy", "mode=skb&zero_copy=never"},
 };
 
-int doctor_xdp_try(const char *device, const struct shunt_log *log, doctor_tell *tell,
-                   void *context, struct shunt_error *missing)
+/* What is tried on each rung, so that nothing which passes there is taken from the kernel. */
+struct trial {
+  char interface[64];
+  char keys[PARAMS_TEXT_BYTES];  /* of the name, without those that a rung has itself */
+  char rules[PARAMS_TEXT_BYTES]; /* that take no frame */
+};
+
+/* The rules with "pass" for what they do: within what a helper's policy allows, where these are. */
+static void make_pass(char *rules, char *text, size_t bytes)
 {
-  int granted = 0;
-  char interface[INTERFACE_NAME_BYTES];
+  char *rule_text;
+  while ((rule_text = strsep(&rules, ";")) != NULL) {
+    const size_t used = strlen(text);
+    struct shunt_xdp_rule rule;
+    if (shunt_xdp_rule_parse(rule_text, &rule, NULL) || rule.action == SHUNT_XDP_DROP)
+      continue;
+    rule.action = SHUNT_XDP_PASS;
+    if (used && used + 1 < bytes)
+      strcat(text, ";");
+    shunt_xdp_rule_format(&rule, text + strlen(text), bytes - strlen(text));
+  }
+}
+
+/* An ethertype for experiments within a site (IEEE 802, 0x88b5); of a helper the name's rules. */
+static void choose_rules(struct params *params, struct trial *trial)
+{
+  char rules[PARAMS_TEXT_BYTES] = "";
+  const char *given = params_take(params, "rules");
+  if (given && params_given(params, "helper")) {
+    snprintf(rules, sizeof(rules), "%s", given);
+    make_pass(rules, trial->rules, sizeof(trial->rules));
+  }
+  if (!*trial->rules)
+    snprintf(trial->rules, sizeof(trial->rules), "ether 0x88b5");
+}
+
+/* A mistake in the name is one on every rung, and told once. */
+static int make_trial(const char *device, struct trial *trial, struct shunt_error *error)
+{
+  static const char *const own[] = {"mode", "hw",         "drv",  "skb",  "zero_copy",
+                                    "copy", "rules_file", "join", "setup"};
+  const size_t end = strcspn(device, "?");
+  const char *keys = device[end] ? device + end + 1 : "";
+  struct params params;
   struct interface_state state;
-  const struct shunt_port_options options = {
-      .size = sizeof(options), .rx_ring = 64, .tx_ring = 64, .log = log};
-  snprintf(interface, sizeof(interface), "%.*s", (int)strcspn(device + 4, "?"), device + 4);
-  int code = interface_read(interface, &state, missing);
+  memset(trial, 0, sizeof(*trial));
+  snprintf(trial->interface, sizeof(trial->interface), "%.*s", (int)end - 4, device + 4);
+  int code = xdp_keys_check(keys, NULL, error);
+  if (code)
+    return shunt_error_within(error, code, "\"%s\"", device);
+  code = interface_read(trial->interface, &state, error);
+  code = code < 0 ? code : params_parse(&params, keys, error);
+  if (code < 0)
+    return code;
+  choose_rules(&params, trial);
+  for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+    params_take(&params, own[i]);
+  return params_rest(&params, trial->keys, sizeof(trial->keys));
+}
+
+/* Returns whether it was granted. */
+static bool try_rung(const struct trial *trial, const struct rung *rung,
+                     const struct shunt_log *log, struct doctor_line *line)
+{
+  const struct shunt_port_options options = {.size = sizeof(options), .log = log};
+  struct shunt_port *port = NULL;
+  struct shunt_error error = {0};
+  struct shunt_port_info info = {.size = sizeof(info)};
+  char name[2 * PARAMS_TEXT_BYTES];
+  snprintf(name, sizeof(name), "xdp:%s?%s%s%s&setup=0&rules=%s", trial->interface, trial->keys,
+           *trial->keys ? "&" : "", rung->keys, trial->rules);
+  if (shunt_port_open(name, &options, &port, &error)) {
+    doctor_warn(line, "%s", *error.why ? error.why : error.what);
+    doctor_remedy(line, "%s", error.remedy);
+    return false;
+  }
+  shunt_port_info(port, &info);
+  doctor_pass(line, "granted: %s", info.path);
+  shunt_port_close(port);
+  return true;
+}
+
+int doctor_xdp_try(const char *device, const struct shunt_log *log, doctor_tell *tell,
+                   void *context, struct shunt_error *error)
+{
+  struct trial trial;
+  int granted = 0;
+  int code = make_trial(device, &trial, error);
   if (code < 0)
     return code;
   for (unsigned i = 0; i < sizeof(rungs) / sizeof(rungs[0]); i++) {
-    struct shunt_port *port = NULL;
-    struct shunt_error error = {0};
     struct doctor_line line = {.grade = DOCTOR_WARN};
-    struct shunt_port_info info = {.size = sizeof(info)};
-    char name[192];
-    snprintf(name, sizeof(name), "%s%c%s&setup=0&rules=ether 0x88b5", device,
-             strchr(device, '?') ? '&' : '?', rungs[i].keys);
-    if (shunt_port_open(name, &options, &port, &error) == 0) {
-      shunt_port_info(port, &info);
-      doctor_pass(&line, "granted: %s", info.path);
-      shunt_port_close(port);
-      granted++;
-    } else {
-      doctor_warn(&line, "%s", *error.why ? error.why : error.what);
-      doctor_remedy(&line, "%s", error.remedy);
-    }
+    granted += try_rung(&trial, &rungs[i], log, &line);
     tell(context, rungs[i].name, &line);
   }
   return granted;

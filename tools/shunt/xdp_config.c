@@ -50,6 +50,9 @@ static void translate(const struct cli_entry *entry, struct setting *setting)
 
 /* ---- Whether they are right ---- */
 
+/* A device's name may yet bring a longer ring, on which tx_report_interval depends. */
+static const struct shunt_port_options longest = {.size = sizeof(longest), .tx_ring = 4096};
+
 struct checking {
   const struct cli_config *config;
   const struct cli_entry *entry; /* that is looked at */
@@ -96,7 +99,7 @@ static int check_entry(void *context, const struct cli_entry *entry)
     shunt_error_why(checking->error, "%zu characters are the most", sizeof(checking->all) - 1);
     return -EINVAL;
   }
-  const int code = xdp_keys_check(checking->all + used + (used > 0), checking->error);
+  const int code = xdp_keys_check(checking->all + used + (used > 0), &longest, checking->error);
   if (code)
     return code;
   checking->entry = NULL;
@@ -108,7 +111,7 @@ int xdp_config_check(const struct cli_config *config, unsigned *line, struct shu
   struct checking checking = {.config = config, .error = error};
   int code = cli_config_each(config, SECTION, check_entry, &checking);
   *line = code ? checking.entry->line : 0;
-  return code ? code : xdp_keys_check(checking.all, error);
+  return code ? code : xdp_keys_check(checking.all, &longest, error);
 }
 
 /* ---- Behind a name ---- */

@@ -145,15 +145,14 @@ int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shu
   return xdp_rules_take(params, wanted->join, &wanted->rules, error);
 }
 
-int xdp_keys_check(const char *keys, struct shunt_error *error)
+int xdp_keys_check(const char *keys, const struct shunt_port_options *given,
+                   struct shunt_error *error)
 {
-  /* What depends on another key, as tx_report_interval on tx_ring, is held against its most. */
-  const struct shunt_port_options most = {.size = sizeof(most), .tx_ring = 4096};
   struct shunt_port_options options;
   struct params params;
   struct xdp_wanted wanted;
   int result = params_parse(&params, keys, error);
-  result = result ? result : port_options_complete(&options, &most, &params, error);
+  result = result ? result : port_options_complete(&options, given, &params, error);
   result = result ? result : xdp_wanted_take(&params, &wanted, error);
   if (result)
     return result;

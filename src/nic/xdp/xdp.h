@@ -146,9 +146,11 @@ extern const struct port_ops xdp_ops;
 /* options.c. Take the driver's keys. Returns 0, -EINVAL or -ENOMEM, and then nothing to free; else
  * there are the rules. */
 int xdp_wanted_take(struct params *params, struct xdp_wanted *wanted, struct shunt_error *error);
-/* Whether a port could be opened with these keys, as they stand behind a name, as far as it can be
- * told without its interface. Returns 0, -EINVAL, or what reading rules_file gave. */
-int xdp_keys_check(const char *keys, struct shunt_error *error);
+/* Whether a port could be opened with these keys, as they stand behind a name, and these options
+ * (or NULL), as far as it can be told without its interface. Returns 0, -EINVAL, or what reading
+ * rules_file gave. */
+int xdp_keys_check(const char *keys, const struct shunt_port_options *given,
+                   struct shunt_error *error);
 
 /* rules.c. Take the keys that say what is ours. Returns 0; -EINVAL, -E2BIG, -ENOMEM, or errors of
  * reading a file, and then nothing to free. */
