@@ -51,6 +51,7 @@ struct link {
   struct interface_state *state;
   uint32_t lower; /* IFLA_LINK: for a veth its peer */
   bool lower_elsewhere;
+  int lower_space; /* IFLA_LINK_NETNSID */
   char parent[64]; /* "0000:03:00.0", "virtio1" */
 };
 
@@ -100,6 +101,7 @@ static int take_link(const struct nlattr *attribute, void *context)
     break;
   case IFLA_LINK_NETNSID:
     link->lower_elsewhere = true;
+    link->lower_space = (int)netlink_u32(attribute, UINT32_MAX);
     break;
   case IFLA_PARENT_DEV_NAME:
     netlink_text(attribute, link->parent, sizeof(link->parent));
@@ -141,6 +143,7 @@ static void read_link(const struct nlmsghdr *header, struct interface_state *sta
   if (!strcmp(state->driver, "veth")) {
     state->peer = (int)link.lower;
     state->peer_is_here = link.lower && !link.lower_elsewhere;
+    state->peer_space = link.lower_space;
   }
 }
 

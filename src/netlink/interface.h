@@ -83,6 +83,7 @@ struct interface_state {
   uint32_t rx_queues, tx_queues; /* that exist in the kernel: IFLA_NUM_{RX,TX}_QUEUES */
   int peer;                      /* ifindex of a veth's other end; 0: none */
   bool peer_is_here; /* in this network namespace, so that it can be changed from here */
+  int peer_space;    /* else the number of its namespace in this one: elsewhere.h */
   int numa_node;     /* SHUNT_NUMA_ANY (-1) where not known */
 
   /* XDP */

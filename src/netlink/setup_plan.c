@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/netlink/elsewhere.h"
+
 /* ---- Collecting ---- */
 
 static void add(struct setup_plan *plan, int ifindex, const char *key, uint32_t value)
@@ -78,7 +80,7 @@ static const struct trap {
 } traps[] = {
     {SETUP_PARTIAL_CHECKSUMS, 0, INTERFACE_TX_CHECKSUMS, "leaves checksums half done", "tx off"},
     {SETUP_AGGREGATES, INTERFACE_RX_AGGREGATES, INTERFACE_TX_SEGMENTS,
-     "joins segments to frames of up to 64 KiB", "tso off gso off tx-udp-segmentation off"},
+     "joins segments to up to 64 KiB", "tso off gso off tx-udp-segmentation off"},
     {SETUP_STRIPPED_TAGS, INTERFACE_RX_VLAN_STRIP, INTERFACE_TX_VLAN_INSERT,
      "keeps VLAN tags beside the frame", "txvlan off"},
 };
@@ -105,48 +107,94 @@ static bool says_why(const struct interface_state *state, uint32_t offloads,
   return true;
 }
 
+/* What sends from another namespace is not changed from here; sender: NULL where it could not be
+ * looked at. */
+static bool is_elsewhere(const struct interface_state *own)
+{
+  return own->peer && !own->peer_is_here;
+}
+
+/* Whether a trap stays on; why, where it is not for an end elsewhere. */
 static bool plan_trap(const struct interface_state *own, const struct interface_state *sender,
                       const struct trap *trap, struct setup_plan *plan,
                       char why[SHUNT_ERROR_TEXT_BYTES])
 {
-  why[0] = '\0';
   plan_offloads(own, trap->own, plan);
+  if (is_elsewhere(own))
+    return says_why(own, trap->own, trap, why) || !sender || sender->offloads & trap->sender;
   if (sender)
     plan_offloads(sender, trap->sender, plan);
-  if (own->peer && !own->peer_is_here) {
-    snprintf(
-        why, SHUNT_ERROR_TEXT_BYTES,
-        "the other end of this veth pair %s for what its kernel sends, unless told not to, and "
-        "is in another network namespace; there: ethtool -K IFACE %s",
-        trap->does, trap->features);
-    return true;
-  }
   return says_why(own, trap->own, trap, why) ||
          (sender && says_why(sender, trap->sender, trap, why));
+}
+
+static void tell(struct setup_plan *plan, const char *why)
+{
+  const size_t used = strlen(plan->why);
+  snprintf(plan->why + used, sizeof(plan->why) - used, "%s%s", used ? "; " : "", why);
+}
+
+/* "leaves checksums half done, keeps VLAN tags beside the frame", or what switches that off. */
+static void list_traps(uint8_t which, bool features, char text[SHUNT_ERROR_TEXT_BYTES])
+{
+  size_t used = 0;
+  text[0] = '\0';
+  for (unsigned i = 0; i < sizeof(traps) / sizeof(traps[0]); i++)
+    if ((which & traps[i].trap) && used < SHUNT_ERROR_TEXT_BYTES)
+      used += (size_t)snprintf(text + used, SHUNT_ERROR_TEXT_BYTES - used, "%s%s",
+                               !used      ? ""
+                               : features ? " "
+                                          : ", ",
+                               features ? traps[i].features : traps[i].does);
+}
+
+static void tell_elsewhere(const struct interface_state *sender, uint8_t which,
+                           struct setup_plan *plan)
+{
+  char does[SHUNT_ERROR_TEXT_BYTES], features[SHUNT_ERROR_TEXT_BYTES], why[SHUNT_ERROR_TEXT_BYTES];
+  list_traps(which, false, does);
+  list_traps(which, true, features);
+  if (sender)
+    snprintf(why, sizeof(why),
+             "its other end is in another network namespace and %.100s; there: ethtool -K %s %.60s",
+             does, sender->name, features);
+  else
+    snprintf(why, sizeof(why),
+             "its other end is in another network namespace and, unless told not to, %.95s; "
+             "there: ethtool -K IFACE %.58s",
+             does, features);
+  tell(plan, why);
+}
+
+static int refuse_trap(const struct interface_state *own, const char *why,
+                       struct shunt_error *error)
+{
+  shunt_error_set(error, -EOPNOTSUPP, "frames would not arrive on %s as they were sent", own->name);
+  shunt_error_why(error, "%s", why);
+  shunt_error_remedy(error, "switch that off there, or allow it here");
+  return -EOPNOTSUPP;
 }
 
 static int plan_traps(const struct interface_state *own, const struct interface_state *sender,
                       const struct setup_wanted *wanted, struct setup_plan *plan,
                       struct shunt_error *error)
 {
-  char why[SHUNT_ERROR_TEXT_BYTES];
+  uint8_t elsewhere = 0;
   for (unsigned i = 0; i < sizeof(traps) / sizeof(traps[0]); i++) {
     const struct trap *trap = &traps[i];
+    char why[SHUNT_ERROR_TEXT_BYTES] = "";
     if (!((wanted->traps | wanted->traps_try) & trap->trap) ||
         !plan_trap(own, sender, trap, plan, why))
       continue;
-    if (wanted->traps & trap->trap) {
-      shunt_error_set(error, -EOPNOTSUPP, "frames would not arrive on %s as they were sent",
-                      own->name);
-      shunt_error_why(error, "%s", why);
-      shunt_error_remedy(error, "switch that off there, or allow it here");
-      return -EOPNOTSUPP;
-    }
     plan->remaining |= (uint8_t)trap->trap;
-    if (!*plan->why)
-      memcpy(plan->why, why, sizeof(why));
+    if (*why)
+      tell(plan, why);
+    else
+      elsewhere |= (uint8_t)trap->trap;
   }
-  return 0;
+  if (elsewhere)
+    tell_elsewhere(sender, elsewhere, plan);
+  return plan->remaining & wanted->traps ? refuse_trap(own, plan->why, error) : 0;
 }
 
 /* ---- The plan ---- */
@@ -178,6 +226,9 @@ int setup_plan_make(const char *interface, const struct setup_wanted *wanted,
   if (!strcmp(own.name, "lo"))
     sender = &own;
   else if (own.peer && own.peer_is_here && interface_read_index(own.peer, &peer, error) == 0)
+    sender = &peer;
+  else if (is_elsewhere(&own) && elsewhere_read(own.peer_space, own.peer, &peer) == 0 &&
+           peer.offloads_known)
     sender = &peer;
   return setup_plan_from(&own, sender, wanted, plan, error);
 }

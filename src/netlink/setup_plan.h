@@ -36,7 +36,8 @@ int setup_plan_make(const char *interface, const struct setup_wanted *wanted,
                     struct setup_plan *plan, struct shunt_error *error);
 
 /* The same from states that were read: sender is what sends to own by the kernel without a wire
- * between (the peer of a veth that is here; own itself for the loopback interface), or NULL. */
+ * between (the peer of a veth, which is only looked at where it is in another network namespace;
+ * own itself for the loopback interface), or NULL. */
 int setup_plan_from(const struct interface_state *own, const struct interface_state *sender,
                     const struct setup_wanted *wanted, struct setup_plan *plan,
                     struct shunt_error *error);

@@ -192,6 +192,24 @@ if command -v ethtool >/dev/null; then
   says "v0 has 1 receive queues, fewer than its peer"
 fi
 
+# --- What the other end of a pair does is told while it does so ---
+
+if command -v ethtool >/dev/null; then
+  make_veth
+  ip -n "$far_space" link set v0 name far0
+  run 0 info xdp:v0
+  says "leaves checksums half done, joins segments to up to 64 KiB, keeps VLAN tags beside the frame"
+  says "there: ethtool -K far0 tx off"
+  far ethtool -K far0 tx off tso off gso off tx-udp-segmentation off txvlan off ||
+    fail "ethtool -K far0"
+  run 0 info "xdp:v0?rules=vlan 5 udp port 9"
+  quiet_about "its other end"
+  if command -v setpriv >/dev/null; then # then it can't be known
+    near setpriv --bounding-set=-sys_admin "$real_shunt" info xdp:v0 || fail "no CAP_SYS_ADMIN"
+    says "and, unless told not to, leaves checksums half done"
+  fi
+fi
+
 # --- More queues than the port has ---
 
 if command -v ethtool >/dev/null; then
