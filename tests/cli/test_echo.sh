@@ -117,6 +117,17 @@ for batch in 1 8 64; do
   holds ipv4-to-broadcast 1
 done
 
+# What comes when it has no CPU is answered, though the signal comes before its next round.
+start echo echo "$answerer" --validate
+kill -STOP $child
+timeout 60 "$shunt" send "ixgbe:twin?udp=$far,$near" --pcap "$scratch/frames.pcap" \
+  >"$scratch/send" 2>&1 || fail "shunt send: $(cat "$scratch/send")"
+kill -INT $child
+kill -CONT $child
+finish echo 0
+count received 18
+count answered 4
+
 # For a person.
 ask "$answerer" --validate
 count received 18
