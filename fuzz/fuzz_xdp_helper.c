@@ -11,21 +11,27 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static void drain(int client)
-{
-  struct xdp_helper_reply reply;
-  int fd;
-  while (xdp_helper_receive(client, &reply, sizeof(reply), &fd) > 0)
-    if (fd >= 0)
-      close(fd);
-}
-
 static int connect_to(struct server *server)
 {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) || server_add(server, pair[1]))
     abort();
   return pair[0];
+}
+
+/* Take the replies. Who was cut off comes again. */
+static void drain(struct server *server, int *client)
+{
+  struct xdp_helper_reply reply;
+  ssize_t bytes;
+  int fd;
+  while ((bytes = xdp_helper_receive(*client, &reply, sizeof(reply), &fd)) > 0)
+    if (fd >= 0)
+      close(fd);
+  if (bytes == -EAGAIN)
+    return;
+  close(*client);
+  *client = connect_to(server);
 }
 
 static void send_one(int client, const uint8_t *data, size_t bytes, int fd)
@@ -59,11 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
   int passed = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   while (bytes >= 2) {
     size_t length = data[0] | (data[1] & 0x03u) << 8;
-    int client = clients[data[1] >> 7], fd = data[1] & 0x40 ? passed : -1;
+    int *client = &clients[data[1] >> 7], fd = data[1] & 0x40 ? passed : -1;
     length = length < bytes - 2 ? length : bytes - 2;
-    send_one(client, data + 2, length, fd);
+    send_one(*client, data + 2, length, fd);
     server_turn(server, -1, 0);
-    drain(client);
+    drain(server, client);
     data += 2 + length;
     bytes -= 2 + length;
   }
