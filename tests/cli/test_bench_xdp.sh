@@ -26,7 +26,7 @@ if command -v setpriv >/dev/null; then
     fail "nobody may make network namespaces"
   says "CAP_SYS_ADMIN"
   "${plain[@]}" "$shunt" bench --only rtt,xdp --quick --count 100 --rounds 1 \
-    >"$scratch/out" 2>"$scratch/err" || fail "without AF_XDP there is no bench at all"
+    >"$scratch/out" 2>"$scratch/err" || [ $? -eq 3 ] || fail "without AF_XDP there is no bench at all"
   says "skipped"
   says "82599 twins, 1 thread"
 fi
@@ -83,7 +83,7 @@ esac
 mkdir alone
 cp "$shunt" alone/shunt
 PATH=/usr/sbin:/sbin alone/shunt bench --only xdp --rounds 1 --seconds 0.3 --json >printed.json \
-  2>errors || fail "without peers there is no bench: $(cat errors)"
+  2>errors || [ $? -eq 3 ] || fail "without peers there is no bench: $(cat errors)" # 3: as above
 missing libxdp libxdp
 grep -q "libxdp-dev" printed.json || fail "what brings libxdp is not said"
 missing DPDK dpdk

@@ -54,7 +54,10 @@ for size in 1473 2006 2007 8972; do
   sound "$twin&mtu=9000" $target --echo "$twin&mtu=9000" --count 200 --size $size
 done
 sound "$twin" $target --echo "$twin" --rate 5000 --seconds 0.5
-between sent 2400 2500
+between sent 1 2500
+sound "$twin" $target --echo "$twin" --rate 5000 --count 2500
+holds sent 2500
+between seconds 0.49 60
 sound "$twin" $target --echo "$twin" --interval 0.02 --count 10
 holds sent 10
 # More requests than sequence numbers.
