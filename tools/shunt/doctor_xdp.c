@@ -94,16 +94,15 @@ struct trial {
 /* The rules with "pass" for what they do: within what a helper's policy allows, where these are. */
 static void make_pass(char *rules, char *text, size_t bytes)
 {
-  char *rule_text;
+  char *rule_text, one[SHUNT_XDP_RULE_TEXT_BYTES];
   while ((rule_text = strsep(&rules, ";")) != NULL) {
     const size_t used = strlen(text);
     struct shunt_xdp_rule rule;
     if (shunt_xdp_rule_parse(rule_text, &rule, NULL) || rule.action == SHUNT_XDP_DROP)
       continue;
     rule.action = SHUNT_XDP_PASS;
-    if (used && used + 1 < bytes)
-      strcat(text, ";");
-    shunt_xdp_rule_format(&rule, text + strlen(text), bytes - strlen(text));
+    shunt_xdp_rule_format(&rule, one, sizeof(one));
+    snprintf(text + used, bytes - used, "%s%s", used ? ";" : "", one);
   }
 }
 
