@@ -11,7 +11,6 @@
 
 #define REQUESTS_A_TURN 64u
 #define LOOPBACK_MOST   4096u
-#define UD_PREFIX_BYTES 40u
 
 /* --- Completions of sends
  * ------------------------------------------------------------------------------- */

@@ -15,8 +15,7 @@
 #include "twin/ixgbe/ixgbe.h"
 
 #define OTHER_CAUSES 0x7FFF0000u /* EICR bits that are no queue's */
-#define EITR_COUNT   129u
-#define SHARED       0u /* the vector of all causes without MULTIPLE_MSIX */
+#define SHARED       0u          /* the vector of all causes without MULTIPLE_MSIX */
 #define BIT(n)       (UINT64_C(1) << (n))
 
 /* ITR_COUNTER counts down in the same unit as INTERVAL. */
