@@ -26,7 +26,17 @@ struct timeval;
  * Owner    the caller, until ef_driver_close
  * Returns  0, -EINVAL (dh_out is NULL), -EMFILE, -ENFILE, -ENOMEM */
 extern int ef_driver_open(ef_driver_handle *dh_out);
-/* Returns 0, or -EBADF (dh is none, or closed already). */
+/* Close a handle, and end what was made with it: interfaces, with their filters, and those that use
+ * their event queues; memory; sets; PIO regions; domains, once nothing is left in them that was
+ * made with other handles.
+ *
+ * Calls on what has ended fail, and frees of it return 0, once. A structure whose memory is gone by
+ * now, or holds something else, is left alone.
+ * Owner    what was sent is waited for, up to a second. Receive buffers in memory that ends, of
+ *          interfaces that go on, are dealt with as by ef_memreg_free
+ * Thread   any, while none is in a call of what ends, or asleep in ef_eventq_wait on it
+ * Returns  0, -EBADF (dh is none, or closed already), -EBUSY (the checked build: another thread is
+ *          in a call of an interface; the handle stays open) */
 extern int ef_driver_close(ef_driver_handle dh);
 
 /* Sleep until the queue has events.

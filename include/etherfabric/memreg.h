@@ -22,12 +22,17 @@ typedef struct ef_memreg {
  *
  * p_mem      a multiple of 4096
  * len_bytes  any length but 0; the pages that it touches are registered whole
- * Owner      the memory stays the caller's, and must be there until ef_memreg_free
+ * Owner      the memory stays the caller's, and must be there until ef_memreg_free, or mr_dh is
+ *            closed. The addresses can be read until ef_memreg_free, which frees them also then
  * Returns    0, -EINVAL, -EBADF, -ENOMEM, -ENOSPC (of the domain's 16 GiB of addresses no
  *            so many are free in a row) */
 extern int ef_memreg_alloc(ef_memreg *mr, ef_driver_handle mr_dh, struct ef_pd *pd,
                            ef_driver_handle pd_dh, void *p_mem, size_t len_bytes);
-/* Nothing that lies in it may be on a ring. Returns 0 or -EINVAL (mr is none). */
+/* Give memory back, which may then go. Receive buffers in it stay on their rings: packets that come
+ * into them are told of, and lost.
+ *
+ * Thread   any, while none is in a call of an interface that has such buffers
+ * Returns  0, -EINVAL (mr is none), -EBUSY (the checked build: a receive buffer lies in it) */
 extern int ef_memreg_free(ef_memreg *mr, ef_driver_handle mr_dh);
 
 /* The device's address of a byte. */

@@ -44,7 +44,7 @@ typedef struct ef_pd {
  *          Without, an interface is opened through AF_XDP ("xdp:eth0")
  * flags    enum ef_pd_flags. EF_PD_EXPRESS: packets stay in the device's memory (efct_vi.h).
  *          EF_PD_VF, EF_PD_PHYS_MODE and EF_PD_VPORT are of devices that shunt does not drive
- * Owner    the caller, until ef_pd_free; pd must stay where it is until then
+ * Owner    the caller, until ef_pd_free, or its handle is closed; pd may be copied
  * Returns  0, -EINVAL, -EBADF (the handle), -ENODEV (no such interface), -EOPNOTSUPP (a flag, or
  *          an EFA), -ENOMEM. The device is opened with the domain's first virtual interface */
 extern int ef_pd_alloc(ef_pd *pd, ef_driver_handle pd_dh, int ifindex, enum ef_pd_flags flags);
@@ -58,7 +58,8 @@ extern int ef_pd_alloc_with_vport(ef_pd *pd, ef_driver_handle pd_dh, const char 
  * as long as the domain. */
 extern const char *ef_pd_interface_name(ef_pd *pd);
 
-/* Returns 0, -EINVAL (pd is none), -EBUSY (virtual interfaces or registered memory are left). */
+/* Interfaces and memory of the domain may be left, and go on until they are freed themselves.
+ * Copies of pd are none any more. Returns 0, -EINVAL (pd is none). */
 extern int ef_pd_free(ef_pd *pd, ef_driver_handle pd_dh);
 
 #pragma GCC visibility pop

@@ -25,7 +25,8 @@ typedef struct ef_pio {
 /* Make a region.
  *
  * len_hint  bytes, up to 4096: what was granted is pio_len
- * Owner     the caller, until ef_pio_free; pio must stay where it is until then
+ * Owner     the caller, until ef_pio_free, or its handle is closed; pio must stay where it is until
+ *           then
  * Returns   0, -EINVAL, -EBADF, -ENOMEM */
 extern int ef_pio_alloc(ef_pio *pio, ef_driver_handle pio_dh, struct ef_pd *pd, unsigned len_hint,
                         ef_driver_handle pd_dh);

@@ -27,7 +27,7 @@ struct in6_addr;
  * flags    enum ef_vi_flags; what the device can't do is refused. Time stamps and zero copy are the
  *          port's, which the device's first interface opens: it has to ask for them, and for rings
  *          above 1024 where another will
- * Owner    the caller, until ef_vi_free; vi must stay where it is until then
+ * Owner    the caller, until ef_vi_free, or vi_dh is closed; vi must stay where it is until then
  * Returns  which queue of the device it has (0 or more), or -EINVAL, -EBADF, -EBUSY (the device has
  *          no queue left: see the key queues in shunt/port.h; or evq_opt has
  *          EF_VI_MAX_QS already), -EOPNOTSUPP, -EPERM (opening the
@@ -37,7 +37,8 @@ extern int ef_vi_alloc_from_pd(ef_vi *vi, ef_driver_handle vi_dh, struct ef_pd *
                                ef_driver_handle pd_dh, int evq_capacity, int rxq_capacity,
                                int txq_capacity, ef_vi *evq_opt, ef_driver_handle evq_dh,
                                enum ef_vi_flags flags);
-/* Returns 0, -EINVAL (vi is none), -EBUSY (others use its event queue). */
+/* Returns 0 (also where its handle was closed), -EINVAL (vi is none), -EBUSY (others use its event
+ * queue). */
 extern int ef_vi_free(ef_vi *vi, ef_driver_handle nic);
 
 /* Empty the rings: what was received and not polled is lost, buffers and packets on the rings are

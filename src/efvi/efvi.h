@@ -54,12 +54,15 @@
 #define EFVI_NO_FILTER    (-1)
 #define EFVI_CLOCK_DEVICE (-1)
 #define EFVI_INITED       0x51EF1AB5u
+#define EFVI_ENDED        0x51EF0FFFu /* with its handle; ef_vi_free is yet to come, or not */
+#define EFVI_NOWHERE      (1u << 20)  /* bytes: no receive buffer is longer */
 
 /* Page table of a domain: 2^22 pages of 4 KiB. Address 0 is never given out. */
 #define EFVI_PAGES (UINT64_C(1) << 22)
 
 struct efvi_vi;
 struct efvi_set;
+struct efvi_memreg;
 struct efvi_hand;
 
 /* What stamps frames, and how far UTC is ahead of it (clock.c). Interfaces of one device ask from
@@ -107,13 +110,19 @@ struct efvi_device {
   bool sleeps;                          /* its queues can wake */
 };
 
+/* It lives as long as its interfaces and its memory, if longer than for the program. */
 struct efvi_pd {
   struct efvi_pd *next;
-  ef_pd *user;
+  unsigned id;
+  char *name; /* the interface's. The program's structure has both, and so do copies of it */
+  ef_driver_handle handle;
+  bool dropped; /* by the program */
   struct efvi_device *device;
   uint8_t **pages;    /* by page of the DMA address; NULL: not registered */
   uint64_t next_page; /* behind the latest registration's */
-  unsigned vi_count, memreg_count;
+  uint8_t *nowhere;   /* where frames go whose buffers are no registered memory any more */
+  unsigned vi_count;
+  struct efvi_memreg *memregs;
   bool express;
 };
 
@@ -121,6 +130,8 @@ struct efvi_pd {
 struct efvi_pio {
   struct efvi_pio *next;
   ef_pio *user;
+  uint8_t *buffer;
+  ef_driver_handle handle;
   struct efvi_vi *vi; /* NULL: not linked */
 };
 
@@ -194,6 +205,7 @@ struct efvi_filters {
 struct efvi_set {
   struct efvi_set *next;
   unsigned id;
+  ef_driver_handle handle;
   bool dropped; /* by the program */
   struct efvi_pd *pd;
   unsigned size, count;
@@ -303,11 +315,14 @@ struct efvi_vi {
   struct efvi_check check;
 #endif
   ef_vi *user;
+  ef_vi *copy; /* of that as it was when it was made, which stays */
   struct efvi_pd *pd;
   struct efvi_device *device;
   ef_vi_stats lost;
-  unsigned users; /* interfaces that use this one's event queue, itself not counted */
-  uint64_t flags; /* enum ef_vi_flags */
+  ef_driver_handle handle;
+  struct efvi_vi *evq; /* whose event queue it uses */
+  unsigned users;      /* interfaces that use this one's event queue, itself not counted */
+  uint64_t flags;      /* enum ef_vi_flags */
   struct efvi_set *set;
   unsigned set_index;
 
@@ -357,8 +372,12 @@ struct efvi_vi {
 void efvi_lock(void);
 void efvi_unlock(void);
 
-/* Whether it is an open handle. Lock held. */
+/* Whether it is an open handle (handle.c). Lock held. */
 bool efvi_handle_known(ef_driver_handle handle);
+
+/* What is made with a handle has an id. Whether this is one that was given out: who frees what has
+ * ended with its handle has nothing left to do, as with the cards. Lock held. */
+bool efvi_id_was(unsigned id);
 
 /* The domain behind a program's structure, NULL where it is none. Lock held. */
 struct efvi_pd *efvi_pd_of(const ef_pd *pd);
@@ -464,6 +483,8 @@ struct efvi_set *efvi_set_of(const ef_vi_set *set);
 void efvi_set_leave(struct efvi_vi *vi);
 /* The domain ends, and with it its sets, which have no interfaces any more. */
 void efvi_sets_end(const struct efvi_pd *pd);
+/* The handle is closed that they were made with: they are the program's no more. */
+void efvi_sets_drop(ef_driver_handle handle);
 
 /* What ef_vi_alloc_from_pd and ef_vi_alloc_from_set have in common (vi.c). Lock held. */
 struct efvi_request {
@@ -478,6 +499,17 @@ int efvi_vi_alloc(const struct efvi_request *request, ef_driver_handle pd_dh,
                   ef_driver_handle evq_dh, struct shunt_error *error);
 /* The interface's end; nobody uses its event queue, and what it sent is flushed. Lock held. */
 void efvi_vi_end(struct efvi_vi *own);
+
+/* --- Domains and memory (pd.c, memreg.c). Lock held. --------------------------------------------
+ */
+
+/* An interface of it has ended, or memory: the domain goes with the last, if it was dropped. */
+void efvi_pd_settle(struct efvi_pd *pd);
+/* The handle is closed that they were made with. */
+void efvi_pds_drop(ef_driver_handle handle);
+void efvi_memregs_end(ef_driver_handle handle);
+/* Bring memory in, for writing. Returns 0, or -EFAULT and the like where there is none. */
+int efvi_memory_fetch(const void *memory, size_t bytes);
 
 /* --- The interface's calls ---------------------------------------------------------------------
  */

@@ -116,8 +116,9 @@ void efvi_transmitv_ctpio_copy(ef_vi *user, size_t bytes, const struct iovec *io
                                unsigned threshold, void *fallback);
 int efvi_transmit_ctpio_fallback(ef_vi *user, ef_addr addr, size_t len, ef_request_id id);
 int efvi_transmitv_ctpio_fallback(ef_vi *user, const ef_iovec *iov, int iov_len, ef_request_id id);
-/* The interface ends. Lock held. */
+/* The interface ends, and the handle is closed that regions were made with. Lock held. */
 void efvi_pio_unlink(struct efvi_vi *vi);
+void efvi_pios_end(ef_driver_handle handle);
 
 /* alternative.c */
 int efvi_alt_select(ef_vi *user, unsigned alt_id);

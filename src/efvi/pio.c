@@ -44,6 +44,8 @@ int ef_pio_alloc(ef_pio *pio, ef_driver_handle pio_dh, struct ef_pd *pd, unsigne
     *pio =
         (ef_pio){.pio_buffer = buffer, .pio_resource_id = ++efvi_state()->next_id, .pio_len = len};
     own->user = pio;
+    own->buffer = buffer;
+    own->handle = pio_dh;
     own->next = efvi_state()->pios;
     efvi_state()->pios = own;
   }
@@ -60,18 +62,21 @@ int ef_pio_free(ef_pio *pio, ef_driver_handle pio_dh)
   (void)pio_dh;
   efvi_lock();
   struct efvi_pio **at = pio_find(pio), *own = *at;
+  const bool ended = !own && pio && !pio->pio_buffer && efvi_id_was(pio->pio_resource_id);
   int result = 0;
-  if (!own)
+  if (ended)
+    *pio = (ef_pio){0};
+  else if (!own)
     result = efvi_refuse(-EINVAL, "this is no PIO region");
   else if (own->vi)
     result = efvi_refuse(-EBUSY, "the PIO region is linked to an interface");
   else
     *at = own->next;
   efvi_unlock();
-  if (result)
+  if (result || ended)
     return result;
+  free(own->buffer);
   free(own);
-  free(pio->pio_buffer);
   *pio = (ef_pio){0};
   return 0;
 }
@@ -113,14 +118,39 @@ int ef_pio_unlink_vi(ef_pio *pio, ef_driver_handle pio_dh, struct ef_vi *vi, ef_
   return result;
 }
 
+/* As of interfaces (handle.c): the structure may be gone without a word. */
+static bool is_in_place(const struct efvi_pio *own)
+{
+  return efvi_memory_fetch(own->user, sizeof(*own->user)) == 0 &&
+         own->user->pio_buffer == own->buffer;
+}
+
 void efvi_pio_unlink(struct efvi_vi *vi)
 {
   for (struct efvi_pio *region = efvi_state()->pios; region; region = region->next) {
     if (region->vi != vi)
       continue;
     region->vi = NULL;
-    region->user->pio_io = NULL;
+    if (is_in_place(region))
+      region->user->pio_io = NULL;
     vi->user->linked_pio = NULL;
+  }
+}
+
+/* An interface that is left has its region as long as it lives. */
+void efvi_pios_end(ef_driver_handle handle)
+{
+  for (struct efvi_pio **at = &efvi_state()->pios, *own; (own = *at);) {
+    if (own->handle != handle || own->vi) {
+      own->handle = own->handle == handle ? -1 : own->handle;
+      at = &own->next;
+      continue;
+    }
+    *at = own->next;
+    if (is_in_place(own))
+      *own->user = (ef_pio){.pio_resource_id = own->user->pio_resource_id};
+    free(own->buffer);
+    free(own);
   }
 }
 

@@ -13,7 +13,7 @@
 struct efvi_set *efvi_set_of(const ef_vi_set *set)
 {
   struct efvi_set *own = set ? efvi_state()->sets : NULL;
-  while (own && (own->id != set->vis_res_id || own->dropped || own->pd->user != set->vis_pd))
+  while (own && (own->id != set->vis_res_id || own->dropped))
     own = own->next;
   return own;
 }
@@ -28,9 +28,18 @@ static void set_unmake(struct efvi_set *set)
   free(set);
 }
 
+/* It is the program's no more. */
+static void set_drop(struct efvi_set *set)
+{
+  set->dropped = true;
+  if (!set->count)
+    set_unmake(set);
+}
+
 /* A port that is not open yet is opened with a queue for each interface of a set, unless its name
  * says how many. */
-static int set_alloc(ef_vi_set *user, struct efvi_pd *pd, unsigned size, struct shunt_error *error)
+static int set_alloc(struct efvi_pd *pd, unsigned size, struct efvi_set **made,
+                     struct shunt_error *error)
 {
   struct efvi_device *device = pd->device;
   struct efvi_set *set = calloc(1, sizeof(*set));
@@ -52,7 +61,7 @@ static int set_alloc(ef_vi_set *user, struct efvi_pd *pd, unsigned size, struct 
   set->size = size;
   set->next = efvi_state()->sets;
   efvi_state()->sets = set;
-  *user = (ef_vi_set){.vis_res_id = set->id, .vis_pd = pd->user};
+  *made = set;
   return 0;
 }
 
@@ -60,6 +69,7 @@ int ef_vi_set_alloc_from_pd(ef_vi_set *vi_set, ef_driver_handle vi_set_dh, struc
                             ef_driver_handle pd_dh, int n_vis)
 {
   struct shunt_error error = {0};
+  struct efvi_set *set = NULL;
   int result;
   efvi_lock();
   struct efvi_pd *own = efvi_pd_of(pd);
@@ -71,7 +81,11 @@ int ef_vi_set_alloc_from_pd(ef_vi_set *vi_set, ef_driver_handle vi_set_dh, struc
   else if (!efvi_handle_known(vi_set_dh) || !efvi_handle_known(pd_dh))
     result = shunt_error_set(&error, -EBADF, "%d or %d is no driver handle", vi_set_dh, pd_dh);
   else
-    result = set_alloc(vi_set, own, (unsigned)n_vis, &error);
+    result = set_alloc(own, (unsigned)n_vis, &set, &error);
+  if (!result) {
+    set->handle = vi_set_dh;
+    *vi_set = (ef_vi_set){.vis_res_id = set->id, .vis_pd = pd};
+  }
   efvi_unlock();
   return result ? efvi_fail(&error) : 0;
 }
@@ -81,15 +95,23 @@ int ef_vi_set_free(ef_vi_set *vi_set, ef_driver_handle vi_set_dh)
   (void)vi_set_dh;
   efvi_lock();
   struct efvi_set *set = efvi_set_of(vi_set);
-  int result = set ? 0 : efvi_refuse(-EINVAL, "this is no set of interfaces");
-  if (set) {
-    set->dropped = true;
-    *vi_set = (ef_vi_set){0};
-    if (!set->count)
-      set_unmake(set);
-  }
+  const bool was = set || (vi_set && efvi_id_was(vi_set->vis_res_id));
+  if (set)
+    set_drop(set);
   efvi_unlock();
-  return result;
+  if (!was)
+    return efvi_refuse(-EINVAL, "this is no set of interfaces");
+  *vi_set = (ef_vi_set){0};
+  return 0;
+}
+
+void efvi_sets_drop(ef_driver_handle handle)
+{
+  for (struct efvi_set *set = efvi_state()->sets, *next; set; set = next) {
+    next = set->next;
+    if (set->handle == handle && !set->dropped)
+      set_drop(set);
+  }
 }
 
 void efvi_sets_end(const struct efvi_pd *pd)

@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The one table a process of what ef_vi names by numbers, and driver handles, which are the
- * numbers: an epoll instance each, that devices' queues are put into when they are primed. */
+/* The one table a process of what ef_vi names by numbers and structures, and what calls say. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "shunt/log.h"
 #include "src/efvi/checked.h"
 
-struct handle {
-  struct handle *next;
-  int fd;
-};
-
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct efvi_state state;
-static struct handle *handles;
 
 void efvi_lock(void)
 {
@@ -94,65 +86,20 @@ void efvi_keep(int code, const char *what, ...)
 struct efvi_pd *efvi_pd_of(const ef_pd *pd)
 {
   struct efvi_pd *own = state.pds;
-  while (own && own->user != pd)
+  while (own && pd &&
+         (own->dropped || own->id != pd->pd_resource_id || own->name != pd->pd_intf_name))
     own = own->next;
   return pd ? own : NULL;
+}
+
+bool efvi_id_was(unsigned id)
+{
+  return id && id <= state.next_id;
 }
 
 struct efvi_vi *efvi_vi_of(const ef_vi *vi)
 {
   return vi && vi->inited == EFVI_INITED ? efvi_own(vi) : NULL;
-}
-
-/* --- Handles ------------------------------------------------------------------------------------
- */
-
-static struct handle **handle_find(ef_driver_handle fd)
-{
-  struct handle **at = &handles;
-  while (*at && (*at)->fd != fd)
-    at = &(*at)->next;
-  return at;
-}
-
-bool efvi_handle_known(ef_driver_handle fd)
-{
-  return *handle_find(fd) != NULL;
-}
-
-int ef_driver_open(ef_driver_handle *dh_out)
-{
-  if (!dh_out)
-    return efvi_refuse(-EINVAL, "no place for the driver handle");
-  struct handle *handle = malloc(sizeof(*handle));
-  if (!handle)
-    return efvi_refuse(-ENOMEM, "no memory for a driver handle");
-  handle->fd = epoll_create1(EPOLL_CLOEXEC);
-  if (handle->fd < 0) {
-    int code = -errno;
-    free(handle);
-    return efvi_refuse(code, "can't open a driver handle: %s", strerrordesc_np(-code));
-  }
-  efvi_lock();
-  handle->next = handles;
-  handles = handle;
-  efvi_unlock();
-  *dh_out = handle->fd;
-  return 0;
-}
-
-int ef_driver_close(ef_driver_handle dh)
-{
-  efvi_lock();
-  struct handle **at = handle_find(dh), *handle = *at;
-  if (handle)
-    *at = handle->next;
-  efvi_unlock();
-  if (!handle)
-    return efvi_refuse(-EBADF, "%d is no driver handle", dh);
-  close(handle->fd);
-  free(handle);
-  return 0;
 }
 
 const char *ef_vi_version_str(void)

@@ -100,7 +100,7 @@ static struct efvi_vi *vi_make(uint32_t rx_ring, uint32_t tx_ring, uint64_t flag
   own->wake_fd = own->wake_handle = own->timer_fd = -1;
   user->vi_rxq.ids = calloc(rx_ring, sizeof(uint32_t));
   user->vi_txq.ids = calloc(tx_ring, sizeof(uint32_t));
-  own->user = user; /* until the program's structure takes its place */
+  own->user = own->copy = user; /* until the program's structure takes its place */
   return own;
 }
 
@@ -115,6 +115,7 @@ static void vi_unmake(struct efvi_vi *own)
   free(own->held);
   free(own->held_flags);
   free(own->alternatives);
+  free(own->copy);
   if (own->timer_fd >= 0)
     close(own->timer_fd);
   free(own);
@@ -154,8 +155,8 @@ static void vi_show(struct efvi_vi *own, ef_vi *vi, enum ef_vi_flags flags, ef_v
   own->user = vi;
   vi->evq_vi = evq ? evq : vi;
   vi->evq_vi->vi_qs[vi->evq_vi->vi_qs_n++] = vi;
-  if (evq)
-    efvi_own(evq)->users++;
+  own->evq = efvi_own(vi->evq_vi);
+  own->evq->users += evq != NULL;
   efvi_fast_install(own);
   if (own->device->spread) /* others' queues are looked into, too */
     vi->ops.eventq_poll = EFVI_OPS.eventq_poll;
@@ -210,6 +211,7 @@ static void evq_leave(ef_vi *vi)
 void efvi_vi_end(struct efvi_vi *own)
 {
   ef_vi *vi = own->user;
+  const bool is_copy = vi == own->copy;
   if (own->device->spread)
     efvi_spread_leave(own);
   efvi_filters_clear(own);
@@ -221,8 +223,10 @@ void efvi_vi_end(struct efvi_vi *own)
   efvi_wake_end(own);
   efvi_device_detach(own->device, own);
   own->pd->vi_count--;
+  efvi_pd_settle(own->pd);
   vi_unmake(own);
-  *vi = (ef_vi){.dh = -1, .ops = efvi_ops_closed};
+  if (!is_copy)
+    *vi = (ef_vi){.dh = -1, .ops = efvi_ops_closed};
 }
 
 /* The interface is whole, and its queue empty: let it receive, where nothing has to be posted. */
@@ -240,7 +244,7 @@ static int vi_alloc(const struct efvi_request *request, struct shunt_error *erro
   struct efvi_vi *own = vi_make(rx_ring, tx_ring, (uint64_t)request->flags);
   if (!own)
     return shunt_error_set(error, -ENOMEM, "no memory for an interface");
-  ef_vi *made = own->user;
+  own->handle = request->handle;
   own->pd = request->pd;
   own->device = request->pd->device;
   own->rx_mode = mode_of(own->flags, own->pd->express);
@@ -249,17 +253,16 @@ static int vi_alloc(const struct efvi_request *request, struct shunt_error *erro
                                : shunt_error_set(error, -ENOMEM, "no memory for rings");
   if (index < 0) {
     vi_unmake(own);
-    free(made);
     return index;
   }
-  *request->vi = *made;
-  free(made);
+  *request->vi = *own->copy;
   request->vi->dh = request->handle;
   request->vi->vi_i = (unsigned)index;
   request->vi->vi_rxq.mask = request->rxq_capacity ? rx_ring - 1 : 0;
   request->vi->vi_txq.mask = request->txq_capacity ? tx_ring - 1 : 0;
   request->vi->evq_mask = 2 * EFVI_RING_MOST - 1;
   vi_show(own, request->vi, request->flags, request->evq);
+  *own->copy = *request->vi;
   request->pd->vi_count++;
   int result = vi_start(own, error);
   if (!result)
@@ -304,6 +307,10 @@ int ef_vi_free(ef_vi *vi, ef_driver_handle nic)
   (void)nic;
   struct efvi_vi *own = efvi_vi_of(vi);
   EFVI_ENTER(own, "ef_vi_free", -EBUSY);
+  if (vi && vi->inited == EFVI_ENDED) {
+    vi->inited = 0;
+    return 0;
+  }
   if (!own)
     return efvi_refuse(-EINVAL, "this is no interface");
   if (own->users)

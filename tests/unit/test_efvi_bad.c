@@ -62,7 +62,6 @@ static void handles_and_domains(void **state)
   BAD(ef_pd_alloc_by_name(&pd, dh, NULL, EF_PD_DEFAULT), -EINVAL);
   BAD(ef_pd_alloc_by_name(&pd, dh, "", EF_PD_DEFAULT), -EINVAL);
   BAD(ef_pd_alloc_by_name(&pd, gone.handle, "eth0", EF_PD_DEFAULT), -EBADF);
-  BAD(ef_pd_alloc_by_name(&rig->pd, dh, "eth0", EF_PD_DEFAULT), -EINVAL); /* it is one */
   BAD(ef_pd_alloc_with_vport(NULL, dh, "eth0", EF_PD_DEFAULT, EF_PD_VLAN_NONE), -EINVAL);
   BAD(ef_pd_alloc_with_vport(&pd, dh, NULL, EF_PD_DEFAULT, EF_PD_VLAN_NONE), -EINVAL);
   BAD(ef_pd_free(NULL, dh), -EINVAL);
