@@ -248,8 +248,7 @@ static void express(void **state)
   assert_int_equal(value, 1);
   assert_int_equal(
       ef_pd_capabilities_get(rig->handle, &rig->pd, rig->handle, EF_VI_CAP_TX_ALTERNATIVES, &value),
-      0);
-  assert_int_equal(value, 0); /* which are told of by the other way of polling */
+      -EOPNOTSUPP); /* which are told of by the other way of polling */
   rig_open(rig, EF_VI_RX_TIMESTAMPS, 0);
   ef_vi *vi = &rig->vi;
   rig_filter_all(rig);
