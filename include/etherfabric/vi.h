@@ -180,10 +180,19 @@ ef_filter_spec_set_user_flag(ef_filter_spec *filter_spec, uint8_t user_flag, int
 
 /* Let the interface receive what the filter matches, from now on.
  *
+ * A frame that several filters match goes by the most specific one, whichever interface of the
+ * device that is of: first those with the source (full), then the destination and its port alone
+ * (local), a MAC address, an IP protocol, an EtherType, all of a kind, and last what no other
+ * filter matches (mismatch); of two that ask for the same kinds of things, the one with a VLAN. A
+ * filter that an interface or a set has, no other of the device can have: -EEXIST. But that of a
+ * multicast address, or of all or other multicast, several may have where the device is AF_XDP, and
+ * each gets a copy; an 82599 hands a frame to one queue, so there it is -EEXIST, too.
+ *
  * filter_cookie_out  names it; may be NULL
  * Returns            0, -EINVAL (an empty or impossible combination, or vi has no receive ring),
- *                    -EEXIST, -ENOSPC (1024 an interface, or the device's table is full), -EPERM,
- *                    -EOPNOTSUPP (shunt_last_error() says what can't be had, and why)
+ *                    -EEXIST (as above), -ENOSPC (1024 an interface, or the device's table is
+ *                    full), -EPERM, -EOPNOTSUPP (shunt_last_error() says what can't be had, and why)
+ *
  * Of an 82599's interfaces and sets one may have filters that don't name an IPv4 address and port,
  * any number; others get -EOPNOTSUPP for these, as the device can't tell whose a frame is. */
 extern int ef_vi_filter_add(ef_vi *vi, ef_driver_handle vi_dh, const ef_filter_spec *filter_spec,

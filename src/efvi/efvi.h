@@ -103,6 +103,7 @@ struct efvi_device {
   unsigned route_queue, route_filters;
   bool is_xdp;
   bool spread;                          /* AF_XDP with several queues: frames are handed over */
+  unsigned overlaps;                    /* atomic: pairs of interfaces' filters (overlap.c) */
   uint32_t inbox;                       /* a queue's buffers for those; a power of two, or 0 */
   bool copies;                          /* the kernel does: AF_XDP without zero copy */
   bool stamps_received, stamps_sent;    /* opened so */
@@ -158,12 +159,13 @@ _Static_assert(sizeof(struct efvi_match) == 52, "compared by memcmp");
 #define EFVI_MATCH_SOURCE     (1u << 6) /* source and its port */
 #define EFVI_MATCH_UNICAST    (1u << 7)
 #define EFVI_MATCH_MULTICAST  (1u << 8)
-#define EFVI_MATCH_NONE_OTHER (1u << 9) /* only what no other filter of the interface takes */
+#define EFVI_MATCH_NONE_OTHER (1u << 9) /* only what no other filter of the device takes */
 #define EFVI_MATCH_ALL        (1u << 10)
 #define EFVI_MATCH_NOTHING    (1u << 11)
 
 struct efvi_filter {
   bool used;
+  uint8_t rank; /* of match */
   int type;
   struct efvi_match match;
   bool promiscuous;
@@ -198,6 +200,7 @@ struct efvi_filters {
   struct efvi_filter list[EFVI_FILTERS];
   unsigned count;
   uint32_t fields; /* EFVI_MATCH_* of all */
+  unsigned rank;   /* atomic: the highest of all */
 };
 
 /* Interfaces that share what the set's filters match. It lives as long as one of them, if longer
@@ -455,8 +458,14 @@ int efvi_match_read(const ef_filter_spec *spec, bool is_xdp, struct efvi_match *
                     struct shunt_error *error);
 /* Whether it asks for a copy of frames to other stations, too. */
 bool efvi_sniffs_all(const ef_filter_spec *spec);
+/* How specific it is: of filters that match a frame, the one of the highest rank takes it. */
+uint8_t efvi_match_rank(const struct efvi_match *match);
+/* Whether there are frames that both match. */
+bool efvi_match_overlaps(const struct efvi_match *one, const struct efvi_match *other);
 /* Which filter takes a frame: its id, a set's from EFVI_FILTERS on; EFVI_NO_FILTER: none. */
 int efvi_match_any(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes);
+/* The same, with the filter's rank. */
+int efvi_match_best(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes, unsigned *rank);
 /* Remove every filter of the interface, or of the set. Lock held. */
 void efvi_filters_clear(struct efvi_vi *vi);
 void efvi_set_filters_clear(struct efvi_set *set);

@@ -193,8 +193,13 @@ static int check_sniffing(const struct efvi_target *target, bool sniffing,
 static void fields_update(struct efvi_filters *filters)
 {
   uint32_t fields = 0;
-  for (unsigned i = 0; i < EFVI_FILTERS; i++)
-    fields |= filters->list[i].used ? filters->list[i].match.fields : 0;
+  unsigned rank = 0;
+  for (unsigned i = 0; i < EFVI_FILTERS; i++) {
+    const struct efvi_filter *filter = &filters->list[i];
+    fields |= filter->used ? filter->match.fields : 0;
+    rank = filter->used && filter->rank > rank ? filter->rank : rank;
+  }
+  __atomic_store_n(&filters->rank, rank, __ATOMIC_RELAXED);
   __atomic_store_n(&filters->fields, fields, __ATOMIC_RELEASE);
   efvi_quick_update(filters);
 }
@@ -220,6 +225,7 @@ static void filter_end(struct efvi_device *device, struct efvi_filters *filters,
   __atomic_store_n(&filter->used, false, __ATOMIC_RELEASE);
   __atomic_store_n(&filters->count, filters->count - 1, __ATOMIC_RELEASE);
   fields_update(filters);
+  efvi_overlap_remove(device, filters, &filter->match);
   filter_withdraw(device, filter);
 }
 
@@ -300,11 +306,20 @@ int efvi_filter_add(const struct efvi_target *target, const ef_filter_spec *spec
   const int index = filter_find_free(filters, &made.match, error);
   if (index < 0)
     return index;
+  struct shunt_mac group;
+  const bool is_group = made.match.fields & EFVI_MATCH_MULTICAST || group_of(&made.match, &group);
+  result = efvi_overlap_check(target, &made.match, is_group, error);
+  if (result)
+    return result;
   result = filter_install(target, &made, spec, error);
   if (result) {
     filter_withdraw(target->device, &made);
     return result;
   }
+  made.rank = efvi_match_rank(&made.match);
+  efvi_overlap_add(target->device, filters, &made.match);
+  if (made.rank > filters->rank) /* before any poll sees it */
+    __atomic_store_n(&filters->rank, made.rank, __ATOMIC_RELAXED);
   filters->list[index] = made;
   __atomic_store_n(&filters->list[index].used, true, __ATOMIC_RELEASE);
   __atomic_store_n(&filters->count, filters->count + 1, __ATOMIC_RELEASE);

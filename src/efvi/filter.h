@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The type of a filter specification: what was set. */
+/* The type of a filter specification: what was set; and filters beside those of other interfaces.
+ */
 #ifndef SRC_EFVI_FILTER_H
 #define SRC_EFVI_FILTER_H
+
+#include "src/efvi/efvi.h"
 
 enum {
   SPEC_MAC = 1 << 0,
@@ -23,5 +26,16 @@ enum {
 
 /* The queue of SPEC_DEST, in flags. */
 #define SPEC_DEST_SHIFT 16
+
+/* overlap.c. Lock held. */
+/* Whether the target may have the filter beside others'. is_group: it matches multicast alone.
+ * Returns 0 or -EEXIST. */
+int efvi_overlap_check(const struct efvi_target *target, const struct efvi_match *match,
+                       bool is_group, struct shunt_error *error);
+/* Count pairs with the filters of others than whose list this is. */
+void efvi_overlap_add(struct efvi_device *device, const struct efvi_filters *filters,
+                      const struct efvi_match *match);
+void efvi_overlap_remove(struct efvi_device *device, const struct efvi_filters *filters,
+                         const struct efvi_match *match);
 
 #endif

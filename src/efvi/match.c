@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Whether a filter takes a frame. The device's own filters say which queue a frame goes to, and may
  * let more through (a hash of multicast addresses, a promiscuous port): this is what decides. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "shunt/xdp_rule.h"
@@ -141,38 +142,99 @@ static inline bool match_one(const struct efvi_match *match, const struct key *k
 }
 
 #define WITH_IP (EFVI_MATCH_IP4 | EFVI_MATCH_IP6 | EFVI_MATCH_PROTOCOL)
-#define LAST    (EFVI_MATCH_NONE_OTHER | EFVI_MATCH_ALL)
 
-/* A filter that takes what others leave has its say behind them. */
-static int match_filters(const struct efvi_filters *filters, const struct key *key)
+static int match_filters(const struct efvi_filters *filters, const struct key *key, unsigned *rank)
 {
-  int last = EFVI_NO_FILTER;
+  int best = EFVI_NO_FILTER;
   const unsigned count = __atomic_load_n(&filters->count, __ATOMIC_ACQUIRE);
   for (unsigned i = 0, seen = 0; seen < count && i < EFVI_FILTERS; i++) {
     const struct efvi_filter *filter = &filters->list[i];
     if (!__atomic_load_n(&filter->used, __ATOMIC_ACQUIRE))
       continue;
     seen++;
-    if (!match_one(&filter->match, key))
+    if ((best != EFVI_NO_FILTER && filter->rank <= *rank) || !match_one(&filter->match, key))
       continue;
-    if (SHUNT_LIKELY(!(filter->match.fields & LAST)))
-      return (int)i;
-    last = last == EFVI_NO_FILTER ? (int)i : last;
+    best = (int)i;
+    *rank = filter->rank;
+    if (SHUNT_LIKELY(*rank >= __atomic_load_n(&filters->rank, __ATOMIC_RELAXED)))
+      break;
   }
-  return last;
+  return best;
 }
 
-int efvi_match_any(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes)
+int efvi_match_best(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes, unsigned *rank)
 {
   const struct efvi_filters *shared = vi->set ? &vi->set->filters : NULL;
   const uint32_t fields =
       vi->filters.fields | (shared ? __atomic_load_n(&shared->fields, __ATOMIC_RELAXED) : 0);
   struct key key;
+  unsigned rank_of_set = 0;
   if (!fields || !key_read(&key, frame, bytes, fields & WITH_IP))
     return EFVI_NO_FILTER;
-  const int found = match_filters(&vi->filters, &key);
-  if (SHUNT_LIKELY(found != EFVI_NO_FILTER || !shared))
+  const int found = match_filters(&vi->filters, &key, rank);
+  const int of_set = shared ? match_filters(shared, &key, &rank_of_set) : EFVI_NO_FILTER;
+  if (of_set == EFVI_NO_FILTER || (found != EFVI_NO_FILTER && *rank >= rank_of_set))
     return found;
-  const int of_set = match_filters(shared, &key);
-  return of_set == EFVI_NO_FILTER ? of_set : of_set + (int)EFVI_FILTERS;
+  *rank = rank_of_set;
+  return of_set + (int)EFVI_FILTERS;
+}
+
+int efvi_match_any(const struct efvi_vi *vi, const uint8_t *frame, uint32_t bytes)
+{
+  unsigned rank;
+  return efvi_match_best(vi, frame, bytes, &rank);
+}
+
+/* --- Among each other ---------------------------------------------------------------------------
+ */
+
+/* By what is asked for, the first that one of them asks for alone. Two of one rank that match the
+ * same frame are the same. */
+uint8_t efvi_match_rank(const struct efvi_match *match)
+{
+  const uint32_t fields = match->fields;
+  const bool is_all =
+      fields & (EFVI_MATCH_UNICAST | EFVI_MATCH_MULTICAST) && !(fields & EFVI_MATCH_NONE_OTHER);
+  return (uint8_t)((fields & EFVI_MATCH_SOURCE ? 64 : 0) |
+                   (fields & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6) ? 32 : 0) |
+                   (fields & EFVI_MATCH_MAC ? 16 : 0) | (fields & EFVI_MATCH_PROTOCOL ? 8 : 0) |
+                   (fields & EFVI_MATCH_ETHERTYPE ? 4 : 0) | (is_all ? 2 : 0) |
+                   (fields & EFVI_MATCH_VLAN ? 1 : 0));
+}
+
+/* Which Ethernet addresses it can match, as the fields of all unicast and all multicast. */
+static uint32_t kinds(const struct efvi_match *match)
+{
+  const uint32_t both = EFVI_MATCH_UNICAST | EFVI_MATCH_MULTICAST;
+  if (match->fields & EFVI_MATCH_MAC)
+    return match->mac[0] & 1 ? EFVI_MATCH_MULTICAST : EFVI_MATCH_UNICAST;
+  return match->fields & both ? match->fields & both : both;
+}
+
+/* What is behind the Ethernet header; 0: not asked for. */
+static uint16_t ethertype_of(const struct efvi_match *match)
+{
+  return match->fields & EFVI_MATCH_IP4   ? htons(0x0800)
+         : match->fields & EFVI_MATCH_IP6 ? htons(0x86DD)
+                                          : match->ethertype;
+}
+
+bool efvi_match_overlaps(const struct efvi_match *one, const struct efvi_match *other)
+{
+  const uint32_t both = one->fields & other->fields;
+  const uint16_t types[2] = {ethertype_of(one), ethertype_of(other)};
+  if ((one->fields | other->fields) & EFVI_MATCH_NOTHING || !(kinds(one) & kinds(other)) ||
+      (types[0] && types[1] && types[0] != types[1]))
+    return false;
+  if ((both & EFVI_MATCH_MAC && memcmp(one->mac, other->mac, sizeof(one->mac)) != 0) ||
+      (both & EFVI_MATCH_VLAN && one->vlan != other->vlan) ||
+      (both & EFVI_MATCH_PROTOCOL && one->protocol != other->protocol))
+    return false;
+  if (both & (EFVI_MATCH_IP4 | EFVI_MATCH_IP6) &&
+      (memcmp(one->destination, other->destination, sizeof(one->destination)) != 0 ||
+       one->destination_port != other->destination_port))
+    return false;
+  return !(both & EFVI_MATCH_SOURCE) ||
+         (memcmp(one->source, other->source, sizeof(one->source)) == 0 &&
+          one->source_port == other->source_port);
 }

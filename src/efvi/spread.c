@@ -183,6 +183,68 @@ void efvi_spread_arm(struct efvi_vi *vi)
 /* --- Handing over -------------------------------------------------------------------------------
  */
 
+static bool overlaps(const struct efvi_device *device)
+{
+  return __atomic_load_n(&device->overlaps, __ATOMIC_RELAXED) != 0;
+}
+
+/* How specific the filter is by which the interface takes a frame, and the set that it is of; -1:
+ * it does not. The inbox's lock held. */
+static int rank_at(const struct efvi_hand *hand, const uint8_t *data, uint32_t bytes,
+                   const struct efvi_set **set)
+{
+  unsigned rank;
+  const int filter = hand->vi ? efvi_match_best(hand->vi, data, bytes, &rank) : EFVI_NO_FILTER;
+  *set = filter >= (int)EFVI_FILTERS ? hand->vi->set : NULL;
+  return filter == EFVI_NO_FILTER ? -1 : (int)rank;
+}
+
+static int best_rank(const struct efvi_device *device, const uint8_t *data, uint32_t bytes)
+{
+  const struct efvi_set *set;
+  int best = -1;
+  for (unsigned i = 0; i < device->info.queues; i++) {
+    struct efvi_hand *hand = device->queues[i].hand;
+    pthread_mutex_lock(&hand->inbox);
+    const int rank = rank_at(hand, data, bytes, &set);
+    pthread_mutex_unlock(&hand->inbox);
+    best = rank > best ? rank : best;
+  }
+  return best;
+}
+
+/* Interfaces that share a set's filter share its frames. */
+static bool set_has(const struct efvi_set *set, const struct efvi_set *const given[], unsigned n)
+{
+  for (unsigned i = 0; set && i < n; i++)
+    if (given[i] == set)
+      return true;
+  return false;
+}
+
+/* Where filters overlap: to the interface with the most specific one, and of a group's frames a
+ * copy to each that has it. */
+static bool deliver_best(struct efvi_device *device, unsigned index,
+                         const struct shunt_frame pieces[], unsigned n)
+{
+  const uint8_t *const base = shunt_port_queue(device->port, index)->base;
+  const uint8_t *const data = base + pieces->addr;
+  const unsigned queues = device->info.queues;
+  const struct efvi_set *set, *given[EFVI_QUEUES];
+  const int best = best_rank(device, data, pieces->len);
+  unsigned copies = 0;
+  for (unsigned i = 0; i < queues && best >= 0 && (!copies || data[0] & 1); i++) {
+    struct efvi_hand *hand = device->queues[(index + i) % queues].hand;
+    pthread_mutex_lock(&hand->inbox);
+    if (rank_at(hand, data, pieces->len, &set) == best && !set_has(set, given, copies)) {
+      inbox_put(hand, base, pieces, n);
+      given[copies++] = set;
+    }
+    pthread_mutex_unlock(&hand->inbox);
+  }
+  return copies > 0;
+}
+
 /* Give a whole frame to the interface whose filter takes it; the search begins behind the queue, so
  * that a flow always finds the same one. own: the queue's own interface may be that. */
 static bool deliver(struct efvi_device *device, unsigned index, bool own,
@@ -191,6 +253,8 @@ static bool deliver(struct efvi_device *device, unsigned index, bool own,
   const uint8_t *const base = shunt_port_queue(device->port, index)->base;
   const unsigned queues = device->info.queues;
   bool taken = false;
+  if (SHUNT_UNLIKELY(overlaps(device)))
+    return deliver_best(device, index, pieces, n);
   for (unsigned i = own ? 0 : 1; i < queues && !taken; i++) {
     struct efvi_hand *hand = device->queues[(index + i) % queues].hand;
     pthread_mutex_lock(&hand->inbox);
@@ -264,7 +328,8 @@ static void others_pump(struct efvi_vi *vi)
   }
 }
 
-/* From its own queue, unless another has begun a frame of that. */
+/* From its own queue, unless another has begun a frame of that, or its frames may be others' that
+ * it has filters for. */
 static unsigned own_take(struct efvi_vi *vi, struct shunt_frame frames[], unsigned n)
 {
   struct efvi_hand *hand = vi->rx->hand;
@@ -272,7 +337,7 @@ static unsigned own_take(struct efvi_vi *vi, struct shunt_frame frames[], unsign
   pthread_mutex_lock(&hand->rx);
   __atomic_store_n(&hand->polled, true, __ATOMIC_RELAXED);
   /* What another took from here before comes first. */
-  if (hand->pending_count && hand->apart)
+  if ((hand->pending_count && hand->apart) || (overlaps(vi->device) && !vi->rx_inside))
     pump(vi, vi->queue->index);
   else if (hand->head == __atomic_load_n(&hand->tail, __ATOMIC_ACQUIRE) || vi->rx_inside)
     taken = shunt_rx_poll(vi->queue, frames, n);

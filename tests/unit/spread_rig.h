@@ -123,8 +123,9 @@ static inline int tear_down(void **state)
 /* --- Traffic ------------------------------------------------------------------------------------
  */
 
-/* A datagram to the port, by the queue, with its number at its end. */
-static inline void sends(unsigned queue, uint16_t port, uint16_t number)
+/* A datagram to the port of 10.0.0.2, or of a group (0: none), by the queue, with its number at its
+ * end. */
+static inline void sends_to(uint32_t group, unsigned queue, uint16_t port, uint16_t number)
 {
   const uint64_t end_ns = shunt_monotonic_ns() + DEADLINE_NS;
   struct rig like = {0};
@@ -134,6 +135,11 @@ static inline void sends(unsigned queue, uint16_t port, uint16_t number)
   memcpy(like.mac, theirs.mac, 6);
   rig_frame(&like, frame, FRAME_BYTES, port, 0);
   shunt_store_be16(frame + FRAME_BYTES - 2, number);
+  if (group) {
+    shunt_store_be16(frame, 0x0100);
+    shunt_store_be32(frame + 2, 0x5e000000 | (group & 0x7fffff));
+    shunt_store_be32(frame + 30, group);
+  }
   while (ef_vi_transmit(&ours.vi[queue], addr_of(&ours, queue, number % (BUFS / QUEUES)),
                         FRAME_BYTES, number) == -EAGAIN) {
     const int n = ef_eventq_poll(&ours.vi[queue], events, 16);
@@ -142,6 +148,11 @@ static inline void sends(unsigned queue, uint16_t port, uint16_t number)
     if (shunt_monotonic_ns() > end_ns)
       fail_msg("queue %u can't send", queue);
   }
+}
+
+static inline void sends(unsigned queue, uint16_t port, uint16_t number)
+{
+  sends_to(0, queue, port, number);
 }
 
 /* What an interface of theirs has got, by number. */

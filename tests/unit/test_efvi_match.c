@@ -202,6 +202,67 @@ static void as_the_rules_say(void **state)
   free(vi);
 }
 
+/* --- Two ----------------------------------------------------------------------------------------
+ */
+
+/* Which of the first n filters of the list takes it, those not in `mask` left out. */
+static int taken_by(struct efvi_vi *vi, unsigned mask, const uint8_t *frame, uint32_t bytes)
+{
+  struct efvi_filters *filters = &vi->filters;
+  filters->count = filters->fields = filters->rank = 0;
+  for (unsigned i = 0; i < 2; i++) {
+    struct efvi_filter *filter = &filters->list[i];
+    filter->used = mask >> i & 1;
+    filter->rank = efvi_match_rank(&filter->match);
+    if (!filter->used)
+      continue;
+    filters->count++;
+    filters->fields |= filter->match.fields;
+    filters->rank = filter->rank > filters->rank ? filter->rank : filters->rank;
+  }
+  return efvi_match_any(vi, frame, bytes);
+}
+
+/* Of two that match a frame the higher takes it, and two of one rank are the same. Such overlap. */
+static void the_more_specific_one_takes_it(void **state)
+{
+  struct cases c = {.seed = 20261123};
+  struct efvi_vi *vi = calloc(1, sizeof(*vi));
+  struct shunt_error error;
+  unsigned both = 0, higher = 0, apart = 0;
+  (void)state;
+  assert_non_null(vi);
+  struct efvi_filter *const list = vi->filters.list;
+  for (unsigned round = 0; round < 100000; round++) {
+    uint8_t frame[CASES_FRAME_BYTES], other[CASES_FRAME_BYTES];
+    const uint32_t bytes = cases_frame(&c, frame), other_bytes = cases_frame(&c, other);
+    const struct reference_packet packet = reference_read(frame, bytes);
+    const struct reference_packet second =
+        cases_one_in(&c, 3) ? reference_read(other, other_bytes) : packet;
+    struct asked asked[2];
+    if (!ask(&asked[0], cases_below(&c, KINDS), &packet, cases_one_in(&c, 2)) ||
+        !ask(&asked[1], cases_below(&c, KINDS), &second, cases_one_in(&c, 2)))
+      continue;
+    for (unsigned i = 0; i < 2; i++)
+      assert_int_equal(efvi_match_read(&asked[i].spec, true, &list[i].match, &error), 0);
+    const bool overlap = efvi_match_overlaps(&list[0].match, &list[1].match);
+    assert_int_equal(efvi_match_overlaps(&list[1].match, &list[0].match), overlap);
+    apart += !overlap;
+    if (taken_by(vi, 1, frame, bytes) != 0 || taken_by(vi, 2, frame, bytes) != 1)
+      continue;
+    both++;
+    assert_true(overlap);
+    const int taken = taken_by(vi, 3, frame, bytes);
+    if (list[0].rank == list[1].rank)
+      assert_memory_equal(&list[0].match, &list[1].match, sizeof(list[0].match));
+    else
+      assert_int_equal(taken, list[1].rank > list[0].rank);
+    higher += taken == 1;
+  }
+  assert_true(both > 5000 && higher > 1000 && apart > 1000);
+  free(vi);
+}
+
 /* --- Many ---------------------------------------------------------------------------------------
  */
 
@@ -256,6 +317,7 @@ static void many_come_and_go(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(as_the_rules_say),
+                                     cmocka_unit_test(the_more_specific_one_takes_it),
                                      cmocka_unit_test(many_come_and_go)};
   return cmocka_run_group_tests_name("efvi_match", tests, NULL, NULL);
 }

@@ -180,6 +180,9 @@ static void sets_beside(void **state)
   fill(rig, &member, HALF);
   spec_all(&spec);
   assert_int_equal(ef_vi_set_filter_add(&set, rig->handle, &spec, &cookie), 0);
+  assert_int_equal(ef_vi_filter_add(&rig->vi, rig->handle, &spec, NULL), -EEXIST);
+  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
+  assert_int_equal(ef_filter_spec_set_unicast_mismatch(&spec), 0);
   assert_int_equal(ef_vi_filter_add(&rig->vi, rig->handle, &spec, NULL), -EOPNOTSUPP);
   assert_non_null(strstr(shunt_last_error()->why, "set"));
   spec_port(&spec, 2001);
@@ -205,17 +208,20 @@ static void routes(void **state)
 {
   struct rig *rig = *state;
   ef_vi second = {0};
-  ef_filter_spec spec;
+  ef_filter_spec spec, rest;
   ef_filter_cookie cookie;
   rig_open(rig, EF_VI_FLAGS_DEFAULT, 0);
   fill(rig, &rig->vi, 0);
   assert_int_equal(alloc(rig, &second), 1);
   fill(rig, &second, HALF);
   spec_all(&spec);
+  ef_filter_spec_init(&rest, EF_FILTER_FLAG_NONE);
+  assert_int_equal(ef_filter_spec_set_unicast_mismatch(&rest), 0);
   for (int round = 0; round < 3; round++) { /* to whoever asks first, and back again */
     ef_vi *first = round % 2 ? &rig->vi : &second, *other = round % 2 ? &second : &rig->vi;
     assert_int_equal(ef_vi_filter_add(first, rig->handle, &spec, &cookie), 0);
-    assert_int_equal(ef_vi_filter_add(other, rig->handle, &spec, NULL), -EOPNOTSUPP);
+    assert_int_equal(ef_vi_filter_add(other, rig->handle, &spec, NULL), -EEXIST);
+    assert_int_equal(ef_vi_filter_add(other, rig->handle, &rest, NULL), -EOPNOTSUPP);
     rig_send_udp(rig, 100, 2000, 1);
     assert_int_equal(received(rig, first), 1);
     assert_int_equal(received(rig, other), 0);
