@@ -16,10 +16,12 @@ extra=()         # more of the cache's archives
 failures=0 checks=0
 busybox=$cache/root/usr/bin/busybox
 
-ok() { checks=$((checks + 1)) && echo "ok $1"; }
+# What is found is said here also by those whose output goes to a guest.
+exec {said}>&1
+ok() { checks=$((checks + 1)) && echo "ok $1" >&"$said"; }
 not_ok() {
   checks=$((checks + 1)) failures=$((failures + 1))
-  echo "not ok $1: $2"
+  echo "not ok $1: $2" >&"$said"
 }
 # is NAME WANTED GOT
 is() {
@@ -35,11 +37,20 @@ start() { # NAME COMMAND...
   running+=($!)
   eval "pid_$name=$!"
 }
-# End it as a user would, and wait for what it says at its end.
+# End it as a user would, and wait for what it says at its end, 20 s at most.
 stop() { # NAME
   local pid="pid_$1"
-  kill -TERM "${!pid}" 2>/dev/null
-  wait "${!pid}" 2>/dev/null
+  end "$1" "${!pid}"
+}
+end() { # WHAT PID
+  local turn
+  kill -TERM "$2" 2>/dev/null
+  for ((turn = 0; turn < 200; turn++)); do
+    kill -0 "$2" 2>/dev/null || break
+    sleep 0.1
+  done
+  ! kill -KILL "$2" 2>/dev/null || not_ok "$1 ends" "not within 20 s of SIGTERM"
+  wait "$2" 2>/dev/null
 }
 # Wait for a condition, 20 s at most.
 await() { # WHAT COMMAND...
@@ -49,7 +60,7 @@ await() { # WHAT COMMAND...
     "$@" && return
     sleep 0.1
   done
-  echo "not ok $what: not within 20 s"
+  not_ok "$what" "not within 20 s"
   return 1
 }
 
@@ -58,7 +69,7 @@ clean_up() {
   for pid in "${running[@]}"; do
     kill -KILL "$pid" 2>/dev/null
   done
-  wait 2>/dev/null
+  wait "${running[@]}" 2>/dev/null
   [[ ${SHUNT_GUEST_KEEP:-} ]] || rm -rf "$work"
 }
 
@@ -202,19 +213,26 @@ has_efa() {
 # A guest asks for this that serves another one: it is answered when that one has ended. (Not by the
 # other one over their wire: its last words can be lost there.)
 host_is_over() { # NAME
-  local turn
-  for ((turn = 0; turn < 5000; turn++)); do
-    [[ -e $work/$1.over ]] && break
+  until [[ -e $work/$1.over ]] || ((SECONDS > 400)); do
     sleep 0.1
   done
+  [[ -e $work/$1.over ]] || not_ok "the $1 guest is over" "not when the scenario had run for 400 s"
   echo
+}
+
+# How long a guest may say nothing: four minutes, but not until ctest ends the scenario, after ten, with
+# no word of why.
+set_patience() {
+  patience_s=$((540 - SECONDS))
+  if ((patience_s > 240)); then patience_s=240; fi
+  if ((patience_s < 1)); then patience_s=1; fi
 }
 
 # Boot a guest and do what it asks for: a line "@WORD ARGUMENTS" on its console calls host_WORD,
 # whose output (one line) is typed in as the answer. Ends with the guest, or when it has said nothing
-# for four minutes.
+# for too long.
 boot() { # NAME SOCKET
-  local name=$1 line words in out pid quiet why="its console's last lines:" ended=
+  local name=$1 line words in out pid quiet patience_s why="its console's last lines:" ended=
   make_initramfs
   rm -f "$work/$name.in" "$work/$name.out"
   mkfifo "$work/$name.in" "$work/$name.out"
@@ -222,7 +240,8 @@ boot() { # NAME SOCKET
   pid=$!
   running+=("$pid")
   exec {in}>"$work/$name.in" {out}<"$work/$name.out"
-  while IFS= read -r -t 240 line <&"$out" || { quiet=$(($? > 128)) && false; }; do
+  while set_patience && IFS= read -r -t "$patience_s" line <&"$out" ||
+    { quiet=$(($? > 128)) && false; }; do
     line=${line%$'\r'}
     echo "$line" >>"$work/$name.console"
     case $line in
@@ -239,7 +258,7 @@ boot() { # NAME SOCKET
     esac
   done
   if ((quiet)); then
-    why="nothing was said for 240 s; $why"
+    why="nothing was said for $patience_s s, until second $SECONDS of the scenario; $why"
     kill -KILL "$pid" 2>/dev/null
   fi
   wait "$pid" 2>/dev/null

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In a guest: answer ARP and ICMP echo through an AF_XDP socket in zero-copy mode, nothing else.
+/* In a guest: answer ARP and ICMP echo through an AF_XDP socket in zero-copy mode, nothing else,
+ * until SIGTERM comes or the seconds are over.
  *
  *   guest-xdp-echo INTERFACE IPV4 SECONDS
  *
@@ -13,6 +14,7 @@
 #include <linux/if_xdp.h>
 #include <net/if.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +130,14 @@ static bool attach(unsigned interface, int socket)
 
 /* ---- The loop ---- */
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+  (void)signal;
+  stopped = 1;
+}
+
 static void give(struct ring *ring, const void *entry, size_t bytes)
 {
   uint32_t at = *ring->producer;
@@ -204,11 +214,12 @@ int main(int argc, char **argv)
   memcpy(&host.mac, request.ifr_hwaddr.sa_data, 6);
   close(any);
 
+  sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
   puts("bound");
   fflush(stdout);
   unsigned answered = 0;
   time_t end = time(NULL) + atoi(argv[3]);
-  while (time(NULL) < end) {
+  while (!stopped && time(NULL) < end) {
     struct pollfd wait = {.fd = s.fd, .events = POLLIN};
     poll(&wait, 1, 100);
     answered += answer_all(&s, &host);

@@ -18,8 +18,8 @@ host() {
   no_faults left right
 }
 fabric() { # TYPE SIZE ARGUMENT...
-  outside "$build/bin/shunt" fabric ping "efa:vfio-user:$work/right.sock" --type "$1" --size "$2" \
-    --depth 2 --count $count --timeout 20 --json "${@:3}"
+  outside timeout -k 10 200 "$build/bin/shunt" fabric ping "efa:vfio-user:$work/right.sock" \
+    --type "$1" --size "$2" --depth 2 --count $count --timeout 20 --json "${@:3}"
 }
 # Ask the guest. Answers how that ended, and how many messages came, were lost, damaged or failed.
 host_asks() { # TYPE SIZE

@@ -37,14 +37,16 @@ host_frame() { # FRAME
 }
 
 received() { cat "/sys/class/net/$nic/statistics/rx_packets"; }
-# How many of the 20 frames that the host sends the kernel gets.
-arrive() { # send FLOW MAC, or frame FRAME
+have_come() { (($(received) >= $1)); }
+# So many of the 20 frames that the host sends are what the kernel gets, and no more.
+arrive() { # NAME HOW-MANY send FLOW MAC, or frame FRAME
   local before answer
   before=$(received)
-  answer=$(ask "$@")
-  [[ $answer = sent ]] || echo "$answer"
+  answer=$(ask "${@:3}")
+  [[ $answer = sent ]] || not_ok "the host sends" "$answer"
+  await have_come $((before + $2))
   sleep 0.3
-  echo $(($(received) - before))
+  is "$1" "$2" $(($(received) - before))
 }
 guest() {
   nic_up 10.0.0.2/24
@@ -62,39 +64,45 @@ vlans() {
   ip link set vlan7 up
   ip route add 10.0.0.1 dev vlan7 src 10.0.0.2
   has "VLAN 7: ping, tags inserted and stripped" ' 0% packet loss' \
-    "$(ping -q -c 5 -i 0.1 -w 10 10.0.0.1)"
+    "$(pings_at_once 5 10.0.0.1)"
   is "VLAN 7: what came was counted there" yes \
     "$( (($(cat /sys/class/net/vlan7/statistics/rx_packets) >= 5)) && echo yes)"
-  is "VLAN 7: frames of the host's come" 20 "$(arrive frame "$(tagged 0007)")"
-  is "VLAN 8, which nobody joined: none" 0 "$(arrive frame "$(tagged 0008)")"
+  arrive "VLAN 7: frames of the host's come" 20 frame "$(tagged 0007)"
+  arrive "VLAN 8, which nobody joined: none" 0 frame "$(tagged 0008)"
   ip link del vlan7
-  is "VLAN 7, left: none" 0 "$(arrive frame "$(tagged 0007)")"
-  has "no VLAN: ping afterwards" ' 0% packet loss' "$(ping -q -c 5 -i 0.1 -w 10 10.0.0.1)"
+  arrive "VLAN 7, left: none" 0 frame "$(tagged 0007)"
+  has "no VLAN: ping afterwards" ' 0% packet loss' "$(pings_at_once 5 10.0.0.1)"
 }
 
 addresses() {
   local group=01:00:5e:01:02:03 stranger=02:00:00:00:00:77
-  is "unicast to us" 20 "$(arrive send 9 "$mac")"
-  is "multicast that nobody joined" 0 "$(arrive send 9 $group)"
+  arrive "unicast to us" 20 send 9 "$mac"
+  arrive "multicast that nobody joined" 0 send 9 $group
   ip maddr add $group dev "$nic"
-  is "multicast, joined" 20 "$(arrive send 9 $group)"
+  arrive "multicast, joined" 20 send 9 $group
   ip maddr del $group dev "$nic"
-  is "multicast, left" 0 "$(arrive send 9 $group)"
-  is "unicast to someone else" 0 "$(arrive send 9 $stranger)"
+  arrive "multicast, left" 0 send 9 $group
+  arrive "unicast to someone else" 0 send 9 $stranger
   ip link set "$nic" promisc on
-  is "unicast to someone else, promiscuous" 20 "$(arrive send 9 $stranger)"
+  arrive "unicast to someone else, promiscuous" 20 send 9 $stranger
   ip link set "$nic" promisc off
-  is "unicast to someone else, no longer promiscuous" 0 "$(arrive send 9 $stranger)"
+  arrive "unicast to someone else, no longer promiscuous" 0 send 9 $stranger
 }
 
 # ---- Queues ----
 
 queues() { ethtool -S "$nic" | sed -n 's/^ *rx_queue_[0-3]_packets: //p' | tr '\n' ' '; }
-# The queue that 20 frames came to, all of them, while a command ran.
+queues_got() { # FRAMES
+  local got
+  read -r -a got <<<"$(queues)"
+  ((got[0] + got[1] + got[2] + got[3] >= $1))
+}
+# The queue that 20 frames came to, all of them, of what a command has sent to us.
 queue_of() { # COMMAND...
   local before after queue
   read -r -a before <<<"$(queues)"
   "$@" >/dev/null
+  await queues_got $((before[0] + before[1] + before[2] + before[3] + 20))
   read -r -a after <<<"$(queues)"
   for queue in 0 1 2 3; do
     ((after[queue] - before[queue] == 20)) && printf '%s ' $queue
@@ -126,7 +134,7 @@ example_key=6d:5a:56:da:25:5b:0e:c2:41:67:25:3d:43:a3:8f:b0:d0:ca:2b:cb
 example_key+=:ae:7b:30:b4:77:cb:2d:a3:80:30:f2:0c:6a:42:b7:3b:be:ac:01:fa
 hosts=(10 11 14 15 16 17)
 ports=(03e8 03e9 03ea 03eb)
-pings() { ping -q -c 20 -i 0.005 -w 5 -I "10.0.0.$1" 10.0.0.1; }
+answers() { pings_at_once 20 -I "10.0.0.$1" 10.0.0.1; } # OUR-HOST
 segments() { # SOURCE-PORT: 20 acknowledgements, from 10.0.0.1 to 10.0.0.2, port 9001
   local ethernet=${mac//:/}0200000000010800 ip=4500002800004000400626ce0a0000010a000002
   ask frame "$ethernet$ip${1}2329000000010000000150101000000000000000"
@@ -135,7 +143,7 @@ spread() { # WHAT
   local host port inputs=() seen=''
   for host in "${hosts[@]}"; do
     inputs+=("$(printf '0a0000010a0000%02x' "$host")")
-    seen+=$(queue_of pings "$host")
+    seen+=$(queue_of answers "$host")
   done
   for port in "${ports[@]}"; do
     inputs+=("0a0000010a000002${port}2329")
@@ -166,7 +174,7 @@ steering() {
   ethtool -X "$nic" weight 1 0 0 0
   succeeds "n-tuple: a rule" ethtool -N "$nic" flow-type udp4 dst-port 9001 action 2
   before=$(statistic rx_queue_2_packets)
-  is "n-tuple: 20 frames of its flow come" 20 "$(arrive send 9 "$mac")"
+  arrive "n-tuple: 20 frames of its flow come" 20 send 9 "$mac"
   is "n-tuple: in the rule's queue" 20 $(($(statistic rx_queue_2_packets) - before))
-  is "n-tuple: others are where the table says" 0 "$(queue_of pings 10 | tr -d ' ')"
+  is "n-tuple: others are where the table says" 0 "$(queue_of answers 10 | tr -d ' ')"
 }

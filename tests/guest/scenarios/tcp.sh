@@ -31,27 +31,30 @@ sum() { sha256sum | cut -c 1-64; }
 
 # ---- The host: a server, for one connection ----
 
+netcat() { outside timeout 200 "$busybox" nc -l -p $port; }
+transferred() { wait "$transfer" || not_ok "the transfer ends" "exit code $? (124: not within 200 s)"; }
+
 listens() { outside grep -q ':1388 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; } # port 5000, TCP_LISTEN
 host_serve() { # TIMES
-  { repeat "$work/data" "$1" && echo "$turns" >"$work/turns"; } | outside "$busybox" nc -l -p $port &
+  { repeat "$work/data" "$1" && echo "$turns" >"$work/turns"; } | netcat &
   transfer=$!
   await "the host listens" listens
   echo listening
 }
 host_served() {
-  wait "$transfer"
+  transferred
   repeat "$work/data" "$(<"$work/turns")" | sum
 }
 host_sum() { repeat "$work/data" "$1" | sum; } # TIMES
 host_listen() {
   # Until the other side ends: busybox's nc ends, too, where its own input does.
-  outside "$busybox" nc -l -p $port 0<>"$work/never" | sum >"$work/received" &
+  netcat 0<>"$work/never" | sum >"$work/received" &
   transfer=$!
   await "the host listens" listens
   echo listening
 }
 host_received() {
-  wait "$transfer"
+  transferred
   cat "$work/received"
 }
 
@@ -106,7 +109,7 @@ guest() {
 
   ip link set "$nic" mtu 9000
   await carrier "$nic"
-  has "ping of 9000 bytes" ' 0% packet loss' "$(ping -q -M "do" -s 8972 -c 5 -i 0.1 -w 10 10.0.0.1)"
+  has "ping of 9000 bytes" ' 0% packet loss' "$(pings_at_once 5 -M "do" -s 8972 10.0.0.1)"
   transfer "MTU 9000" $short
   is "no checksum was wrong" 0 "$(statistic rx_csum_offload_errors)"
 }

@@ -9,9 +9,17 @@ host() {
   boot guest "$work/guest.sock"
   no_faults guest
 }
+ping_guest() { # COUNT
+  timeout 200 "$build/bin/shunt" ping "ixgbe:vfio-user:$work/far.sock" 10.0.0.2 --ip 10.0.0.1/24 \
+    --count "$1" --timeout 30 --give-up 60 --quiet --queue-wait wait >"$work/ping.log" 2>&1
+}
+# However long an answer takes; but ARP waits for 3 s only.
 host_ping() {
-  "$build/bin/shunt" ping "ixgbe:vfio-user:$work/far.sock" 10.0.0.2 --ip 10.0.0.1/24 -n 200 \
-    --quiet --queue-wait wait >"$work/ping.log" 2>&1
+  local turn
+  for turn in {1..5}; do
+    ping_guest 1 && break
+  done
+  ping_guest 200
   echo $?
 }
 
@@ -25,15 +33,16 @@ guest() {
 }
 
 zero_copy() {
-  guest-xdp-echo "$nic" 10.0.0.2 12 >/tmp/xdp.log 2>&1 &
+  guest-xdp-echo "$nic" 10.0.0.2 300 >/tmp/xdp.log 2>&1 &
   local echo=$! answered
   await grep -q -E -s 'bound|guest-xdp' /tmp/xdp.log
   has "AF_XDP binds in zero-copy mode" bound "$(cat /tmp/xdp.log)"
   await carrier "$nic"
   is "AF_XDP answers 200 pings, none lost" 0 "$(ask ping)"
+  kill -TERM $echo
   wait $echo
   answered=$(sed -n 's/answered //p' /tmp/xdp.log)
-  is "AF_XDP answered them all, and ARP" yes "$( ((answered >= 201)) && echo yes)"
+  is "AF_XDP answered them all, and ARP" yes "$( ((answered >= 202)) && echo yes)"
   await carrier "$nic"
 }
 
