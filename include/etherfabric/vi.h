@@ -191,7 +191,7 @@ ef_filter_spec_set_user_flag(ef_filter_spec *filter_spec, uint8_t user_flag, int
  * filter_cookie_out  names it; may be NULL
  * Returns            0, -EINVAL (an empty or impossible combination, or vi has no receive ring),
  *                    -EEXIST (as above), -ENOSPC (1024 an interface, or the device's table is
- *                    full), -EPERM, -EOPNOTSUPP (shunt_last_error() says what can't be had, and why)
+ *                    full), -EPERM, -EOPNOTSUPP (shunt_last_error() says what can't be had, why)
  *
  * Of an 82599's interfaces and sets one may have filters that don't name an IPv4 address and port,
  * any number; others get -EOPNOTSUPP for these, as the device can't tell whose a frame is. */
