@@ -513,7 +513,7 @@ void efvi_vi_end(struct efvi_vi *own);
  */
 
 /* An interface of it has ended, or memory: the domain goes with the last, if it was dropped. */
-void efvi_pd_settle(struct efvi_pd *pd);
+void efvi_pd_settle(struct efvi_pd *own);
 /* The handle is closed that they were made with. */
 void efvi_pds_drop(ef_driver_handle handle);
 void efvi_memregs_end(ef_driver_handle handle);

@@ -38,13 +38,15 @@ static void set_drop(struct efvi_set *set)
 
 /* A port that is not open yet is opened with a queue for each interface of a set, unless its name
  * says how many. */
-static int set_alloc(struct efvi_pd *pd, unsigned size, struct efvi_set **made,
-                     struct shunt_error *error)
+static struct efvi_set *set_alloc(struct efvi_pd *pd, ef_driver_handle handle, unsigned size,
+                                  struct shunt_error *error)
 {
   struct efvi_device *device = pd->device;
   struct efvi_set *set = calloc(1, sizeof(*set));
-  if (!set)
-    return shunt_error_set(error, -ENOMEM, "no memory for a set of interfaces");
+  if (!set) {
+    shunt_error_set(error, -ENOMEM, "no memory for a set of interfaces");
+    return NULL;
+  }
   device->set_queues += size;
   const unsigned queues = device->port ? device->info.queues : efvi_device_queues(device);
   if (size > queues) {
@@ -54,15 +56,15 @@ static int set_alloc(struct efvi_pd *pd, unsigned size, struct efvi_set **made,
     shunt_error_why(error, "it has %u queues", queues);
     shunt_error_remedy(error, "add queues=N to the device's name (SHUNT_EFVI_DEVICE), or make the "
                               "set before the first interface");
-    return -EBUSY;
+    return NULL;
   }
   set->id = ++efvi_state()->next_id;
+  set->handle = handle;
   set->pd = pd;
   set->size = size;
   set->next = efvi_state()->sets;
   efvi_state()->sets = set;
-  *made = set;
-  return 0;
+  return set;
 }
 
 int ef_vi_set_alloc_from_pd(ef_vi_set *vi_set, ef_driver_handle vi_set_dh, struct ef_pd *pd,
@@ -70,24 +72,20 @@ int ef_vi_set_alloc_from_pd(ef_vi_set *vi_set, ef_driver_handle vi_set_dh, struc
 {
   struct shunt_error error = {0};
   struct efvi_set *set = NULL;
-  int result;
   efvi_lock();
   struct efvi_pd *own = efvi_pd_of(pd);
   if (!vi_set || !own)
-    result = shunt_error_set(&error, -EINVAL, "no place for a set, or no protection domain");
+    shunt_error_set(&error, -EINVAL, "no place for a set, or no protection domain");
   else if (n_vis < 1 || n_vis > (int)EFVI_QUEUES)
-    result =
-        shunt_error_set(&error, -EINVAL, "a set of %d interfaces: 1 to %u", n_vis, EFVI_QUEUES);
+    shunt_error_set(&error, -EINVAL, "a set of %d interfaces: 1 to %u", n_vis, EFVI_QUEUES);
   else if (!efvi_handle_known(vi_set_dh) || !efvi_handle_known(pd_dh))
-    result = shunt_error_set(&error, -EBADF, "%d or %d is no driver handle", vi_set_dh, pd_dh);
+    shunt_error_set(&error, -EBADF, "%d or %d is no driver handle", vi_set_dh, pd_dh);
   else
-    result = set_alloc(own, (unsigned)n_vis, &set, &error);
-  if (!result) {
-    set->handle = vi_set_dh;
+    set = set_alloc(own, vi_set_dh, (unsigned)n_vis, &error);
+  if (set)
     *vi_set = (ef_vi_set){.vis_res_id = set->id, .vis_pd = pd};
-  }
   efvi_unlock();
-  return result ? efvi_fail(&error) : 0;
+  return set ? 0 : efvi_fail(&error);
 }
 
 int ef_vi_set_free(ef_vi_set *vi_set, ef_driver_handle vi_set_dh)
