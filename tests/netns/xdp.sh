@@ -25,15 +25,21 @@ journal() {
   compgen -G "/run/shunt/setup-$cookie-*"
 }
 
+remove_space() {
+  ip netns pids "$1" 2>/dev/null | xargs -r kill -KILL
+  journal "$1" 2>/dev/null | xargs -r rm -f
+  ip netns del "$1" 2>/dev/null
+}
 remove_spaces() {
-  for space in "$near_space" "$far_space"; do
-    ip netns pids "$space" 2>/dev/null | xargs -r kill -KILL
-    journal "$space" 2>/dev/null | xargs -r rm -f
-    ip netns del "$space" 2>/dev/null
-  done
+  remove_space "$near_space"
+  remove_space "$far_space"
   rm -f "$scratch/shunt"
   clean_up
 }
+# A test that was killed had no time for that: its namespaces bear the number of its process.
+for space in $(ip netns list 2>/dev/null | grep -o '^shunt-xdp-[abc]-[0-9]*'); do
+  [ -e "/proc/${space##*-}" ] || remove_space "$space"
+done
 ip netns add "$near_space" 2>"$scratch/err" || skip "no network namespaces: $(cat "$scratch/err")"
 trap remove_spaces EXIT
 ip netns add "$far_space"
