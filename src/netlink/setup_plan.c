@@ -215,6 +215,16 @@ int setup_plan_from(const struct interface_state *own, const struct interface_st
   return code ? code : plan_traps(own, sender, wanted, plan, error);
 }
 
+/* Whether a veth's other end could be looked at, here or elsewhere. */
+static bool read_peer(const struct interface_state *own, struct interface_state *peer)
+{
+  if (!own->peer)
+    return false;
+  int code = is_elsewhere(own) ? elsewhere_read(own->peer_space, own->peer, peer)
+                               : interface_read_index(own->peer, peer, NULL);
+  return code == 0 && peer->offloads_known;
+}
+
 int setup_plan_make(const char *interface, const struct setup_wanted *wanted,
                     struct setup_plan *plan, struct shunt_error *error)
 {
@@ -225,10 +235,7 @@ int setup_plan_make(const char *interface, const struct setup_wanted *wanted,
     return code;
   if (!strcmp(own.name, "lo"))
     sender = &own;
-  else if (own.peer && own.peer_is_here && interface_read_index(own.peer, &peer, error) == 0)
-    sender = &peer;
-  else if (is_elsewhere(&own) && elsewhere_read(own.peer_space, own.peer, &peer) == 0 &&
-           peer.offloads_known)
+  else if (read_peer(&own, &peer))
     sender = &peer;
   return setup_plan_from(&own, sender, wanted, plan, error);
 }
