@@ -5,7 +5,9 @@
 source "$2/tests/cli/check.sh"
 source "$2/tests/cli/frames.sh"
 
-device="ixgbe:twin?udp=$near,$far&capture=1"
+# The address is given to ping: how often it would be asked for is the machine's doing.
+mac=$(sed 's/../&:/g;s/:$//' <<<"$us")
+device="ixgbe:twin?mac=$mac&udp=$near,$far&capture=1"
 asker="ixgbe:twin?udp=$far,$near"
 command -v tshark >/dev/null && tshark=yes
 
@@ -57,14 +59,14 @@ run 1 capture "$device" -o "$scratch/second.pcapng"
 says "process $capture_pid does"
 run 0 capture --json
 says "\"captured_by_pid\":$capture_pid"
-run 0 ping "$asker" 10.82.59.1 --count 500 --timeout 5
+run 0 ping "$asker" 10.82.59.1 --mac "$mac" --count 500 --timeout 5
 child=$capture_pid
 kill -INT "$child"
 finish capture 0
 says "a signal"
-holds frames 1002 # with the question for the address, and its answer
-holds rx_frames 501
-holds tx_frames 501
+holds frames 1000
+holds rx_frames 500
+holds tx_frames 500
 holds rx_dropped_frames 0
 holds tx_dropped_frames 0
 if [ -n "$tshark" ]; then
@@ -77,7 +79,7 @@ if [ -n "$tshark" ]; then
     fail "a packet was recorded twice, or not as it was"
   awk -F '\t' '{ if (length($4) != 20 || $4 < last) exit 1; last = $4 }' "$scratch/packets" ||
     fail "times are not in nanoseconds, or step back"
-  ! grep -qv "	1$" <(tail -n +3 "$scratch/packets") || fail "a checksum is wrong"
+  ! grep -qv "	1$" "$scratch/packets" || fail "a checksum is wrong"
   capinfos "$scratch/both.pcapng" >"$scratch/out" 2>/dev/null
   says "Time precision = nanoseconds"
   says "Intel 82599"
@@ -89,26 +91,26 @@ fi
 # Part of it: so many, of one direction, cut, of queue 0; to a pipe, by the port's name without keys.
 start capture capture "$device" -o "$scratch/part.pcapng" --count 10 --direction tx --snaplen 34 \
   --queue 0
-run 0 ping "$asker" 10.82.59.1 --count 20 --timeout 5
+run 0 ping "$asker" 10.82.59.1 --mac "$mac" --count 20 --timeout 5
 finish capture 0
 count frames 10
 count received 0
 says "asked for"
 if [ -n "$tshark" ]; then
-  [ "$(fields "$scratch/part.pcapng" frame.cap_len frame.packet_flags_direction | tail -n +2 |
+  [ "$(fields "$scratch/part.pcapng" frame.cap_len frame.packet_flags_direction |
     sort -u | tr '\t' ' ')" = "34 0x00000002" ] || fail "not cut, or not of one direction"
 fi
 run 1 capture "$device" -o "$scratch/x" --queue 1
 says "fewer queues"
 if [ -n "$tshark" ]; then
-  "$shunt" capture "$echo_pid" -o - --count 42 2>"$scratch/piped.err" |
+  "$shunt" capture "$echo_pid" -o - --count 40 2>"$scratch/piped.err" |
     tshark -n -l -r - -T fields -e icmp.type >"$scratch/piped" 2>/dev/null &
   reader=$!
   for _ in $(seq 100); do
     grep -q "^ready" "$scratch/piped.err" && break
     sleep 0.1
   done
-  run 0 ping "$asker" 10.82.59.1 --count 20 --timeout 5
+  run 0 ping "$asker" 10.82.59.1 --mac "$mac" --count 20 --timeout 5
   reap $reader
   [ "$(grep -c '^[08]$' "$scratch/piped")" -eq 40 ] || fail "40 packets did not come by the pipe"
 fi
@@ -141,7 +143,7 @@ says "was closed"
 run 0 capture --json
 quiet_about "\"pid\":$echo_pid"
 start echo echo "$device"
-start capture capture "ixgbe:twin?udp=$near,$far&capture=1" -o "$scratch/last.pcapng"
+start capture capture "$device" -o "$scratch/last.pcapng"
 kill -KILL "${children[-2]}"
 finish capture 0
 says "has ended"
