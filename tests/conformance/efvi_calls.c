@@ -404,6 +404,29 @@ static void sets(struct run *run)
   CALL(ef_vi_set_free, &set, dh);
 }
 
+/* What an interface may ask for beside another, which has a filter that an 82599 can't steer by. */
+static void beside(struct run *run)
+{
+  struct end *near = &run->near;
+  struct in6_addr here = IN6ADDR_LOOPBACK_INIT;
+  ef_vi first = {0};
+  ef_filter_spec spec;
+  run->section = "Filters of an interface beside another that has one of IPv6";
+  assert_true(open_interface(near, &first, &near->pd, 0) >= 0);
+  ef_filter_spec_init(&spec, EF_FILTER_FLAG_NONE);
+  ef_filter_spec_set_ip6_local(&spec, IPPROTO_UDP, &here, htons(6));
+  assert_int_equal(ef_vi_filter_add(&first, near->handle, &spec, NULL), 0);
+  assert_true(open_interface(near, &near->vi, &near->pd, 0) >= 0);
+  FILTER("IPv4, local", ef_filter_spec_set_ip4_local, IPPROTO_UDP, htonl(0x0A000001), htons(5));
+  FILTER("IPv6, local", ef_filter_spec_set_ip6_local, IPPROTO_UDP, &here, htons(5));
+  FILTER("its MAC address", ef_filter_spec_set_eth_local, EF_FILTER_VLAN_ID_ANY, near->mac);
+  FILTER("EtherType", ef_filter_spec_set_eth_type, htons(ETHERTYPE));
+  FILTER("IP protocol", ef_filter_spec_set_ip_proto, IPPROTO_ICMP);
+  FILTER("all multicast", ef_filter_spec_set_multicast_all);
+  assert_int_equal(ef_vi_free(&near->vi, near->handle), 0);
+  assert_int_equal(ef_vi_free(&first, near->handle), 0);
+}
+
 /* A domain of its own and an interface on it, in the near one's place. Returns whether there is
  * one. */
 static bool special(struct run *run, ef_pd *pd, ef_vi *vi, ef_memreg *memreg, enum ef_pd_flags kind,
@@ -508,6 +531,7 @@ void matrix_fill(struct matrix_column *column)
     alternatives(&run);
     closing(&run);
     sets(&run);
+    beside(&run);
     streams(&run);
     express(&run);
     ending(&run);
