@@ -139,7 +139,7 @@ int ef_eventq_put(unsigned resource_id, ef_driver_handle evq_dh, unsigned ev_bit
   efvi_lock();
   for (struct efvi_device *device = efvi_state()->devices; device; device = device->next)
     for (unsigned i = 0; i < EFVI_QUEUES; i++)
-      if (device->queues[i].owner && device->queues[i].owner->user->vi_resource_id == resource_id)
+      if (device->queues[i].owner && device->queues[i].owner->copy->vi_resource_id == resource_id)
         found = device->queues[i].owner;
   if (!efvi_handle_known(evq_dh))
     result = efvi_refuse(-EBADF, "%d is no driver handle", evq_dh);
@@ -148,7 +148,7 @@ int ef_eventq_put(unsigned resource_id, ef_driver_handle evq_dh, unsigned ev_bit
   else if (!found)
     result = efvi_refuse(-ENOENT, "no interface has the resource id %u", resource_id);
   else
-    result = software_put(efvi_own(found->user->evq_vi), (uint16_t)ev_bits);
+    result = software_put(found->evq, (uint16_t)ev_bits);
   efvi_unlock();
   return result;
 }

@@ -122,7 +122,7 @@ int ef_driver_close(ef_driver_handle dh)
   while (!result && efvi_handle_known(dh) && (vi = vi_next(dh))) {
     vi_find(vi->evq);
     vi_find(vi);
-    vi->user->evq_vi = vi->evq->user;
+    vi->user->evq_vi = vi->evq->user; /* the copy's, where that took its place */
     efvi_unlock();
     result = vi_end(vi);
     efvi_lock();
