@@ -30,8 +30,7 @@ pair() { # LEFT NEAR RIGHT
   wait $right || not_ok "the right guest" "see above"
   impaired=$(impaired)
   no_faults left near right
-  kill -TERM "$twins_pid"
-  wait "$twins_pid" 2>/dev/null
+  end "shunt twin" "$twins_pid"
 }
 # What the wire did to frames on their way to either guest.
 impaired() {

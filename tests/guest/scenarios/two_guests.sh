@@ -37,8 +37,7 @@ pair() { # LEFT RIGHT: twins, with a guest each
   wait $right || not_ok "the right guest" "see above"
   no_faults left right
   impaired=$(impaired)
-  kill -TERM "$twins_pid"
-  wait "$twins_pid" 2>/dev/null
+  end "shunt twin" "$twins_pid"
 }
 
 guest() { "$guest_name"; }

@@ -86,7 +86,7 @@ beside_the_kernel() {
   far nc -l -p 5000 </tmp/data >/dev/null &
   await far grep -q ':1388 0*:0000 0A' /proc/net/tcp /proc/net/tcp6
   has "the far kernel's pings are answered by us" ' 0% packet loss' \
-    "$(far ping -q -c 200 -i 0.002 -s 1000 -p 5a00ff1e -W 60 10.0.0.2)"
+    "$(far ping -q -c 100 -l 100 -S 200000 -i 20 -s 1000 -p 5a00ff1e 10.0.0.2)"
   is "TCP beside us, SHA-256 equal" "$sum" "$(timeout 60 sha256sum </dev/tcp/10.0.0.1/5000)"
   finish echo
 }
