@@ -27,7 +27,7 @@ run 1 ping "$twin" $target --echo "$twin" --count 10 --hgrm "$scratch/none/x"
 
 # Nothing is lost, doubled or damaged on a wire without impairments, whatever the card.
 sound() {
-  run 0 ping "$@" --json
+  run 0 ping "$@" --timeout 30 --json
   holds lost 0
   holds duplicates 0
   holds corrupted 0
@@ -100,10 +100,14 @@ says "look whether the target still answers"
 run 3 ping "ixgbe:twin?udp=$near,$far" $target --mac $second_mac --timeout 0.02 --give-up 0.1 \
   --interval 0.05 --count 10 --json
 holds lost 10
-# An answer after the time-out is late, and its request stays lost.
-run 3 ping "$twin&delay_us=3000" $target --echo "$twin" --mac $second_mac --rate 1000 --count 20 \
-  --timeout 0.004 --json
-holds lost 20
+# An answer after the time-out is late, and its request stays lost. Without a CPU meanwhile all are sent
+# at once, and lost before the first answer comes: then again.
+for _ in 1 2 3; do
+  run 3 ping "$twin&delay_us=3000" $target --echo "$twin" --mac $second_mac --rate 1000 --count 20 \
+    --timeout 0.004 --json
+  holds lost 20
+  [ "$(number late)" -eq 0 ] || break
+done
 [ "$(number late)" -gt 0 ] || fail "none came late"
 
 done_testing
