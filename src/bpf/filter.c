@@ -551,11 +551,6 @@ bool filter_joined(const struct filter *f)
   return f->joined;
 }
 
-int filter_map_fd(const struct filter *f)
-{
-  return f->xskmap;
-}
-
 int filter_link_fd(const struct filter *f)
 {
   return f->link;

@@ -138,9 +138,8 @@ bool filter_rule_at(const struct filter *filter, unsigned place, uint32_t *id,
 enum filter_time filter_receive_time(const struct filter *filter, const char **why);
 bool filter_joined(const struct filter *filter);
 
-/* File descriptors of the filter, for handing over; they stay the filter's. The link of a program
- * that was joined is -1: it is not ours. */
-int filter_map_fd(const struct filter *filter);
+/* The descriptor of its link, which stays the filter's; -1: the program was joined, it is not ours.
+ */
 int filter_link_fd(const struct filter *filter);
 
 #endif

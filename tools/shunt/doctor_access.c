@@ -12,9 +12,14 @@
 static const struct {
   const char *capability, *use;
 } wanted[] = {
-    {"net_admin", "TAP interfaces, XDP"},           {"net_raw", "AF_XDP sockets"},
-    {"ipc_lock", "locked memory beyond the limit"}, {"sys_admin", "cards through sysfs, bind"},
-    {"sys_rawio", "cards through sysfs"},           {"sys_nice", "memory on a node of choice"},
+    {"net_admin", "TAP interfaces, XDP"},
+    {"net_raw", "AF_XDP sockets"},
+    {"ipc_lock", "locked memory beyond the limit"},
+    {"sys_admin", "cards through sysfs, bind"},
+    {"sys_rawio", "cards through sysfs"},
+    {"sys_nice", "memory on a node of choice"},
+    {"bpf", "XDP programs"},
+    {"perfmon", "XDP programs"},
 };
 
 static void look_capabilities(const struct doctor *doctor, struct doctor_line *line)
@@ -37,7 +42,8 @@ static void look_capabilities(const struct doctor *doctor, struct doctor_line *l
   }
   doctor_warn(line, "missing: %s", missing);
   doctor_remedy(line, "run as root, or give the program what it needs: setcap "
-                      "cap_net_admin,cap_net_raw,cap_ipc_lock+ep; cards through vfio need none, "
+                      "cap_net_admin,cap_net_raw,cap_bpf,cap_perfmon,cap_ipc_lock=ep; cards "
+                      "through vfio need none, "
                       "only access to /dev/vfio/GROUP");
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "src/bpf/explain.h"
 #include "src/core/error_internal.h"
 #include "src/nic/xdp/xdp.h"
 
@@ -209,7 +210,7 @@ static int bind_error(const struct xdp_queue *queue, uint32_t queue_id, int code
                        "stmmac; with newer kernels virtio_net, igb, gve)");
     break;
   case -EPERM:
-    shunt_error_remedy(error, "give the process CAP_NET_RAW");
+    shunt_error_remedy(error, EXPLAIN_SETCAP);
     break;
   default:
     break;
