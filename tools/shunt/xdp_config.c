@@ -99,11 +99,7 @@ static int check_entry(void *context, const struct cli_entry *entry)
     shunt_error_why(checking->error, "%zu characters are the most", sizeof(checking->all) - 1);
     return -EINVAL;
   }
-  const int code = xdp_keys_check(checking->all + used + (used > 0), &longest, checking->error);
-  if (code)
-    return code;
-  checking->entry = NULL;
-  return 0;
+  return xdp_keys_check(checking->all + used + (used > 0), &longest, checking->error);
 }
 
 int xdp_config_check(const struct cli_config *config, unsigned *line, struct shunt_error *error)
