@@ -33,19 +33,20 @@ static void translate_zero_copy(struct setting *setting)
   }
 }
 
-static void translate(const struct cli_entry *entry, struct setting *setting)
+static struct setting translate(const struct cli_entry *entry)
 {
+  struct setting setting = {.key = entry->key};
   size_t length = strlen(entry->value);
   const bool quoted = length >= 2 && entry->value[0] == '"' && entry->value[length - 1] == '"';
-  snprintf(setting->value, sizeof(setting->value), "%.*s", (int)(quoted ? length - 2 : length),
+  snprintf(setting.value, sizeof(setting.value), "%.*s", (int)(quoted ? length - 2 : length),
            entry->value + quoted);
-  setting->key = entry->key;
   if (!strcmp(entry->key, "xdp_mode"))
-    setting->key = "mode";
+    setting.key = "mode";
   if (!strcmp(entry->key, "xdp_zero_copy")) {
-    setting->key = "zero_copy";
-    translate_zero_copy(setting);
+    setting.key = "zero_copy";
+    translate_zero_copy(&setting);
   }
+  return setting;
 }
 
 /* ---- Whether they are right ---- */
@@ -64,10 +65,9 @@ struct checking {
 static int find_twice(void *context, const struct cli_entry *other)
 {
   const struct checking *checking = context;
-  struct setting setting;
+  const struct setting setting = translate(other);
   if (other == checking->entry)
     return 1; /* only those before it */
-  translate(other, &setting);
   if (strcmp(setting.key, checking->key) != 0)
     return 0;
   shunt_error_set(checking->error, -EINVAL, "the key %s is given twice", checking->key);
@@ -79,9 +79,8 @@ static int find_twice(void *context, const struct cli_entry *other)
 static int check_entry(void *context, const struct cli_entry *entry)
 {
   struct checking *checking = context;
-  struct setting setting;
+  const struct setting setting = translate(entry);
   const size_t used = strlen(checking->all), room = sizeof(checking->all) - used;
-  translate(entry, &setting);
   checking->entry = entry;
   checking->key = setting.key;
   if (cli_config_each(checking->config, SECTION, find_twice, checking) < 0)
@@ -165,9 +164,8 @@ static bool displaced(const char *name, const char *key)
 static int append(void *context, const struct cli_entry *entry)
 {
   struct name *name = context;
-  struct setting setting;
+  const struct setting setting = translate(entry);
   char *longer;
-  translate(entry, &setting);
   if (displaced(name->given, setting.key))
     return 0;
   if (asprintf(&longer, "%s%c%s=%s", name->text, strchr(name->text, '?') ? '&' : '?', setting.key,
