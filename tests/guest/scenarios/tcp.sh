@@ -36,6 +36,7 @@ transferred() { wait "$transfer" || not_ok "the transfer ends" "exit code $? (12
 
 listens() { outside grep -q ':1388 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; } # port 5000, TCP_LISTEN
 host_serve() { # TIMES
+  echo 0 >"$work/turns" # until all is sent
   { repeat "$work/data" "$1" && echo "$turns" >"$work/turns"; } | netcat &
   transfer=$!
   await "the host listens" listens
