@@ -73,10 +73,10 @@ head -c 20000000 /dev/urandom >"$scratch/sent"
 for mode in skb drv; do
   make_veth
   ip -n "$near_space" addr add $near_ip/24 dev v0
-  # Their kernel leaves UDP's checksums to hardware that is not there, and from here it can't be told
-  # otherwise: said, or every answer would be wrong without a word.
+  # Their kernel leaves UDP's checksums to hardware that is not there: said, with what turns it off
+  # there, or every answer would be wrong without a word.
   near "$real_shunt" info "xdp:v0?mode=$mode"
-  says "ethtool -K IFACE tx off"
+  says "ethtool -K v0 tx off"
   ip netns exec "$far_space" ethtool -K v0 tx off >/dev/null || fail "ethtool -K"
   start echo echo --ip $near_ip --udp-port 4789 \
     "xdp:v0?mode=$mode&rules=udp dst $near_ip port 4789;drop udp port 9999"

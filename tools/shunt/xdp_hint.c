@@ -78,9 +78,9 @@ static void look_at_frames(const struct interface_state *state, struct xdp_hint 
     trouble(hint, "leave multi_buffer=auto (Linux 6.6), or set the MTU down",
             "an MTU of %u takes several buffers a frame", state->mtu);
   if (!strcmp(state->driver, "veth") && !state->peer_is_here)
-    trouble(hint, "in the other network namespace: ethtool -K IFACE tx off tso off gso off",
-            "its other end is in another network namespace, where it can't be seen whether "
-            "checksums are left half done");
+    trouble(
+        hint, "in the other network namespace: ethtool -K IFACE tx off tso off gso off",
+        "its other end is in another network namespace, and may leave checksums half done there");
   if (!state->has_mac)
     trouble(hint, "take another interface", "it has no Ethernet address");
 }
