@@ -64,21 +64,19 @@ int ef_pio_free(ef_pio *pio, ef_driver_handle pio_dh)
   struct efvi_pio **at = pio_find(pio), *own = *at;
   const bool ended = !own && pio && !pio->pio_buffer && efvi_id_was(pio->pio_resource_id);
   int result = 0;
-  if (ended)
-    *pio = (ef_pio){0};
-  else if (!own)
+  if (!own && !ended)
     result = efvi_refuse(-EINVAL, "this is no PIO region");
-  else if (own->vi)
+  else if (own && own->vi)
     result = efvi_refuse(-EBUSY, "the PIO region is linked to an interface");
   else
+    *pio = (ef_pio){0};
+  if (own && !result) {
     *at = own->next;
+    free(own->buffer);
+    free(own);
+  }
   efvi_unlock();
-  if (result || ended)
-    return result;
-  free(own->buffer);
-  free(own);
-  *pio = (ef_pio){0};
-  return 0;
+  return result;
 }
 
 int ef_pio_link_vi(ef_pio *pio, ef_driver_handle pio_dh, struct ef_vi *vi, ef_driver_handle vi_dh)
