@@ -196,12 +196,13 @@ int efvi_route_take(struct efvi_device *device, struct efvi_vi *vi, struct efvi_
   if (!ours && device->route_filters) {
     shunt_error_set(error, -EOPNOTSUPP, "no such filter here on %s", device->name);
     if (device->route_set)
-      shunt_error_why(error, "what the device can't steer by IPv4 address and port goes to one "
-                             "place, which filters of a set have now");
+      shunt_error_why(error,
+                      "what it can't steer by IPv4 address and port goes to one place, which "
+                      "filters of a set have now");
     else
       shunt_error_why(error,
-                      "what the device can't steer by IPv4 address and port goes to one "
-                      "place, which filters of the interface of queue %u have now",
+                      "what it can't steer by IPv4 address and port goes to one place, which "
+                      "filters of the interface of queue %u have now",
                       device->route_queue);
     shunt_error_remedy(error, "add it there, or open another device for this one");
     return -EOPNOTSUPP;

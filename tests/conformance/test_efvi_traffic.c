@@ -317,7 +317,7 @@ static void a_full_receive_ring_loses_the_rest(void **state)
   begin(&run, *state);
   for (int i = 48; ef_vi_receive_space(vi) > 0; i++)
     assert_int_equal(ef_vi_receive_post(vi, address(&run.near, (unsigned)i), (ef_request_id)i), 0);
-  assert_int_equal(ef_vi_receive_init(vi, address(&run.near, 63), 99), -EAGAIN);
+  assert_int_equal(ef_vi_receive_init(vi, address(&run.near, BUFS - 1), 99), -EAGAIN);
   assert_int_equal(ef_vi_flush(vi, run.near.handle), 0);
   for (unsigned i = 0; i < 16; i++)
     post(&run, i);
