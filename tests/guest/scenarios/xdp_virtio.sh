@@ -78,6 +78,14 @@ both_ways() {
   done
 }
 
+# So many at a time as no queue on the way is too short for, and the next ones when these are answered.
+kernel_pings() {
+  local turn
+  for turn in {1..10}; do
+    far ping -q -c 10 -l 10 -S 200000 -i 20 -s 1000 -p 5a00ff1e 10.0.0.2
+  done
+}
+
 # Of what the rules leave to it, and what it sends itself.
 beside_the_kernel() {
   local sum
@@ -85,8 +93,8 @@ beside_the_kernel() {
   sum=$(sha256sum </tmp/data)
   far nc -l -p 5000 </tmp/data >/dev/null &
   await far grep -q ':1388 0*:0000 0A' /proc/net/tcp /proc/net/tcp6
-  has "the far kernel's pings are answered by us" ' 0% packet loss' \
-    "$(far ping -q -c 100 -l 100 -S 200000 -i 20 -s 1000 -p 5a00ff1e 10.0.0.2)"
+  is "the far kernel's pings are answered by us" "$(yes ' 0% packet loss' | head -n 10)" \
+    "$(kernel_pings | grep -o ' [0-9.]*% packet loss')"
   is "TCP beside us, SHA-256 equal" "$sum" "$(timeout 60 sha256sum </dev/tcp/10.0.0.1/5000)"
   finish echo
 }
