@@ -151,7 +151,7 @@ static bool try_rung(const struct trial *trial, const struct rung *rung,
   struct shunt_port *port = NULL;
   struct shunt_error error = {0};
   struct shunt_port_info info = {.size = sizeof(info)};
-  char name[2 * PARAMS_TEXT_BYTES];
+  char name[2 * PARAMS_TEXT_BYTES + 128];
   snprintf(name, sizeof(name), "xdp:%s?%s%s%s&setup=0&rules=%s", trial->interface, trial->keys,
            *trial->keys ? "&" : "", rung->keys, trial->rules);
   if (shunt_port_open(name, &options, &port, &error)) {
